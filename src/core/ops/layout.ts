@@ -1,0 +1,50 @@
+// Who may look at whom: arithmetic on positions and segments, from which each implementation makes its mask.
+import { dispose, tensor1d, type Tensor } from '@tensorflow/tfjs-core'
+
+/** Segment of padding; padding sees only padding. */
+export const PADDING = -1
+
+export interface AttentionLayoutOptions {
+  batch: number
+  /** int32 [batch x queries] and [batch x keys]; a key's arrays default to the query's. */
+  queryPositions: Int32Array
+  querySegments: Int32Array
+  keyPositions?: Int32Array
+  keySegments?: Int32Array
+  causal: boolean
+}
+
+/** A query (position p, segment s) sees a key (position q, segment t) where s = t and, if causal, q <= p. */
+export class AttentionLayout {
+  readonly batch: number
+  /** Queries and keys of one sequence. */
+  readonly queries: number
+  readonly keys: number
+  readonly causal: boolean
+  /** int32 [batch x queries] */
+  readonly queryPositions: Tensor
+  readonly querySegments: Tensor
+  /** int32 [batch x keys] */
+  readonly keyPositions: Tensor
+  readonly keySegments: Tensor
+  /** f32 [batch, 1, queries, keys]: 0 where seen, a large negative number elsewhere; made once by the reference. */
+  bias: Tensor | null = null
+
+  constructor(options: AttentionLayoutOptions) {
+    this.batch = options.batch
+    this.queries = options.queryPositions.length / options.batch
+    const keyPositions = options.keyPositions ?? options.queryPositions
+    const keySegments = options.keySegments ?? options.querySegments
+    this.keys = keyPositions.length / options.batch
+    this.causal = options.causal
+    this.queryPositions = tensor1d(options.queryPositions, 'int32')
+    this.querySegments = tensor1d(options.querySegments, 'int32')
+    this.keyPositions = tensor1d(keyPositions, 'int32')
+    this.keySegments = tensor1d(keySegments, 'int32')
+  }
+
+  dispose(): void {
+    dispose([this.queryPositions, this.querySegments, this.keyPositions, this.keySegments])
+    this.bias?.dispose()
+  }
+}

@@ -1,0 +1,144 @@
+// The one interface between the model code (nn/, models/, train/) and the arithmetic.
+// Two implementations: reference/ (plain tf ops, on every backend) and webgpu/ (WGSL; whatever has no kernel yet
+// falls through to the reference on the same device). An op is a pair, forward and backward, both explicit calls:
+// nothing is taped, and what a backward needs beyond its arguments it computes again.
+//
+// Layouts. Tokens are flat: N = batch x length rows. x [N, d]; q [N, H, hd]; k, v [N, Hkv, hd]; weights [out, in].
+// Ownership. An op never disposes its arguments; the caller owns every returned tensor.
+import type { Tensor } from '@tensorflow/tfjs-core'
+import type { RngKey } from '../rng.ts'
+import type { AttentionLayout } from './layout.ts'
+
+/** A frozen matrix [out, in]; packed precisions become further kinds. */
+export interface FrozenMatrix {
+  kind: 'f32'
+  /** [out, in] */
+  shape: [number, number]
+  /** f32 [out, in] */
+  data: Tensor
+}
+
+/** Dropout on the input of an adapter: element i is kept where uniforms(key)[i] >= rate, and scaled by 1 / (1 - rate). */
+export interface Dropout {
+  rate: number
+  key: RngKey
+}
+
+/** LoRA factors beside a frozen matrix: y = x W^T + scale (drop(x) A^T) B^T. */
+export interface LoraFactors {
+  /** [r, in] */
+  a: Tensor
+  /** [out, r] */
+  b: Tensor
+  scale: number
+  dropout?: Dropout
+}
+
+/** Cosines and sines of RoPE by position: f32 [positions, hd / 2] each. */
+export interface RopeTable {
+  cos: Tensor
+  sin: Tensor
+}
+
+export interface LinearGradients {
+  /** [N, in] */
+  dx: Tensor
+  /** [r, in] and [out, r]: present when factors were given. */
+  da?: Tensor
+  db?: Tensor
+}
+
+export interface AdamwHyper {
+  learningRate: number
+  beta1: number
+  beta2: number
+  epsilon: number
+  weightDecay: number
+  /** Largest global norm; 0 switches clipping off. */
+  clip: number
+  /** 1 for the first step. */
+  step: number
+}
+
+/** One trainable tensor inside the flat buffers. */
+export interface Slot {
+  name: string
+  shape: number[]
+  /** First element; a multiple of SLOT_ALIGNMENT. */
+  offset: number
+  size: number
+  /** Weight decay applies (never to biases and norms). */
+  decay: boolean
+}
+
+/** Adds up gradients by name into one flat f32 [P] buffer. */
+export interface GradientBuffer {
+  /** Adds `gradient` to the slot's range; does not dispose it. */
+  add(name: string, gradient: Tensor): void
+  /** The flat sum, [P]; stays owned by the buffer and valid until the next add, clear or dispose. */
+  flat(): Tensor
+  clear(): void
+  dispose(): void
+}
+
+export interface Ops {
+  readonly name: 'reference' | 'webgpu'
+
+  /** table [V, d], ids int32 [N] -> [N, d] */
+  embedding(table: FrozenMatrix, ids: Tensor): Tensor
+
+  /** x [N, in] -> x W^T + bias (+ LoRA) [N, out]; bias [out] */
+  linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFactors): Tensor
+  /** dy [N, out] -> dx = dy W (+ LoRA), and with factors dA, dB. A frozen W has no gradient. */
+  linearBackward(dy: Tensor, x: Tensor, w: FrozenMatrix, lora?: LoraFactors): LinearGradients
+
+  /** y = w x / sqrt(mean(x^2) + eps), row by row. Zhang & Sennrich 2019. */
+  rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor
+  rmsNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): Tensor
+
+  /** Half-split rotation of x [N, H, hd] by the rows' positions int32 [N]; `inverse` rotates back (the backward). */
+  rope(x: Tensor, positions: Tensor, table: RopeTable, inverse?: boolean): Tensor
+
+  /** q [Nq, H, hd], k and v [Nk, Hkv, hd] -> output [Nq, H, hd], logSumExp [Nq, H] of the masked, scaled scores. */
+  attention(q: Tensor, k: Tensor, v: Tensor, layout: AttentionLayout, scale: number): { output: Tensor; logSumExp: Tensor }
+  attentionBackward(
+    dOutput: Tensor, q: Tensor, k: Tensor, v: Tensor, output: Tensor, logSumExp: Tensor, layout: AttentionLayout, scale: number,
+  ): { dq: Tensor; dk: Tensor; dv: Tensor }
+  /** The probabilities themselves, [B, H, Tq, Tk], for the Explain view only; masked cells are exactly 0. */
+  attentionProbabilities(q: Tensor, k: Tensor, layout: AttentionLayout, scale: number): Tensor
+
+  /** silu(gate) * up, elementwise. */
+  swiglu(gate: Tensor, up: Tensor): Tensor
+  swigluBackward(dh: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor }
+
+  add(a: Tensor, b: Tensor): Tensor
+
+  /** rows of x [N, d] at indices int32 [M] -> [M, d] */
+  gatherRows(x: Tensor, indices: Tensor): Tensor
+  /** The backward of gatherRows for distinct indices: dy [M, d] -> [N, d], zero elsewhere.
+   *  `inverse` int32 [N] is the row of dy for each row of x, or M where there is none. */
+  scatterRows(dy: Tensor, inverse: Tensor): Tensor
+
+  /** Tied or untied output head fused with cross-entropy; the [M, V] logits never exist as a whole.
+   *  h [M, d], w [V, d], labels int32 [M] with -100 ignored.
+   *  loss = factor x sum of cross-entropies (scalar []); dh [M, d] is its gradient. */
+  headCrossEntropy(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): { loss: Tensor; dh: Tensor }
+  /** The same without the gradient, for evaluation. */
+  headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor
+  /** For small trained heads: logits [M, C], labels int32 [M] -> loss [], dLogits [M, C]. */
+  crossEntropy(logits: Tensor, labels: Tensor, factor: number): { loss: Tensor; dLogits: Tensor }
+
+  /** a [m, k] b [k, n] with optional transposes, for small trained matrices. */
+  matmul(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor
+
+  gradientBuffer(slots: readonly Slot[], size: number): GradientBuffer
+  /** sqrt(sum g^2) of the flat gradient [P] -> scalar []; not finite where any element is not. */
+  globalNorm(gradient: Tensor): Tensor
+  /** One AdamW step in PyTorch's order over state [3, P] = values, first and second moments.
+   *  The gradient is clipped to hyper.clip by `norm` ([]); where norm is not finite the state stays as it was.
+   *  Consumes `state` and returns the new one (the same tensor where it is updated in place). */
+  adamw(state: Tensor, gradient: Tensor, norm: Tensor, slots: readonly Slot[], hyper: AdamwHyper): Tensor
+}
+
+/** Slots begin at multiples of this many elements: 256 bytes, WebGPU's strictest offset alignment. */
+export const SLOT_ALIGNMENT = 64

@@ -1,0 +1,102 @@
+// Datasets as the page, the workers and the store speak of them.
+
+export type ColumnType = 'text' | 'category' | 'number' | 'boolean' | 'date' | 'empty'
+
+export interface Column {
+  name: string
+  type: ColumnType
+  /** Cells that are empty or only white space. */
+  missing: number
+  /** Distinct values, counted exactly up to DISTINCT_LIMIT of src/data/columns.ts, then that limit. */
+  distinct: number
+  /** Mean length of the non-empty cells, in characters. */
+  meanLength: number
+}
+
+/** Something of the file that could not be taken as it stands; it does not stop the import. */
+export interface Problem {
+  kind: 'ragged' | 'quote' | 'empty' | 'encoding' | 'header' | 'limit'
+  /** Line of the file, counted from 1; for a quoted cell over several lines, the line on which its row begins. */
+  line: number
+  message: string
+}
+
+export type Task = 'classify' | 'instruct' | 'chat' | 'complete'
+
+export interface TaskColumns {
+  text?: string
+  label?: string
+  prompt?: string
+  completion?: string
+  messages?: string
+}
+
+/** How rows become examples. */
+export interface TaskConfig {
+  task: Task
+  columns: TaskColumns
+  /** Text between prompt and completion in a `complete` task; default empty (plain concatenation). */
+  separator?: string
+}
+
+export const SPLIT_NAMES = ['train', 'validation', 'test'] as const
+export type SplitName = (typeof SPLIT_NAMES)[number]
+
+export interface SplitConfig {
+  /** Shares of the rows; they add up to 1. */
+  train: number
+  validation: number
+  test: number
+  seed: number
+  /** Column whose values keep their shares in every part. */
+  stratify?: string
+}
+
+export interface Split extends SplitConfig {
+  /** Rows in each part. */
+  rows: Record<SplitName, number>
+}
+
+export interface Dataset {
+  id: string
+  name: string
+  createdAt: number
+  /** Size of the source file. */
+  bytes: number
+  /** SHA-256 of the source file, hex. */
+  sha256: string
+  rows: number
+  columns: Column[]
+  /** The first PROBLEM_LIMIT problems; `problemCount` counts all of them. */
+  problems: Problem[]
+  problemCount: number
+  delimiter: string
+  /** What Graft guesses, before anyone confirms. */
+  suggestion: TaskConfig | null
+  /** What the user confirmed with `configure`. */
+  config: TaskConfig | null
+  /** Labels in the order of the score head (classify only), sorted by code point. */
+  labels: string[] | null
+  split: Split | null
+}
+
+export interface ImportOptions {
+  name?: string
+  /** Guessed when absent. */
+  delimiter?: string
+  /** Whether the first row names the columns; default true. */
+  header?: boolean
+}
+
+/** One row: its index in the file's order, its part of the split, its cells by column name. */
+export interface Row {
+  index: number
+  split: SplitName | null
+  cells: Record<string, string>
+}
+
+export interface RowQuery {
+  offset: number
+  limit: number
+  split?: SplitName
+}

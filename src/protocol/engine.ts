@@ -1,0 +1,66 @@
+// What the two workers can do, by name: the contract between the page and the workers.
+import type { Dataset, ImportOptions, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { AttentionResult, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { ModelInfo, ModelSource, Precision, Tokens } from './model.ts'
+import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
+import type { Evaluation, GenerateRequest, GenerateResult, LogitsResult, Prediction, Target } from './target.ts'
+
+export type BackendName = 'webgpu' | 'wasm' | 'cpu'
+
+export interface EngineInfo {
+  backend: BackendName
+  /** Why this backend: chosen by `auto` or by the user, and what was refused before it. */
+  reason: string
+  /** The GPU's own description, or the CPU's features ("SIMD, 2 threads"). */
+  adapter: string
+  features: string[]
+  limits: Record<string, number>
+  memory: { gpuBytes: number; peakGpuBytes: number; tensors: number }
+}
+
+/** Calls of the engine worker: arguments and result of each. */
+export interface EngineCalls {
+  info(args: Record<string, never>): EngineInfo
+  use(args: { backend: BackendName | 'auto' }): EngineInfo
+  listModels(args: Record<string, never>): ModelInfo[]
+  loadModel(args: { source: ModelSource; precision?: Precision }): ModelInfo
+  removeModel(args: { id: string }): void
+  tokenize(args: { model: string; text: string }): Tokens
+  planRun(args: RunRequest): RunPlan
+  startRun(args: RunRequest): string
+  waitRun(args: { id: string }): Run
+  pauseRun(args: { id: string }): void
+  resumeRun(args: { id: string }): void
+  stopRun(args: { id: string }): void
+  listRuns(args: Record<string, never>): Run[]
+  getRun(args: { id: string }): Run
+  removeRun(args: { id: string }): void
+  logits(args: { target: Target; text?: string; ids?: number[] }): LogitsResult
+  /** `labels`: for a base without a head, the label names whose likelihood as a continuation is compared. */
+  predict(args: { target: Target; texts: string[]; labels?: string[] }): Prediction[]
+  /** Progress carries the text so far while it streams. */
+  generate(args: { target: Target; request: GenerateRequest }): GenerateResult
+  evaluate(args: { target: Target; dataset: string; split: SplitName }): Evaluation
+  attention(args: { target: Target; text: string }): AttentionResult
+  saliency(args: { target: Target; request: SaliencyRequest }): SaliencyResult
+  exportAdapter(args: { target: Target }): Blob
+}
+
+/** What the engine worker says unasked. */
+export type EngineEvent =
+  | { type: 'run'; event: RunEvent }
+  | { type: 'info'; info: EngineInfo }
+  | { type: 'runRemoved'; id: string }
+
+/** Calls of the data worker. */
+export interface DataCalls {
+  importFile(args: { file: File; options: ImportOptions }): Dataset
+  listDatasets(args: Record<string, never>): Dataset[]
+  getDataset(args: { id: string }): Dataset
+  rows(args: { id: string; query: RowQuery }): Row[]
+  removeDataset(args: { id: string }): void
+  configure(args: { id: string; config: TaskConfig }): Dataset
+  split(args: { id: string; config: SplitConfig }): Dataset
+}
+
+export type DataEvent = { type: 'dataset'; dataset: Dataset } | { type: 'datasetRemoved'; id: string }

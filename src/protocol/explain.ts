@@ -1,0 +1,34 @@
+// Explanations as numbers; the Explain view and scripts draw or test the same ones.
+
+export interface AttentionResult {
+  tokens: string[]
+  ids: number[]
+  layers: number
+  heads: number
+  /** [L, H, T, T]: probability with which token i (third axis) looks at token j (fourth axis). */
+  weights: Float32Array
+}
+
+export type SaliencyMethod = 'gradientNorm' | 'gradientXInput' | 'smoothGrad' | 'integratedGradients'
+
+export interface SaliencyRequest {
+  text: string
+  method: SaliencyMethod
+  /** A label's name or index (classify), a token id (language model); default: the most likely one. */
+  output?: string | number
+  /** smoothGrad: noisy copies (default 10); integratedGradients: Gauss-Legendre points (default 50). */
+  samples?: number
+  seed?: number
+}
+
+export interface SaliencyResult {
+  tokens: string[]
+  ids: number[]
+  /** One number a token. Signed for gradientXInput and integratedGradients. */
+  scores: Float32Array
+  method: SaliencyMethod
+  /** What was explained: the label or token, its logit. */
+  output: { name: string; index: number; logit: number }
+  /** integratedGradients: sum of the scores minus (f(x) - f(baseline)). */
+  residual?: number
+}
