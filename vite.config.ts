@@ -1,21 +1,10 @@
 // The build of the page and its workers, and the servers of `npm run dev` and `vite preview`.
 // Headers come from public/_headers, the file that static hosts read too: one source for the content security policy.
-import { readFileSync } from 'node:fs'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
+import { headersFor, readHeaders } from './tools/headers.mjs'
 
-/** The headers of the `/*` block of public/_headers. */
-function siteHeaders(): Record<string, string> {
-  const text = readFileSync(new URL('./public/_headers', import.meta.url), 'utf8')
-  const headers: Record<string, string> = {}
-  for (const line of text.split('\n')) {
-    const match = /^\s+([\w-]+):\s*(.+)$/.exec(line)
-    if (match) headers[match[1]!] = match[2]!
-  }
-  return headers
-}
-
-const headers = siteHeaders()
+const headers = headersFor(readHeaders(new URL('./public/_headers', import.meta.url)), '/')
 // Hot reloading writes inline styles, which the policy forbids: the dev server sends every header but that one.
 const { 'Content-Security-Policy': _policy, ...devHeaders } = headers
 
