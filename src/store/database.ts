@@ -1,0 +1,181 @@
+// The browser's database: what is kept, under which keys, and how it is opened.
+// Two databases, because durability is a property of a database: the main one commits with the browser's fast
+// `relaxed` durability, the ledger with `strict`, so that a checkpoint's pointer is on disk when we say "saved".
+import { Dexie, type Table } from 'dexie'
+import type { Dataset } from '../protocol/data.ts'
+import { GraftError } from '../protocol/errors.ts'
+import type { ModelInfo } from '../protocol/model.ts'
+import type { HistoryEntry, Run } from '../protocol/run.ts'
+import { guarded } from './quota.ts'
+
+/** Our own version of the layout: Dexie opens a newer database without complaint, we must not. */
+export const SCHEMA_VERSION = 1
+
+/** A batch of rows; cells in the order of the dataset's columns. */
+export interface RowBatch {
+  dataset: string
+  batch: number
+  rows: string[][]
+}
+
+/** Part of each row: an index into SPLIT_NAMES, one byte a row. */
+export interface PartsRecord {
+  id: string
+  parts: Uint8Array
+}
+
+/** Bytes in the chunk table, and what they must hash to. */
+export interface BlobEntry {
+  blob: string
+  bytes: number
+  /** Hex. */
+  sha256: string
+}
+
+export interface ModelFile extends BlobEntry {
+  /** Path inside the model's folder: "model.safetensors". */
+  name: string
+}
+
+/** A base model whose files are in this browser. */
+export interface ModelRecord {
+  id: string
+  createdAt: number
+  info: ModelInfo
+  files: ModelFile[]
+}
+
+export interface ChunkRecord {
+  blob: string
+  index: number
+  bytes: Uint8Array
+}
+
+/** A run without what is kept elsewhere: its history (own table) and its checkpoints (ledger). */
+export interface RunRecord {
+  id: string
+  createdAt: number
+  run: Omit<Run, 'history' | 'checkpoints'>
+}
+
+/** A piece of a run's history: the entries from step `from` on, until the next piece. */
+export interface HistoryPiece {
+  run: string
+  from: number
+  entries: HistoryEntry[]
+}
+
+/** A pointer of the ledger: this checkpoint of this run is complete, and here are its bytes. */
+export interface CheckpointRecord extends BlobEntry {
+  run: string
+  id: string
+  step: number
+  createdAt: number
+  validationLoss?: number
+  best: boolean
+}
+
+export interface MainDatabase extends Dexie {
+  datasets: Table<Dataset, string>
+  parts: Table<PartsRecord, string>
+  rows: Table<RowBatch, [string, number]>
+  models: Table<ModelRecord, string>
+  chunks: Table<ChunkRecord, [string, number]>
+  runs: Table<RunRecord, string>
+  history: Table<HistoryPiece, [string, number]>
+}
+
+export interface LedgerDatabase extends Dexie {
+  checkpoints: Table<CheckpointRecord, [string, string]>
+  facts: Table<{ key: string; value: number }, string>
+}
+
+export interface Store {
+  main: MainDatabase
+  ledger: LedgerDatabase
+  close(): void
+}
+
+export interface StoreOptions {
+  /** Prefix of the database names; tests use their own. */
+  name?: string
+  /** The databases went away under us: another tab is upgrading Graft, or the site's data was cleared. */
+  onClosed?: (reason: 'upgrade' | 'cleared') => void
+}
+
+/**
+ * Opens both databases. Throws E_STORAGE when the browser refuses, when an older tab blocks the upgrade
+ * (details.reason `blocked`), or when a newer Graft made the data (details.reason `newer`).
+ */
+export async function openStore(options: StoreOptions = {}): Promise<Store> {
+  const name = options.name ?? 'graft'
+  const main = new Dexie(name) as MainDatabase
+  main.version(1).stores({
+    datasets: 'id, createdAt',
+    parts: 'id',
+    rows: '[dataset+batch]',
+    models: 'id, createdAt',
+    chunks: '[blob+index]',
+    runs: 'id, createdAt',
+    history: '[run+from]',
+  })
+  const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
+  ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
+  let open = true
+  const store: Store = {
+    main,
+    ledger,
+    close: () => {
+      open = false
+      main.close()
+      ledger.close()
+    },
+  }
+  for (const database of [main, ledger]) {
+    database.on('versionchange', () => {
+      const wasOpen = open
+      store.close()
+      if (wasOpen) options.onClosed?.('upgrade')
+    })
+    database.on('close', () => {
+      const wasOpen = open
+      store.close()
+      if (wasOpen) options.onClosed?.('cleared')
+    })
+  }
+  try {
+    await Promise.all([openDatabase(main), openDatabase(ledger)])
+    await checkSchema(ledger)
+  } catch (error) {
+    store.close()
+    throw error
+  }
+  return store
+}
+
+function openDatabase(database: Dexie): Promise<unknown> {
+  const blocked = new Promise<never>((_resolve, reject) => {
+    database.on('blocked', () =>
+      reject(
+        new GraftError(
+          'E_STORAGE',
+          'Another tab holds an older version of Graft. Close or reload that tab, then reload this one.',
+          { reason: 'blocked' },
+        ),
+      ),
+    )
+  })
+  return guarded(() => Promise.race([database.open(), blocked]))
+}
+
+async function checkSchema(ledger: LedgerDatabase): Promise<void> {
+  const found = await guarded(() => ledger.facts.get('schemaVersion'))
+  if (found === undefined)
+    await guarded(() => ledger.facts.put({ key: 'schemaVersion', value: SCHEMA_VERSION }))
+  else if (found.value > SCHEMA_VERSION)
+    throw new GraftError(
+      'E_STORAGE',
+      'The data in this browser was created by a newer version of Graft. Reload the page to get that version.',
+      { reason: 'newer', found: found.value, known: SCHEMA_VERSION },
+    )
+}

@@ -1,0 +1,55 @@
+// What a crash leaves behind, removed at boot: bytes, rows and history that nothing points at.
+// Pointers are always written last, so whatever has none was never finished.
+import type { Store } from './database.ts'
+import { deleteBlob } from './chunks.ts'
+import { whileQuiet } from './locks.ts'
+import { guarded } from './quota.ts'
+
+export interface Swept {
+  blobs: number
+  datasets: number
+  runs: number
+}
+
+/** Sweeps, unless another tab or worker is writing just now: then it returns null and the next boot does it. */
+export async function sweep(store: Store): Promise<Swept | null> {
+  const swept = await whileQuiet(() => guarded(() => sweepNow(store)))
+  return swept ?? null
+}
+
+async function sweepNow(store: Store): Promise<Swept> {
+  const { main, ledger } = store
+  const runs = new Set(await main.runs.toCollection().primaryKeys())
+
+  // Checkpoints and history of removed runs.
+  const checkpoints = await ledger.checkpoints.toArray()
+  const lost = checkpoints.filter((checkpoint) => !runs.has(checkpoint.run))
+  await ledger.checkpoints.bulkDelete(
+    lost.map((checkpoint): [string, string] => [checkpoint.run, checkpoint.id]),
+  )
+  const history = (await main.history.toCollection().primaryKeys()).filter(([run]) => !runs.has(run))
+  await main.history.bulkDelete(history)
+
+  // Bytes that neither a model nor a checkpoint points at.
+  const pointed = new Set(
+    checkpoints.filter((checkpoint) => !lost.includes(checkpoint)).map(({ blob }) => blob),
+  )
+  await main.models.each((model) => model.files.forEach(({ blob }) => pointed.add(blob)))
+  const blobs = new Set((await main.chunks.toCollection().primaryKeys()).map(([blob]) => blob))
+  const orphans = [...blobs].filter((blob) => !pointed.has(blob))
+  for (const blob of orphans) await deleteBlob(store, blob)
+
+  // Rows of imports that did not finish.
+  const datasets = new Set(await main.datasets.toCollection().primaryKeys())
+  const rows = (await main.rows.toCollection().primaryKeys()).filter(([dataset]) => !datasets.has(dataset))
+  await main.rows.bulkDelete(rows)
+  const parts = (await main.parts.toCollection().primaryKeys()).filter((id) => !datasets.has(id))
+  await main.parts.bulkDelete(parts)
+
+  const lostRuns = new Set([...history.map(([run]) => run), ...lost.map(({ run }) => run)])
+  return {
+    blobs: orphans.length,
+    datasets: new Set(rows.map(([dataset]) => dataset)).size,
+    runs: lostRuns.size,
+  }
+}
