@@ -126,22 +126,21 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     main,
     ledger,
     close: () => {
+      if (!open) return
       open = false
       main.close()
       ledger.close()
     },
   }
+  const closed = (reason: 'upgrade' | 'cleared'): void => {
+    if (!open) return
+    store.close()
+    options.onClosed?.(reason)
+  }
   for (const database of [main, ledger]) {
-    database.on('versionchange', () => {
-      const wasOpen = open
-      store.close()
-      if (wasOpen) options.onClosed?.('upgrade')
-    })
-    database.on('close', () => {
-      const wasOpen = open
-      store.close()
-      if (wasOpen) options.onClosed?.('cleared')
-    })
+    database.on('versionchange', () => closed('upgrade'))
+    // Fired by our own close() too; then `open` is already false.
+    database.on('close', () => closed('cleared'))
   }
   try {
     await Promise.all([openDatabase(main), openDatabase(ledger)])
