@@ -1,0 +1,56 @@
+// A single text through the model for inspection: its logits, and the attention probabilities of every layer.
+import { tidy } from '@tensorflow/tfjs-core'
+import { throwIfAborted } from '../../protocol/errors.ts'
+import type { Transformer } from '../models/transformer.ts'
+import { tokenBatch } from '../nn/batch.ts'
+import type { Trainable } from '../train/objective.ts'
+import { gatherLast } from './rows.ts'
+
+/** Logits of one sequence: [T, V] of a language model, or [1, labels] where a score head is given. */
+export async function inspectLogits(model: Transformer, ids: readonly number[], trainable: Trainable, padId: number): Promise<{ shape: [number, number]; logits: Float32Array }> {
+  const batch = tokenBatch([ids], padId, ids.length)
+  const x = model.forward(model.embed(batch.ids), model.pass(batch, trainable.adaptation))
+  const logits = tidy(() => {
+    if (!trainable.score) return model.logits(model.norm(x))
+    return model.ops.matmul(model.norm(gatherLast(model, x, ids.length)), trainable.score, false, true)
+  })
+  x.dispose()
+  batch.dispose()
+  const values = (await logits.data()) as Float32Array
+  const shape: [number, number] = [logits.shape[0]!, logits.shape[1]!]
+  logits.dispose()
+  return { shape, logits: values }
+}
+
+/** Attention probabilities [L, H, T, T] of one sequence, layer by layer. */
+export async function inspectAttention(
+  model: Transformer,
+  ids: readonly number[],
+  trainable: Trainable,
+  padId: number,
+  onLayer: (done: number) => void = () => undefined,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const { layers, heads } = model.architecture
+  const size = heads * ids.length * ids.length
+  const weights = new Float32Array(layers * size)
+  const batch = tokenBatch([ids], padId, ids.length)
+  const pass = model.pass(batch, trainable.adaptation)
+  let x = model.embed(batch.ids)
+  try {
+    for (const [layer, block] of model.weights.blocks.entries()) {
+      throwIfAborted(signal)
+      const probabilities = block.attentionProbabilities(x, pass) // [1, H, T, T]
+      const next = block.forward(x, pass)
+      x.dispose()
+      x = next
+      weights.set((await probabilities.data()) as Float32Array, layer * size)
+      probabilities.dispose()
+      onLayer(layer + 1)
+    }
+  } finally {
+    x.dispose()
+    batch.dispose()
+  }
+  return weights
+}

@@ -1,0 +1,104 @@
+// Token saliency: how much each input token matters for one output logit. Definitions and defaults:
+//   gradientNorm        |g|                     Li et al. 2016, arXiv 1506.01066
+//   gradientXInput      g . x                   Shrikumar et al. 2016, arXiv 1605.01713
+//   smoothGrad          mean |g(x + noise)|     Smilkov et al. 2017, arXiv 1706.03825
+//   integratedGradients x . mean g along a path from zero embeddings    Sundararajan et al. 2017, arXiv 1703.01365
+import { throwIfAborted } from '../../protocol/errors.ts'
+import type { SaliencyMethod } from '../../protocol/explain.ts'
+import type { Transformer } from '../models/transformer.ts'
+import { normals } from '../rng.ts'
+import type { Trainable } from '../train/objective.ts'
+import type { Turns } from '../turns.ts'
+import { embeddings, inputGradient } from './gradient.ts'
+import { gaussLegendre } from './quadrature.ts'
+
+export const SMOOTH_GRAD_SAMPLES = 10
+export const INTEGRATED_GRADIENTS_POINTS = 50
+/** SmoothGrad's noise as a share of the embeddings' standard deviation. */
+const NOISE_SHARE = 0.15
+
+export interface SaliencyOptions {
+  model: Transformer
+  turns: Turns
+  trainable: Trainable
+  ids: readonly number[]
+  method: SaliencyMethod
+  /** Index of the explained logit. */
+  output: number
+  samples?: number
+  seed?: number
+  onPass?: (done: number, total: number) => void
+  signal?: AbortSignal
+}
+
+export interface Saliency {
+  /** [T] */
+  scores: Float32Array
+  logit: number
+  residual?: number
+}
+
+export async function saliency(options: SaliencyOptions): Promise<Saliency> {
+  const { model, turns, trainable, ids, method, output, signal } = options
+  const { hidden } = model.architecture
+  const x = await turns.take(() => embeddings(model, ids)) // [T, d]
+  const total = method === 'integratedGradients' ? (options.samples ?? INTEGRATED_GRADIENTS_POINTS) + 2 : method === 'smoothGrad' ? (options.samples ?? SMOOTH_GRAD_SAMPLES) + 1 : 1
+  let passes = 0
+  const gradientAt = async (values: Float32Array) => {
+    throwIfAborted(signal)
+    const result = await turns.take(() => inputGradient(model, values, output, trainable))
+    options.onPass?.(++passes, total)
+    return result
+  }
+  const norms = (g: Float32Array) => perToken(g, hidden, (i) => g[i]! * g[i]!).map(Math.sqrt)
+
+  switch (method) {
+    case 'gradientNorm': {
+      const { gradient, logit } = await gradientAt(x)
+      return { scores: norms(gradient), logit }
+    }
+    case 'gradientXInput': {
+      const { gradient, logit } = await gradientAt(x)
+      return { scores: perToken(gradient, hidden, (i) => gradient[i]! * x[i]!), logit }
+    }
+    case 'smoothGrad': {
+      const samples = options.samples ?? SMOOTH_GRAD_SAMPLES
+      const sigma = NOISE_SHARE * standardDeviation(x)
+      const { logit } = await gradientAt(x)
+      const scores = new Float32Array(ids.length)
+      for (let k = 0; k < samples; k++) {
+        const noise = normals({ seed: options.seed ?? 0, purpose: 'noise', step: k }, x.length)
+        const { gradient } = await gradientAt(x.map((value, i) => value + sigma * noise[i]!))
+        norms(gradient).forEach((norm, t) => (scores[t]! += norm / samples))
+      }
+      return { scores, logit }
+    }
+    case 'integratedGradients': {
+      const { logit } = await gradientAt(x)
+      const { logit: baseline } = await gradientAt(new Float32Array(x.length))
+      const mean = new Float64Array(x.length)
+      for (const { node, weight } of gaussLegendre(options.samples ?? INTEGRATED_GRADIENTS_POINTS)) {
+        const { gradient } = await gradientAt(x.map((value) => value * node))
+        gradient.forEach((g, i) => (mean[i]! += weight * g))
+      }
+      const scores = perToken(x, hidden, (i) => mean[i]! * x[i]!)
+      return { scores, logit, residual: scores.reduce((sum, score) => sum + score, 0) - (logit - baseline) }
+    }
+    default:
+      return method satisfies never
+  }
+}
+
+/** Sums f(i) over the d elements of every token of a [T, d] array. */
+function perToken(values: Float32Array, hidden: number, f: (i: number) => number): Float32Array {
+  return Float32Array.from({ length: values.length / hidden }, (_, t) => {
+    let sum = 0
+    for (let i = t * hidden; i < (t + 1) * hidden; i++) sum += f(i)
+    return sum
+  })
+}
+
+function standardDeviation(x: Float32Array): number {
+  const mean = x.reduce((sum, value) => sum + value, 0) / x.length
+  return Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length)
+}

@@ -1,0 +1,63 @@
+// Reading a config.json that we did not write: every field checked, every refusal by name.
+import { GraftError } from '../../protocol/errors.ts'
+
+export class ConfigReader {
+  readonly #family: string
+  readonly #config: Record<string, unknown>
+
+  constructor(family: string, config: Record<string, unknown>) {
+    this.#family = family
+    this.#config = config
+  }
+
+  number(name: string, fallback: number): number {
+    const value = this.#config[name] ?? fallback
+    if (typeof value !== 'number' || !Number.isFinite(value)) this.#wrong(name, 'a number', value)
+    return value as number
+  }
+
+  /** A positive whole number. */
+  size(name: string, fallback?: number): number {
+    const value = this.#config[name] ?? fallback
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) this.#wrong(name, 'a positive whole number', value)
+    return value as number
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.#config[name] ?? fallback
+    if (typeof value !== 'boolean') this.#wrong(name, 'true or false', value)
+    return value as boolean
+  }
+
+  object(name: string): Record<string, unknown> | null {
+    const value = this.#config[name] ?? null
+    if (value !== null && (typeof value !== 'object' || Array.isArray(value))) this.#wrong(name, 'an object', value)
+    return value as Record<string, unknown> | null
+  }
+
+  /** One token id, a list of them, or none. */
+  ids(name: string): number[] {
+    const value = this.#config[name] ?? []
+    const list = Array.isArray(value) ? value : [value]
+    if (!list.every((id) => Number.isInteger(id) && id >= 0)) this.#wrong(name, 'token ids', value)
+    return list as number[]
+  }
+
+  /** Refuses a field whose value changes the maths. */
+  refuseUnless(name: string, fallback: unknown, supported: unknown): void {
+    const value = this.#config[name] ?? fallback
+    if (value !== supported) this.refuse(name, value)
+  }
+
+  refuse(name: string, value: unknown): never {
+    throw new GraftError(
+      'E_MODEL_UNSUPPORTED',
+      `This ${this.#family} model sets ${name} to ${JSON.stringify(value)}, which Graft does not support yet. Choose another base.`,
+      { field: name, value },
+    )
+  }
+
+  #wrong(name: string, wanted: string, value: unknown): never {
+    throw new GraftError('E_MODEL_FILES', `config.json: ${name} must be ${wanted}, but is ${JSON.stringify(value) ?? 'missing'}.`, { field: name })
+  }
+}

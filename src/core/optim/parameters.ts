@@ -1,0 +1,120 @@
+// Every trainable tensor by its PEFT name, in one flat state of values and AdamW moments.
+import { keep, reshape, slice, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { GraftError } from '../../protocol/errors.ts'
+import { SLOT_ALIGNMENT, type AdamwHyper, type GradientBuffer, type Ops, type Slot } from '../ops/ops.ts'
+
+/** A trainable tensor before training. */
+export interface InitialParameter {
+  name: string
+  shape: number[]
+  values: Float32Array
+  decay: boolean
+}
+
+/** Values and both moments by name: what a checkpoint keeps of the store. */
+export interface ParameterSnapshot {
+  values: Record<string, Float32Array>
+  firstMoments: Record<string, Float32Array>
+  secondMoments: Record<string, Float32Array>
+}
+
+const ROWS = ['values', 'firstMoments', 'secondMoments'] as const
+
+export class ParameterStore {
+  readonly slots: readonly Slot[]
+  readonly gradients: GradientBuffer
+  readonly #ops: Ops
+  readonly #size: number
+  readonly #byName: Map<string, Slot>
+  /** f32 [3, P]: values, first moments, second moments. */
+  #state: Tensor
+  #values = new Map<string, Tensor>()
+
+  constructor(ops: Ops, parameters: readonly InitialParameter[]) {
+    this.#ops = ops
+    let offset = 0
+    this.slots = parameters.map(({ name, shape, values, decay }) => {
+      const size = values.length
+      const slot: Slot = { name, shape, offset, size, decay }
+      offset += Math.ceil(size / SLOT_ALIGNMENT) * SLOT_ALIGNMENT
+      return slot
+    })
+    this.#size = offset
+    this.#byName = new Map(this.slots.map((slot) => [slot.name, slot]))
+    this.gradients = ops.gradientBuffer(this.slots, this.#size)
+    this.#state = this.#upload({ values: Object.fromEntries(parameters.map((p) => [p.name, p.values])) })
+  }
+
+  /** Number of trainable weights, padding not counted. */
+  get count(): number {
+    return this.slots.reduce((sum, slot) => sum + slot.size, 0)
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name)
+  }
+
+  /** The current value; owned by the store and valid until the next step, restore or dispose. */
+  value(name: string): Tensor {
+    const cached = this.#values.get(name)
+    if (cached) return cached
+    const slot = this.#byName.get(name)
+    if (!slot) throw new GraftError('E_INTERNAL', `No trainable tensor is called ${name}.`)
+    const value = keep(tidy(() => reshape(slice(this.#state, [0, slot.offset], [1, slot.size]), slot.shape)))
+    this.#values.set(name, value)
+    return value
+  }
+
+  /** Clips, applies AdamW, forgets the gradients. Returns the norm before clipping ([], caller owns it). */
+  step(hyper: AdamwHyper): Tensor {
+    const gradient = this.gradients.flat()
+    const norm = this.#ops.globalNorm(gradient)
+    this.#state = this.#ops.adamw(this.#state, gradient, norm, this.slots, hyper)
+    this.gradients.clear()
+    this.#forgetValues()
+    return norm
+  }
+
+  async snapshot(): Promise<ParameterSnapshot> {
+    const flat = (await this.#state.data()) as Float32Array
+    const part = (row: number) =>
+      Object.fromEntries(
+        this.slots.map(({ name, offset, size }) => [name, flat.slice(row * this.#size + offset, row * this.#size + offset + size)]),
+      )
+    return { values: part(0), firstMoments: part(1), secondMoments: part(2) }
+  }
+
+  restore(snapshot: ParameterSnapshot): void {
+    const state = this.#upload(snapshot)
+    this.#state.dispose()
+    this.#state = state
+    this.gradients.clear()
+    this.#forgetValues()
+  }
+
+  dispose(): void {
+    this.#forgetValues()
+    this.#state.dispose()
+    this.gradients.dispose()
+  }
+
+  #upload(snapshot: Partial<ParameterSnapshot> & Pick<ParameterSnapshot, 'values'>): Tensor {
+    const flat = new Float32Array(3 * this.#size)
+    ROWS.forEach((row, index) => {
+      const part = snapshot[row]
+      if (!part) return
+      for (const { name, offset, size } of this.slots) {
+        const values = part[name]
+        if (values?.length !== size)
+          throw new GraftError('E_FORMAT', `The saved state has ${values?.length ?? 'no'} values for ${name}, but ${size} are needed.`, { tensor: name })
+        flat.set(values, index * this.#size + offset)
+      }
+    })
+    return keep(tensor2d(flat, [3, this.#size]))
+  }
+
+  #forgetValues(): void {
+    for (const value of this.#values.values()) value.dispose()
+    this.#values.clear()
+  }
+}

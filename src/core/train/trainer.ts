@@ -1,0 +1,300 @@
+// The training loop: micro-batches -> one AdamW step -> every few steps one readback, a validation, a checkpoint.
+// It knows nothing of workers or databases: rows come from an ExampleSource, news go out through hooks.
+import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
+import { GraftError } from '../../protocol/errors.ts'
+import type { AdapterConfig, HistoryEntry, TrainingConfig } from '../../protocol/run.ts'
+import { initialParameters, storeAdaptation } from '../adapters/lora.ts'
+import type { Family } from '../models/architecture.ts'
+import type { Transformer } from '../models/transformer.ts'
+import { SCORE_NAME } from '../nn/adaptation.ts'
+import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
+import { ParameterStore, type InitialParameter, type ParameterSnapshot } from '../optim/parameters.ts'
+import type { Turns } from '../turns.ts'
+import { evaluateExamples } from './evaluate.ts'
+import { exampleBatch, lossAndGradients, readScalars, type Example, type Trainable } from './objective.ts'
+import { RowOrder, stepsPerEpoch, totalSteps } from './plan.ts'
+
+/** Tokenised rows by their place in one part of a dataset. */
+export interface ExampleSource {
+  readonly rows: number
+  get(places: readonly number[]): Promise<Example[]>
+}
+
+/** All that a run needs to go on exactly where it was; with the configuration, what a checkpoint holds. */
+export interface TrainerState {
+  step: number
+  parameters: ParameterSnapshot
+  /** Seconds trained so far, pauses excluded. */
+  seconds: number
+  skippedRows: number
+}
+
+/** Mean cross-entropy over the validation rows, and the share predicted correctly for classifiers. */
+export type Validation = Required<Pick<HistoryEntry, 'validationLoss'>> & Pick<HistoryEntry, 'validationAccuracy'>
+
+export interface TrainerHooks {
+  /** New history, in order. */
+  entries(entries: HistoryEntry[]): Promise<void> | void
+  /** A look at the validation rows after a step that `entries` has told. */
+  validation(step: number, result: Validation): Promise<void> | void
+  checkpoint(state: TrainerState, validationLoss?: number): Promise<void>
+}
+
+export interface TrainerOptions {
+  family: Family
+  model: Transformer
+  adapter: AdapterConfig
+  training: TrainingConfig
+  /** Number of labels, or null for language modelling. */
+  labels: number | null
+  padId: number
+  train: ExampleSource
+  validation: ExampleSource | null
+  turns: Turns
+  hooks: TrainerHooks
+  /** Steps between readbacks: 1 where reading is free (cpu, wasm), more on a GPU. */
+  readEvery: number
+  /** Starting values in place of the seeded ones: tests and continued adapters. */
+  initial?: InitialParameter[]
+}
+
+/** Wall-clock time between checkpoints where the settings leave it to the clock. */
+const CHECKPOINT_SECONDS = 30
+/** Rows of the validation part that are looked at during training. */
+export const VALIDATION_ROWS = 512
+
+export type TrainerOutcome = 'done' | 'stopped'
+
+interface Pending {
+  step: number
+  learningRate: number
+  loss: Tensor
+  norm: Tensor
+  tokens: number
+}
+
+export class Trainer {
+  readonly store: ParameterStore
+  readonly steps: number
+  readonly #options: TrainerOptions
+  readonly #order: RowOrder
+  readonly #warmup: number
+  #step = 0
+  #seconds = 0
+  #skippedRows = 0
+  #pending: Pending[] = []
+  #segmentStart = 0
+  #lastRead = 0
+  #lastCheckpointAt = 0
+  #checkpointed = -1
+  #pause: { promise: Promise<void>; release: () => void } | null = null
+  #stopped = false
+
+  constructor(options: TrainerOptions) {
+    this.#options = options
+    const { family, model, adapter, training, labels } = options
+    const initial = options.initial ?? initialParameters(family, model.architecture, adapter, labels, training.seed)
+    this.store = new ParameterStore(model.ops, initial)
+    this.steps = totalSteps(options.train.rows, training)
+    this.#warmup = warmupSteps(training.warmup, this.steps)
+    this.#order = new RowOrder(options.train.rows, training)
+  }
+
+  get step(): number {
+    return this.#step
+  }
+
+  get skippedRows(): number {
+    return this.#skippedRows
+  }
+
+  /** Seconds of training so far, pauses excluded. */
+  get seconds(): number {
+    return this.#seconds + (this.#segmentStart ? (performance.now() - this.#segmentStart) / 1000 : 0)
+  }
+
+  get paused(): boolean {
+    return this.#pause !== null
+  }
+
+  /** What stands beside the base right now: used to ask the live model. */
+  trainable(): Trainable {
+    return {
+      adaptation: storeAdaptation(this.store, this.#options.adapter),
+      score: this.store.has(SCORE_NAME) ? this.store.value(SCORE_NAME) : null,
+    }
+  }
+
+  restore(state: TrainerState): void {
+    this.store.restore(state.parameters)
+    this.#step = state.step
+    this.#seconds = state.seconds
+    this.#skippedRows = state.skippedRows
+    this.#checkpointed = state.step
+  }
+
+  async state(): Promise<TrainerState> {
+    return {
+      step: this.#step,
+      parameters: await this.store.snapshot(),
+      seconds: this.seconds,
+      skippedRows: this.#skippedRows,
+    }
+  }
+
+  /** Halts before the next step, after a checkpoint. */
+  pause(): void {
+    if (this.#pause) return
+    let release = () => undefined as void
+    const promise = new Promise<void>((resolve) => (release = resolve))
+    this.#pause = { promise, release }
+  }
+
+  resume(): void {
+    this.#pause?.release()
+    this.#pause = null
+  }
+
+  /** Ends before the next step, keeping what was learnt. */
+  stop(): void {
+    this.#stopped = true
+    this.resume()
+  }
+
+  /** Trains to the end. Throws E_NON_FINITE at the first loss or gradient that is no number; the weights then are
+   *  those before that step, and earlier checkpoints are untouched. */
+  async run(): Promise<TrainerOutcome> {
+    const { training, train, turns, readEvery } = this.#options
+    const perEpoch = stepsPerEpoch(train.rows, training)
+    this.#resumeClock()
+    // A run always has a checkpoint to go back to, even if its first step fails.
+    if (this.#checkpointed < 0) await this.#checkpoint()
+    while (this.#step < this.steps && !this.#stopped) {
+      if (this.#pause) await this.#waitWhilePaused()
+      if (this.#stopped) break
+      const examples = await Promise.all(this.#order.microBatches(this.#step).map((places) => train.get(places)))
+      await turns.take(() => this.#trainStep(examples))
+      if (this.#pending.length >= readEvery) await this.#readPending()
+
+      const last = this.#step === this.steps
+      const every = training.validateEvery || perEpoch
+      let validationLoss: number | undefined
+      if (this.#options.validation && (this.#step % every === 0 || last)) validationLoss = await this.#validate(this.#options.validation)
+      const due = training.checkpointEvery
+        ? this.#step % training.checkpointEvery === 0
+        : performance.now() - this.#lastCheckpointAt > CHECKPOINT_SECONDS * 1000
+      if (due || last || validationLoss !== undefined) await this.#checkpoint(validationLoss)
+    }
+    await this.#readPending()
+    if (this.#checkpointed !== this.#step) await this.#checkpoint()
+    this.#stopClock()
+    return this.#step === this.steps ? 'done' : 'stopped'
+  }
+
+  dispose(): void {
+    for (const { loss, norm } of this.#pending) dispose([loss, norm])
+    this.#pending = []
+    this.store.dispose()
+  }
+
+  #trainStep(microBatches: Example[][]): void {
+    const { model, training, adapter, padId } = this.#options
+    const k = this.#step
+    const batches = microBatches.map((examples) => exampleBatch(examples, padId, model.architecture.context))
+    for (const examples of microBatches) this.#skippedRows += examples.filter((example) => !trains(example)).length
+    const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
+    const learningRate = training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
+    this.#step++
+    if (labelCount === 0) {
+      for (const batch of batches) batch.dispose()
+      return
+    }
+    let loss: Tensor | null = null
+    batches.forEach((batch, micro) => {
+      if (batch.labelCount > 0) {
+        const dropout = { rate: adapter.dropout, seed: training.seed, step: k * training.accumulation + micro }
+        const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, adapter, dropout) }
+        const part = lossAndGradients(model, batch, trainable, 1 / labelCount, this.store.gradients)
+        const sum: Tensor = loss ? add(loss, part) : part
+        if (loss) dispose([loss, part])
+        loss = sum
+      }
+      batch.dispose()
+    })
+    const norm = this.store.step({ ...training, learningRate, step: k + 1 })
+    const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
+    this.#pending.push({ step: this.#step, learningRate, loss: loss!, norm, tokens })
+  }
+
+  /** One readback for all steps since the last one. */
+  async #readPending(): Promise<void> {
+    const pending = this.#pending
+    if (pending.length === 0) return
+    this.#pending = []
+    const values = await this.#options.turns.take(() => readScalars(pending.flatMap(({ loss, norm }) => [loss, norm])))
+    const now = performance.now()
+    const tokensPerSecond = pending.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1e-3, (now - this.#lastRead) / 1000)
+    this.#lastRead = now
+    const entries: HistoryEntry[] = []
+    for (const [i, { step, learningRate }] of pending.entries()) {
+      const [loss, gradNorm] = [values[2 * i]!, values[2 * i + 1]!]
+      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+        if (entries.length) await this.#options.hooks.entries(entries)
+        throw new GraftError(
+          'E_NON_FINITE',
+          `Training stopped at step ${step}: the ${Number.isFinite(loss) ? 'gradient' : 'loss'} is no longer a number. ` +
+            `The last good checkpoint is kept. Try a learning rate ten times lower than ${this.#options.training.learningRate}.`,
+          { step, loss, gradNorm },
+        )
+      }
+      entries.push({ step, loss, learningRate, gradNorm, tokensPerSecond })
+    }
+    await this.#options.hooks.entries(entries)
+  }
+
+  async #validate(source: ExampleSource): Promise<number | undefined> {
+    await this.#readPending()
+    const { model, padId, training, turns, hooks } = this.#options
+    const places = Array.from({ length: Math.min(source.rows, VALIDATION_ROWS) }, (_, i) => i)
+    const sums = await evaluateExamples({
+      model, padId, turns, source, places, trainable: () => this.trainable(), batchSize: training.batchSize,
+    })
+    this.#lastRead = performance.now()
+    if (sums.labels === 0) return undefined
+    const validationLoss = sums.loss / sums.labels
+    await hooks.validation(
+      this.#step,
+      this.#options.labels === null ? { validationLoss } : { validationLoss, validationAccuracy: sums.correct / sums.labels },
+    )
+    return validationLoss
+  }
+
+  async #checkpoint(validationLoss?: number): Promise<void> {
+    await this.#readPending()
+    const state = await this.#options.turns.take(() => this.state())
+    await this.#options.hooks.checkpoint(state, validationLoss)
+    this.#checkpointed = this.#step
+    this.#lastCheckpointAt = performance.now()
+    this.#lastRead = performance.now()
+  }
+
+  async #waitWhilePaused(): Promise<void> {
+    if (this.#checkpointed !== this.#step) await this.#checkpoint()
+    this.#stopClock()
+    await this.#pause?.promise
+    this.#resumeClock()
+  }
+
+  #resumeClock(): void {
+    this.#segmentStart = this.#lastRead = this.#lastCheckpointAt = performance.now()
+  }
+
+  #stopClock(): void {
+    this.#seconds = this.seconds
+    this.#segmentStart = 0
+  }
+}
+
+function trains(example: Example): boolean {
+  return 'label' in example ? example.label >= 0 && example.ids.length > 0 : example.labels.some((label, t) => t > 0 && label >= 0)
+}
