@@ -1,0 +1,73 @@
+// AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) in PyTorch's order, with clipping by the global norm:
+// g *= min(1, clip / (norm + 1e-6));  p *= 1 - lr wd;  m, v updates;
+// p -= lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps).
+// Where the norm is not finite, the step becomes the identity by its factors: m * 1 + g * 0 with g made finite.
+import {
+  add,
+  cast,
+  concat,
+  div,
+  isFinite as finite,
+  minimum,
+  mul,
+  reshape,
+  slice,
+  sqrt,
+  square,
+  sub,
+  sum,
+  tensor1d,
+  tidy,
+  where,
+  zerosLike,
+  type Tensor,
+} from '@tensorflow/tfjs-core'
+import type { AdamwHyper, Slot } from '../ops.ts'
+import { SLOT_ALIGNMENT } from '../ops.ts'
+
+/** sqrt(sum g^2) of g [P] -> []; summed in two stages, which keeps float32's error small. */
+export function globalNorm(gradient: Tensor): Tensor {
+  return tidy(() => {
+    const squares = square(gradient)
+    const columns = gradient.size % SLOT_ALIGNMENT === 0 ? SLOT_ALIGNMENT : 1
+    return sqrt(sum(sum(reshape(squares, [gradient.size / columns, columns]), 1)))
+  })
+}
+
+/** state [3, P] (consumed), gradient [P], norm [] -> the next state [3, P]. */
+export function adamw(
+  state: Tensor,
+  gradient: Tensor,
+  norm: Tensor,
+  slots: readonly Slot[],
+  hyper: AdamwHyper,
+): Tensor {
+  const size = gradient.size
+  const { learningRate, beta1, beta2, epsilon, weightDecay, clip, step } = hyper
+  const next = tidy(() => {
+    const row = (index: number): Tensor => reshape(slice(state, [index, 0], [1, size]), [size])
+    const go = cast(finite(norm), 'float32') // [] 1, or 0 where the step is skipped
+    const safeNorm = where(finite(norm), norm, zerosLike(norm)) // []
+    const factor = clip > 0 ? minimum(1, div(clip, add(safeNorm, 1e-6))) : 1
+    const g = mul(where(finite(gradient), gradient, zerosLike(gradient)), factor) // [P]
+    const rest = (beta: number): Tensor => mul(go, 1 - beta) // [] 1 - beta, or 0
+    const share = (beta: number): Tensor => add(mul(go, beta), sub(1, go)) // [] beta, or 1
+    const m = add(mul(row(1), share(beta1)), mul(g, rest(beta1))) // [P]
+    const v = add(mul(row(2), share(beta2)), mul(square(g), rest(beta2))) // [P]
+    const denominator = add(div(sqrt(v), Math.sqrt(1 - beta2 ** step)), epsilon) // [P]
+    const move = mul(div(m, denominator), mul(go, learningRate / (1 - beta1 ** step))) // [P]
+    let p = row(0)
+    if (weightDecay !== 0)
+      p = mul(p, sub(1, mul(go, mul(decayMask(slots, size), learningRate * weightDecay))))
+    return reshape(concat([sub(p, move), m, v], 0), [3, size])
+  })
+  state.dispose()
+  return next
+}
+
+/** f32 [P]: 1 where weight decay applies. */
+function decayMask(slots: readonly Slot[], size: number): Tensor {
+  const mask = new Float32Array(size)
+  for (const slot of slots) if (slot.decay) mask.fill(1, slot.offset, slot.offset + slot.size)
+  return tensor1d(mask)
+}

@@ -1,0 +1,114 @@
+// Cross-entropy, alone and fused with the output head. With the head frozen, dh is made chunk by chunk in the same
+// pass as the loss (Liger, arXiv 2410.10989), so the [M, V] logits never exist as a whole.
+// With z = h W^T: loss = factor sum(logsumexp z - z[label]); dz = factor (softmax z - onehot); dh = dz W.
+import {
+  add,
+  cast,
+  concat,
+  div,
+  exp,
+  greaterEqual,
+  log,
+  max,
+  maximum,
+  mul,
+  oneHot,
+  reshape,
+  scalar,
+  slice,
+  sub,
+  sum,
+  tidy,
+  zeros,
+  type Tensor,
+} from '@tensorflow/tfjs-core'
+import type { FrozenMatrix } from '../ops.ts'
+import { product, productTransposed } from './matmul.ts'
+
+/** Logits of one chunk: 8 MiB of float32. */
+const CHUNK_ELEMENTS = 1 << 21
+
+/** logits [M, C], labels int32 [M] (negative: ignored) -> loss [], dLogits [M, C]. */
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  factor: number,
+): { loss: Tensor; dLogits: Tensor } {
+  const [rows, classes] = logits.shape as [number, number]
+  return tidy(() => {
+    const weight = mul(cast(greaterEqual(labels, scalar(0, 'int32')), 'float32'), factor) // [M], 0 where ignored
+    const target = oneHot(maximum(labels, scalar(0, 'int32')), classes, 1, 0, 'float32') // [M, C]
+    const shifted = sub(logits, max(logits, 1, true)) // [M, C]
+    const e = exp(shifted)
+    const total = sum(e, 1, true) // [M, 1]
+    const picked = sum(mul(target, shifted), 1) // [M]
+    const loss = sum(mul(weight, sub(log(reshape(total, [rows])), picked))) // []
+    const dLogits = mul(sub(div(e, total), target), reshape(weight, [rows, 1])) // [M, C]
+    return { loss, dLogits }
+  })
+}
+
+export function headCrossEntropy(
+  h: Tensor,
+  w: FrozenMatrix,
+  labels: Tensor,
+  factor: number,
+): { loss: Tensor; dh: Tensor } {
+  return tidy(() => {
+    const parts = chunks(h, w).map(([start, count]) =>
+      tidy(() => {
+        const { loss, dLogits } = crossEntropy(
+          logitsOf(h, w, start, count),
+          rowsOf(labels, start, count),
+          factor,
+        )
+        return { loss, dh: product(dLogits, w.data) } // [count, d]
+      }),
+    )
+    return {
+      loss: total(parts.map((part) => part.loss)),
+      dh:
+        parts.length === 1
+          ? parts[0]!.dh
+          : parts.length === 0
+            ? zeros(h.shape)
+            : concat(
+                parts.map((part) => part.dh),
+                0,
+              ),
+    }
+  })
+}
+
+export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor {
+  return tidy(() =>
+    total(
+      chunks(h, w).map(([start, count]) =>
+        tidy(() => crossEntropy(logitsOf(h, w, start, count), rowsOf(labels, start, count), factor).loss),
+      ),
+    ),
+  )
+}
+
+/** Start and number of rows of each chunk. */
+function chunks(h: Tensor, w: FrozenMatrix): [number, number][] {
+  const rows = h.shape[0]!
+  const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / w.shape[0]))
+  const list: [number, number][] = []
+  for (let start = 0; start < rows; start += step) list.push([start, Math.min(step, rows - start)])
+  return list
+}
+
+function logitsOf(h: Tensor, w: FrozenMatrix, start: number, count: number): Tensor {
+  return productTransposed(rowsOf(h, start, count), w.data) // [count, V]
+}
+
+function rowsOf(x: Tensor, start: number, count: number): Tensor {
+  if (start === 0 && count === x.shape[0]) return x
+  const rest = x.shape.slice(1)
+  return slice(x, [start, ...rest.map(() => 0)], [count, ...rest])
+}
+
+function total(parts: Tensor[]): Tensor {
+  return parts.reduce((a, b) => add(a, b), zeros([]))
+}

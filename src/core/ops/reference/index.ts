@@ -1,0 +1,39 @@
+// The reference implementation of every op in plain tf ops: it runs on cpu, wasm and webgpu, trains where there is
+// no GPU, and is what the WGSL kernels are tested against.
+import { add, tidy } from '@tensorflow/tfjs-core'
+import type { Ops } from '../ops.ts'
+import { adamw, globalNorm } from './adamw.ts'
+import { attention, attentionBackward, attentionProbabilities } from './attention.ts'
+import { crossEntropy, headCrossEntropy, headLoss } from './crossEntropy.ts'
+import { ReferenceGradientBuffer } from './gradients.ts'
+import { linear, linearBackward } from './linear.ts'
+import { product } from './matmul.ts'
+import { rmsNorm, rmsNormBackward } from './rmsNorm.ts'
+import { rope } from './rope.ts'
+import { embedding, gatherRows, scatterRows } from './rows.ts'
+import { swiglu, swigluBackward } from './swiglu.ts'
+
+export const referenceOps: Ops = {
+  name: 'reference',
+  embedding,
+  linear,
+  linearBackward,
+  rmsNorm,
+  rmsNormBackward,
+  rope,
+  attention,
+  attentionBackward,
+  attentionProbabilities,
+  swiglu,
+  swigluBackward,
+  add: (a, b) => tidy(() => add(a, b)),
+  gatherRows,
+  scatterRows,
+  headCrossEntropy,
+  headLoss,
+  crossEntropy,
+  matmul: product,
+  gradientBuffer: (slots, size) => new ReferenceGradientBuffer(slots, size),
+  globalNorm,
+  adamw,
+}

@@ -1,0 +1,21 @@
+// RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467): y = w x rho, rho = 1 / sqrt(mean(x^2) + eps), row by row.
+// Backward: dx = rho (w dy) - x rho^3 / d sum(w dy x).
+import { add, mean, mul, rsqrt, square, sub, tidy, type Tensor } from '@tensorflow/tfjs-core'
+
+export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
+  return tidy(() => mul(mul(x, inverseRms(x, eps)), w)) // [N, d]
+}
+
+export function rmsNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): Tensor {
+  return tidy(() => {
+    const rho = inverseRms(x, eps) // [N, 1]
+    const g = mul(dy, w) // [N, d]
+    const projection = mul(mean(mul(g, x), 1, true), square(rho)) // [N, 1]
+    return mul(sub(g, mul(x, projection)), rho) // [N, d]
+  })
+}
+
+/** rho [N, 1] */
+function inverseRms(x: Tensor, eps: number): Tensor {
+  return rsqrt(add(mean(square(x), 1, true), eps))
+}

@@ -1,0 +1,46 @@
+// Rows by index: the token embedding, the rows that have a label, and RoPE's cosines.
+import { concat, gather, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
+import { GraftError } from '../../../protocol/errors.ts'
+import type { FrozenMatrix } from '../ops.ts'
+import { addressOf, asTensor, FLOAT_BYTES, isWasm, wasmBackend } from './wasmHeap.ts'
+
+/** table [V, d], ids int32 [N] -> [N, d] */
+export function embedding(table: FrozenMatrix, ids: Tensor): Tensor {
+  return takeRows(table.data, ids)
+}
+
+/** x [N, d], indices int32 [M] -> [M, d] */
+export function gatherRows(x: Tensor, indices: Tensor): Tensor {
+  return takeRows(x, indices)
+}
+
+/** dy [M, d], inverse int32 [N] -> [N, d]: a gather from dy with a row of zeros behind it. */
+export function scatterRows(dy: Tensor, inverse: Tensor): Tensor {
+  return tidy(() => takeRows(concat([dy, zeros([1, dy.shape[1]!])], 0), inverse)) // [N, d]
+}
+
+/** x [N, d], indices int32 [M] -> [M, d] */
+export function takeRows(x: Tensor, indices: Tensor): Tensor {
+  return isWasm() ? wasmTakeRows(x, indices) : tidy(() => gather(x, indices))
+}
+
+/** On wasm, tfjs's gather works element by element; this one copies whole rows inside the module's memory. */
+function wasmTakeRows(x: Tensor, indices: Tensor): Tensor {
+  const backend = wasmBackend()
+  const [rows, width] = x.shape as [number, number]
+  const out = backend.makeOutput([indices.size, width], 'float32')
+  const heap = backend.wasm.HEAPU8
+  const chosen = new Int32Array(heap.buffer, addressOf(backend, indices.dataId), indices.size)
+  const source = addressOf(backend, x.dataId)
+  const bytes = width * FLOAT_BYTES
+  let target = addressOf(backend, out.dataId)
+  for (const row of chosen) {
+    if (row < 0 || row >= rows) {
+      asTensor(out).dispose()
+      throw new GraftError('E_INTERNAL', `Row ${row} was asked for, but there are ${rows}.`, { row, rows })
+    }
+    heap.copyWithin(target, source + row * bytes, source + (row + 1) * bytes)
+    target += bytes
+  }
+  return asTensor(out)
+}

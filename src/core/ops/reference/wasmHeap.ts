@@ -1,0 +1,56 @@
+// What the reference ops use of tfjs-backend-wasm 4.22 beneath its kernels: where a tensor lies in the module's
+// memory. Only for the few operations whose kernel there is a scalar loop (products of a batch, gathers).
+import {
+  backend as currentBackend,
+  engine,
+  getBackend,
+  type DataId,
+  type Tensor,
+} from '@tensorflow/tfjs-core'
+
+export type BatchMatMul = (
+  aId: number,
+  aShape: Uint8Array,
+  aRank: number,
+  bId: number,
+  bShape: Uint8Array,
+  bRank: number,
+  transposeA: boolean,
+  transposeB: boolean,
+  outId: number,
+) => void
+
+export interface WasmBackend {
+  dataIdNextNumber: number
+  dataIdMap: { get(dataId: DataId): { id: number; memoryOffset: number } }
+  makeOutput(shape: number[], dtype: 'float32'): { dataId: DataId; shape: number[]; dtype: 'float32' }
+  wasm: {
+    /** Replaced whenever the memory grows: read it anew after every allocation. */
+    HEAPU8: Uint8Array
+    cwrap(name: string, result: null, args: string[]): BatchMatMul
+    tfjs: {
+      registerTensor(id: number, elements: number, address: number): void
+      disposeData(id: number): void
+    }
+  }
+}
+
+export const FLOAT_BYTES = 4
+
+export function isWasm(): boolean {
+  return getBackend() === 'wasm'
+}
+
+export function wasmBackend(): WasmBackend {
+  return currentBackend() as unknown as WasmBackend
+}
+
+/** Makes the tensor of an output made by `makeOutput`. */
+export function asTensor(out: ReturnType<WasmBackend['makeOutput']>): Tensor {
+  return engine().makeTensorFromTensorInfo(out)
+}
+
+/** Byte address of a tensor in the module's memory. */
+export function addressOf(backend: WasmBackend, dataId: DataId): number {
+  return backend.dataIdMap.get(dataId).memoryOffset
+}
