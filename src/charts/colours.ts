@@ -1,0 +1,62 @@
+// Colours that carry data. Magnitude: viridis, which is read in the dark and by the colour-blind; sign: red and blue
+// over the page's own background, so that the middle is neutral in both themes.
+import { interpolateViridis } from 'd3'
+
+export type Rgb = readonly [number, number, number]
+
+/** Entries of a colour table: finer than the eye, small enough to be made at start. */
+const TABLE_SIZE = 256
+
+const viridis: Rgb[] = Array.from({ length: TABLE_SIZE }, (_, index) => parseColour(interpolateViridis(index / (TABLE_SIZE - 1))))
+
+/** Viridis for a share from 0 to 1; outside it is clamped. */
+export function magnitude(share: number): Rgb {
+  return viridis[Math.round(clamp01(share) * (TABLE_SIZE - 1))]!
+}
+
+/** CSS stops of the viridis scale, for a legend. */
+export function magnitudeGradient(direction = 'to right'): string {
+  const stops = [0, 0.25, 0.5, 0.75, 1].map((share) => `rgb(${magnitude(share).join(' ')})`)
+  return `linear-gradient(${direction}, ${stops.join(', ')})`
+}
+
+/** Black or white, whichever is read better on a colour (WCAG relative luminance). */
+export function inkOn([red, green, blue]: Rgb): 'black' | 'white' {
+  const [r, g, b] = [red, green, blue].map((value) => {
+    const share = value / 255
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+  }) as [number, number, number]
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? 'black' : 'white'
+}
+
+export const POSITIVE = 'oklch(0.62 0.21 25)'
+export const NEGATIVE = 'oklch(0.58 0.17 255)'
+export const UNSIGNED = 'oklch(0.66 0.16 147)'
+
+/** Strongest tint behind text: more would take the text below 4.5 to 1 in one of the themes. */
+const MAX_TINT = 0.55
+
+/** A tint for text: `value` from -1 to 1 (signed) or 0 to 1; nothing at 0. */
+export function tint(value: number, signed: boolean): string {
+  const share = Math.min(1, Math.abs(value)) * MAX_TINT
+  if (!Number.isFinite(share) || share < 0.004) return 'transparent'
+  const hue = signed ? (value < 0 ? NEGATIVE : POSITIVE) : UNSIGNED
+  return hue.replace(')', ` / ${(share * 100).toFixed(1)}%)`)
+}
+
+export function tintGradient(signed: boolean): string {
+  return signed
+    ? `linear-gradient(to right, ${tint(-1, true)}, ${tint(-0.5, true)}, transparent, ${tint(0.5, true)}, ${tint(1, true)})`
+    : `linear-gradient(to right, transparent, ${tint(1, false)})`
+}
+
+function parseColour(text: string): Rgb {
+  const hex = /^#(..)(..)(..)$/.exec(text)
+  if (hex) return [parseInt(hex[1]!, 16), parseInt(hex[2]!, 16), parseInt(hex[3]!, 16)]
+  const [red = 0, green = 0, blue = 0] = (text.match(/\d+/g) ?? []).map(Number)
+  return [red, green, blue]
+}
+
+function clamp01(value: number): number {
+  return value > 0 ? Math.min(1, value) : 0
+}

@@ -1,0 +1,107 @@
+// The scene of a heat map: a matrix of numbers as square cells, with labels where they can be read. Cells are painted
+// into a canvas; hit testing is index arithmetic, so a map of 512 x 512 costs the same as one of 8 x 8.
+import { magnitude } from './colours.ts'
+
+export interface Matrix {
+  rows: number
+  columns: number
+  /** Row by row. */
+  values: Float32Array
+}
+
+export interface HeatOptions {
+  /** Room for the whole map with its labels, in pixels. */
+  width: number
+  maxHeight: number
+  rowLabels: string[]
+  columnLabels: string[]
+  /** Value at the top of the colour scale; the largest value when absent. */
+  max?: number
+}
+
+export interface HeatScene {
+  width: number
+  height: number
+  /** Side of a cell, in pixels; may be below 1. */
+  cell: number
+  plot: { x: number; y: number; width: number; height: number }
+  rowLabels: { at: number; text: string; index: number }[]
+  columnLabels: { at: number; text: string; index: number }[]
+  max: number
+  rows: number
+  columns: number
+}
+
+/** Cells larger than this do not help; smaller than the second, labels would overlap. */
+const MAX_CELL = 44
+const MIN_LABELLED_CELL = 13
+const LABEL_SPACE = 96
+const CHARACTER = 7
+
+export function heatScene(matrix: Matrix, options: HeatOptions): HeatScene {
+  const { rows, columns } = matrix
+  const left = labelSpace(options.rowLabels)
+  const top = labelSpace(options.columnLabels)
+  const cell = Math.min(MAX_CELL, (options.width - left) / Math.max(1, columns), (options.maxHeight - top) / Math.max(1, rows))
+  const plot = { x: left, y: top, width: cell * columns, height: cell * rows }
+  const every = Math.max(1, Math.ceil(MIN_LABELLED_CELL / cell))
+  const labels = (texts: string[], start: number) =>
+    texts.flatMap((text, index) => (index % every === 0 ? [{ at: start + (index + 0.5) * cell, text, index }] : []))
+  return {
+    width: left + plot.width,
+    height: top + plot.height,
+    cell,
+    plot,
+    rowLabels: labels(options.rowLabels, top),
+    columnLabels: labels(options.columnLabels, left),
+    max: options.max ?? largest(matrix.values),
+    rows,
+    columns,
+  }
+}
+
+/** The cell under a point of the scene, or null. */
+export function cellAt(scene: HeatScene, x: number, y: number): { row: number; column: number } | null {
+  const column = Math.floor((x - scene.plot.x) / scene.cell)
+  const row = Math.floor((y - scene.plot.y) / scene.cell)
+  return row >= 0 && row < scene.rows && column >= 0 && column < scene.columns ? { row, column } : null
+}
+
+/** One pixel a cell, RGBA; the caller scales it up without smoothing. */
+export function heatPixels({ rows, columns, values }: Matrix, max: number): Uint8ClampedArray<ArrayBuffer> {
+  const pixels = new Uint8ClampedArray(rows * columns * 4)
+  for (let index = 0; index < rows * columns; index++) {
+    const [red, green, blue] = magnitude(max > 0 ? values[index]! / max : 0)
+    pixels[index * 4] = red
+    pixels[index * 4 + 1] = green
+    pixels[index * 4 + 2] = blue
+    pixels[index * 4 + 3] = 255
+  }
+  return pixels
+}
+
+/** At most `size` rows and columns, each the largest of the cells it stands for: a bright cell is never lost. */
+export function maxPool(matrix: Matrix, size: number): Matrix {
+  const rows = Math.min(size, matrix.rows)
+  const columns = Math.min(size, matrix.columns)
+  const values = new Float32Array(rows * columns)
+  for (let row = 0; row < matrix.rows; row++) {
+    const to = Math.floor((row * rows) / matrix.rows) * columns
+    for (let column = 0; column < matrix.columns; column++) {
+      const index = to + Math.floor((column * columns) / matrix.columns)
+      values[index] = Math.max(values[index]!, matrix.values[row * matrix.columns + column]!)
+    }
+  }
+  return { rows, columns, values }
+}
+
+export function largest(values: Float32Array): number {
+  let max = 0
+  for (const value of values) if (value > max) max = value
+  return max
+}
+
+function labelSpace(labels: string[]): number {
+  const longest = labels.reduce((length, text) => Math.max(length, text.length), 0)
+  return Math.min(LABEL_SPACE, longest * CHARACTER + 12)
+}

@@ -1,0 +1,62 @@
+// The whole state of the page, made once around the scripting API. Views get it from the context and use nothing else.
+import type { GraftApi } from '../protocol/api.ts'
+import { asGraftError, type GraftError } from '../protocol/errors.ts'
+import { Datasets } from './datasets.svelte.ts'
+import { looksLikeModel } from './dropped.ts'
+import { Engine } from './engine.svelte.ts'
+import { Models } from './models.svelte.ts'
+import { Notices } from './notices.svelte.ts'
+import { Router } from './router.svelte.ts'
+import { Runs } from './runs.svelte.ts'
+import { Selection } from './selection.svelte.ts'
+import { Work } from './work.svelte.ts'
+
+export class App {
+  readonly api: GraftApi
+  readonly selection = new Selection()
+  readonly router = new Router(this.selection)
+  readonly notices = new Notices()
+  readonly work = new Work(this.notices)
+  readonly engine: Engine
+  readonly datasets: Datasets
+  readonly models: Models
+  readonly runs: Runs
+  status = $state<'starting' | 'ready' | 'failed'>('starting')
+  startError = $state.raw<GraftError | null>(null)
+
+  constructor(api: GraftApi) {
+    this.api = api
+    this.engine = new Engine(api, this.notices)
+    this.datasets = new Datasets(api, this.work, this.notices, this.selection)
+    this.models = new Models(api, this.work, this.notices, this.selection)
+    this.runs = new Runs(api, this.notices, this.selection)
+    addEventListener('beforeunload', (event) => {
+      if (this.runs.active?.info.status === 'running') event.preventDefault()
+    })
+  }
+
+  /** Waits for the workers and reads what this browser holds. */
+  async start(): Promise<void> {
+    try {
+      await this.api.ready
+      await Promise.all([this.engine.refresh(), this.datasets.refresh(), this.models.refresh(), this.runs.refresh()])
+      this.status = 'ready'
+    } catch (thrown) {
+      this.startError = asGraftError(thrown)
+      this.status = 'failed'
+    }
+  }
+
+  /** Takes files from a drop or a file dialog: a model's files become a base, anything else becomes datasets. */
+  async take(files: File[]): Promise<void> {
+    if (!files.length) return
+    if (looksLikeModel(files)) {
+      this.router.go('model')
+      await this.models.load({ files }, files.length === 1 ? files[0]!.name : `${files.length} model files`)
+      return
+    }
+    let last: string | null = null
+    for (const file of files) last = (await this.datasets.import(file))?.id ?? last
+    if (last) this.router.go('data', last)
+  }
+}

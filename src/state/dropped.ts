@@ -1,0 +1,41 @@
+// What was dropped on the page: files, and the files of folders; and whether they are a model or data.
+
+/** Most files taken from one drop: a model folder has a few dozen. */
+const MAX_FILES = 500
+
+/** All files of a drop, folders walked. Call it in the event's handler: the entries are gone afterwards. */
+export function droppedFiles(transfer: DataTransfer): Promise<File[]> {
+  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? [])
+  if (!entries.length) return Promise.resolve([...transfer.files])
+  return walk(entries)
+}
+
+async function walk(entries: FileSystemEntry[]): Promise<File[]> {
+  const files: File[] = []
+  const queue = [...entries]
+  for (let entry = queue.shift(); entry && files.length < MAX_FILES; entry = queue.shift()) {
+    if (entry.isFile) files.push(await fileOf(entry as FileSystemFileEntry))
+    else if (entry.isDirectory) queue.push(...(await childrenOf(entry as FileSystemDirectoryEntry)))
+  }
+  return files
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => entry.file(resolve, reject))
+}
+
+/** readEntries gives up to 100 at a time and an empty list at the end. */
+async function childrenOf(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = folder.createReader()
+  const all: FileSystemEntry[] = []
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject))
+    if (!some.length) return all
+    all.push(...some)
+  }
+}
+
+/** A model's folder has weights or the Hub's configuration; everything else is taken for data. */
+export function looksLikeModel(files: File[]): boolean {
+  return files.some((file) => file.name.endsWith('.safetensors') || file.name === 'config.json')
+}

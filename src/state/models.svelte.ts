@@ -1,0 +1,78 @@
+// Base models: those loaded, those stored in this browser, and the one that comes with the site.
+import type { GraftApi } from '../protocol/api.ts'
+import type { ModelInfo, ModelSource } from '../protocol/model.ts'
+import type { Notices } from './notices.svelte.ts'
+import type { Selection } from './selection.svelte.ts'
+import type { Work } from './work.svelte.ts'
+
+/** The base under public/models, which needs no download from anywhere else. */
+export const BUILTIN = {
+  id: 'graft-7m',
+  name: 'Graft-7M',
+  about: 'A small English model that comes with Graft. It trains in minutes on any machine and is the quickest way to try everything.',
+  facts: '6.95 M parameters, 8 layers, 14 MB',
+} as const
+
+export class Models {
+  items = $state.raw<ModelInfo[]>([])
+  loaded = $state(false)
+  readonly #api: GraftApi
+  readonly #work: Work
+  readonly #notices: Notices
+  readonly #selection: Selection
+
+  constructor(api: GraftApi, work: Work, notices: Notices, selection: Selection) {
+    this.#api = api
+    this.#work = work
+    this.#notices = notices
+    this.#selection = selection
+  }
+
+  get(id: string | null): ModelInfo | undefined {
+    return this.items.find((model) => model.id === id)
+  }
+
+  /** The base that training uses unless told otherwise: the last one chosen, else one that is loaded or stored. */
+  get current(): ModelInfo | undefined {
+    return this.get(this.#selection.model) ?? this.items.find((model) => model.loaded) ?? this.items.find((model) => model.stored)
+  }
+
+  get builtin(): ModelInfo | undefined {
+    return this.items.find((model) => 'builtin' in model.source && model.source.builtin === BUILTIN.id)
+  }
+
+  async refresh(): Promise<void> {
+    this.items = await this.#api.models.list()
+    this.loaded = true
+  }
+
+  async load(source: ModelSource, name: string): Promise<ModelInfo | undefined> {
+    const model = await this.#work.run('model', `Loading ${name}`, (options) => this.#api.models.load(source, options))
+    if (!model) return undefined
+    this.#selection.model = model.id
+    await this.#refreshQuietly()
+    return model
+  }
+
+  choose(id: string): void {
+    this.#selection.model = id
+  }
+
+  async remove(id: string): Promise<void> {
+    try {
+      await this.#api.models.remove(id)
+      if (this.#selection.model === id) this.#selection.model = null
+      await this.#refreshQuietly()
+    } catch (thrown) {
+      this.#notices.fail('The model could not be removed', thrown)
+    }
+  }
+
+  async #refreshQuietly(): Promise<void> {
+    try {
+      await this.refresh()
+    } catch (thrown) {
+      this.#notices.fail('The list of models could not be read', thrown)
+    }
+  }
+}
