@@ -1,0 +1,88 @@
+// The scripting API: the same object under window.graft and under every view. Documented in docs/api.md.
+import { version } from '../../package.json'
+import type { GraftApi } from '../protocol/api.ts'
+import type { DataCalls, DataEvent, EngineCalls, EngineEvent } from '../protocol/engine.ts'
+import { GraftError } from '../protocol/errors.ts'
+import type { CallOptions } from '../protocol/progress.ts'
+import type { SplitConfig } from '../protocol/data.ts'
+import { spawnData, spawnEngine } from './spawn.ts'
+import { WorkerHandle } from './workerHandle.ts'
+
+const DEFAULT_SPLIT: SplitConfig = { train: 0.8, validation: 0.1, test: 0.1, seed: 42 }
+
+/** The call options of an object that holds other options too, and the rest. */
+function separate<T extends object>(options: T & CallOptions): { call: CallOptions; rest: Omit<T, keyof CallOptions> } {
+  const { signal, onProgress, ...rest } = options
+  return { call: { ...(signal && { signal }), ...(onProgress && { onProgress }) }, rest }
+}
+
+export function createGraft(): GraftApi {
+  const engine = new WorkerHandle<EngineCalls, EngineEvent>('The engine', spawnEngine)
+  const data = new WorkerHandle<DataCalls, DataEvent>('The data worker', spawnData)
+
+  const ready = Promise.all([engine.call('info', {}), data.call('listDatasets', {})]).then(() => undefined)
+  // Whoever awaits `ready` gets the error; nobody has to.
+  ready.catch(() => undefined)
+
+  return {
+    version,
+    ready,
+    engine: {
+      info: () => engine.call('info', {}),
+      use: (backend) => engine.call('use', { backend }),
+      subscribe: (listener) => engine.subscribe(listener),
+    },
+    datasets: {
+      import(file, options = {}) {
+        if (!(file instanceof File)) return Promise.reject(new GraftError('E_ARGUMENT', 'datasets.import takes a File.'))
+        const { call, rest } = separate(options)
+        return data.call('importFile', { file, options: rest }, call)
+      },
+      list: () => data.call('listDatasets', {}),
+      get: (id) => data.call('getDataset', { id }),
+      rows: (id, query) => data.call('rows', { id, query }),
+      remove: (id) => data.call('removeDataset', { id }),
+      configure: (id, config) => data.call('configure', { id, config }),
+      split: (id, config) => data.call('split', { id, config: { ...DEFAULT_SPLIT, ...config } }),
+      subscribe: (listener) => data.subscribe(listener),
+    },
+    models: {
+      list: () => engine.call('listModels', {}),
+      load(source, options = {}) {
+        const { call, rest } = separate(options)
+        return engine.call('loadModel', { source, ...rest }, call)
+      },
+      remove: (id) => engine.call('removeModel', { id }),
+    },
+    runs: {
+      plan: (request, options) => engine.call('planRun', request, options),
+      start: (request) => engine.call('startRun', request),
+      wait: (id) => engine.call('waitRun', { id }),
+      pause: (id) => engine.call('pauseRun', { id }),
+      resume: (id) => engine.call('resumeRun', { id }),
+      stop: (id) => engine.call('stopRun', { id }),
+      list: () => engine.call('listRuns', {}),
+      get: (id) => engine.call('getRun', { id }),
+      remove: (id) => engine.call('removeRun', { id }),
+      subscribe: (id, listener) =>
+        engine.subscribe((event) => {
+          if (event.type === 'run' && (id === '*' || event.event.run.id === id)) listener(event.event)
+        }),
+    },
+    tokenize: (model, text) => engine.call('tokenize', { model, text }),
+    logits: (target, input) => engine.call('logits', { target, ...input }),
+    predict(target, text, options = {}) {
+      const { call, rest } = separate(options)
+      return engine.call('predict', { target, texts: typeof text === 'string' ? [text] : text, ...rest }, call)
+    },
+    generate: (target, request, options) => engine.call('generate', { target, request }, options),
+    evaluate: (target, { dataset, split = 'test' }, options) => engine.call('evaluate', { target, dataset, split }, options),
+    explain: {
+      attention: (target, { text }, options) => engine.call('attention', { target, text }, options),
+      saliency: (target, request, options) => engine.call('saliency', { target, request }, options),
+    },
+    export: {
+      adapter: (target, options) => engine.call('exportAdapter', { target: typeof target === 'string' ? { run: target } : target }, options),
+    },
+  }
+}
