@@ -1,5 +1,5 @@
 // Sums of gradients by name, concatenated into the flat layout when the step needs it.
-import { add, concat, reshape, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
+import { add, concat, keep, reshape, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../../protocol/errors.ts'
 import type { GradientBuffer, Slot } from '../ops.ts'
 
@@ -18,7 +18,8 @@ export class ReferenceGradientBuffer implements GradientBuffer {
     const slot = slotNamed(this.#slots, name, gradient.size)
     const before = this.#sums.get(name)
     const flat = reshape(gradient, [slot.size]) // [slot.size], shares the gradient's memory
-    this.#sums.set(name, before ? tidy(() => add(before, flat)) : flat)
+    // Kept: a backward pass adds from inside its tidy.
+    this.#sums.set(name, keep(before ? add(before, flat) : flat))
     if (before) {
       before.dispose()
       flat.dispose()
@@ -27,20 +28,22 @@ export class ReferenceGradientBuffer implements GradientBuffer {
   }
 
   flat(): Tensor {
-    this.#flat ??= tidy(() => {
-      const parts: Tensor[] = []
-      let end = 0
-      const padTo = (offset: number): void => {
-        if (offset > end) parts.push(zeros([offset - end]))
-      }
-      for (const slot of this.#slots) {
-        padTo(slot.offset)
-        parts.push(this.#sums.get(slot.name) ?? zeros([slot.size]))
-        end = slot.offset + slot.size
-      }
-      padTo(this.#size)
-      return concat(parts, 0) // [P]
-    })
+    this.#flat ??= keep(
+      tidy(() => {
+        const parts: Tensor[] = []
+        let end = 0
+        const padTo = (offset: number): void => {
+          if (offset > end) parts.push(zeros([offset - end]))
+        }
+        for (const slot of this.#slots) {
+          padTo(slot.offset)
+          parts.push(this.#sums.get(slot.name) ?? zeros([slot.size]))
+          end = slot.offset + slot.size
+        }
+        padTo(this.#size)
+        return concat(parts, 0) // [P]
+      }),
+    )
     return this.#flat
   }
 
