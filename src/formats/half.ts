@@ -1,0 +1,30 @@
+// 16-bit floats to 32 bits. There are only 65,536 half floats, so they are looked up; a bfloat16 is the upper half of a
+// float32. IEEE 754-2008, section 3.6.
+
+let table: Float32Array | undefined
+
+/** float16 bit patterns to float32, exactly (subnormals, infinities and NaN included). */
+export function float16ToFloat32(bits: Uint16Array): Float32Array<ArrayBuffer> {
+  table ??= makeTable()
+  const out = new Float32Array(bits.length)
+  for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]!]!
+  return out
+}
+
+/** bfloat16 bit patterns to float32, exactly. */
+export function bfloat16ToFloat32(bits: Uint16Array): Float32Array<ArrayBuffer> {
+  const out = new Uint32Array(bits.length)
+  for (let i = 0; i < bits.length; i++) out[i] = bits[i]! << 16
+  return new Float32Array(out.buffer)
+}
+
+function makeTable(): Float32Array {
+  return Float32Array.from({ length: 0x10000 }, (_, bits) => {
+    const sign = bits & 0x8000 ? -1 : 1
+    const exponent = (bits >> 10) & 0x1f
+    const fraction = bits & 0x3ff
+    if (exponent === 0x1f) return fraction ? NaN : sign * Infinity
+    if (exponent === 0) return sign * fraction * 2 ** -24
+    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+  })
+}
