@@ -1,0 +1,163 @@
+// The shape of the golden files; README.md says what the numbers mean.
+
+export type GoldenName = 'tiny-llama' | 'tiny-llama-odd'
+
+/** Row-major float32, little-endian, base64. */
+export interface GoldenArray {
+  shape: number[]
+  data: string
+}
+
+/** Trainable tensors by the name that PEFT gives them on disk. */
+export type GoldenTensors = Record<string, GoldenArray>
+
+export interface Golden {
+  name: string
+  /** Of torch, transformers, peft and tokenizers. */
+  versions: Record<string, string>
+  config: {
+    hidden_size: number
+    intermediate_size: number
+    num_hidden_layers: number
+    num_attention_heads: number
+    num_key_value_heads: number
+    head_dim: number
+    vocab_size: number
+    max_position_embeddings: number
+    rms_norm_eps: number
+    rope_theta: number
+    tie_word_embeddings: boolean
+    pad_token_id: number
+  }
+  tokenizer: {
+    texts: { text: string; ids: number[] }[]
+    chat: { messages: { role: string; content: string }[]; text: string; ids: number[] }
+  }
+  base: {
+    /** logits [T, V] */
+    sequences: { ids: number[]; logits: GoldenArray }[]
+    /** Right-padded; logits [B, T, V], 0 at padding. */
+    batch: { ids: number[][]; lengths: number[]; logits: GoldenArray }
+    /** weights [L, H, T, T] */
+    attention: { ids: number[]; weights: GoldenArray }
+    saliency: TokenSaliency
+    greedy: { prompt: number[]; tokens: number[]; smallestLead: number }
+  }
+  causal: {
+    adapter: GoldenAdapter
+    /** logits [T, V] with the adapter */
+    sequence: { ids: number[]; logits: GoldenArray }
+    saliency: TokenSaliency
+    batch: CausalMicro & GoldenStep & { labelCount: number }
+    trajectory: Trajectory<CausalMicro>
+  }
+  classify: {
+    adapter: GoldenAdapter
+    /** logits [B, 3] */
+    batch: ClassifyMicro & GoldenStep & { logits: GoldenArray }
+    saliency: Saliency & { label: number }
+    trajectory: Trajectory<ClassifyMicro>
+  }
+}
+
+export interface GoldenAdapter {
+  r: number
+  alpha: number
+  tensors: GoldenTensors
+}
+
+export interface Saliency {
+  ids: number[]
+  logit: number
+  /** The rows that the embedding gave, [T, d]. */
+  embeddings: GoldenArray
+  /** d logit / d embeddings, [T, d]. */
+  gradient: GoldenArray
+}
+
+/** The logit of `token` at `position`. */
+export type TokenSaliency = Saliency & { position: number; token: number }
+
+/** Sequences of one micro-batch, unpadded, with unshifted labels of the same lengths. */
+export interface CausalMicro {
+  ids: number[][]
+  labels: number[][]
+}
+
+/** Sequences of one micro-batch, unpadded, with one class each. */
+export interface ClassifyMicro {
+  ids: number[][]
+  labels: number[]
+}
+
+export interface GoldenStep {
+  /** Mean cross-entropy per label. */
+  loss: number
+  gradients: GoldenTensors
+  /** Of all gradients together, before clipping. */
+  gradNorm: number
+}
+
+export interface Trajectory<Micro> {
+  micros: Micro[]
+  hyper: {
+    steps: number
+    warmup: number
+    learningRate: number
+    beta1: number
+    beta2: number
+    epsilon: number
+    clip: number
+    weightDecay: number
+  }
+  /** For each step, which of `micros` it accumulates. */
+  order: number[][]
+  /** By step: before its update; before clipping; the rate of its update; labels it is normalised by. */
+  loss: number[]
+  gradNorm: number[]
+  learningRate: number[]
+  labels: number[]
+  afterStep2: GoldenTensors
+  final: GoldenTensors
+  sensitivity: number
+}
+
+export interface VectorGolden {
+  rmsNorm: { eps: number; x: number[][]; w: number[]; y: number[][]; dy: number[][]; dx: number[][] }
+  /** x and y [N, H, hd] */
+  rope: { theta: number; positions: number[]; x: number[][][]; y: number[][][] }[]
+  llama3: {
+    theta: number
+    headSize: number
+    scaling: {
+      rope_type: string
+      factor: number
+      low_freq_factor: number
+      high_freq_factor: number
+      original_max_position_embeddings: number
+    }
+    /** [headSize / 2] */
+    inverse: number[]
+  }
+  swiglu: {
+    gate: number[][]
+    up: number[][]
+    h: number[][]
+    dh: number[][]
+    dGate: number[][]
+    dUp: number[][]
+  }
+  crossEntropy: { logits: number[][]; labels: number[]; loss: number; dLogits: number[][] }
+  adamw: {
+    hyper: { beta1: number; beta2: number; epsilon: number; weightDecay: number; clip: number }
+    start: number[]
+    steps: {
+      learningRate: number
+      gradient: number[]
+      norm: number
+      value: number[]
+      first: number[]
+      second: number[]
+    }[]
+  }
+}

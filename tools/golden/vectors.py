@@ -1,0 +1,125 @@
+"""Small standalone vectors in float64: RMSNorm, RoPE, SwiGLU, cross-entropy and AdamW on a handful of numbers."""
+
+import torch
+from transformers import LlamaConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+from transformers.models.llama.modeling_llama import rotate_half
+
+from arrays import IGNORED, scalars
+
+DIGITS = 12
+
+
+def numbers(tensor):
+    """Nested lists of numbers."""
+    if tensor.dim() > 1:
+        return [numbers(row) for row in tensor]
+    return scalars(tensor.detach().tolist(), DIGITS)
+
+
+def normal(generator, *shape):
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def rms_norm(generator):
+    x, w, dy = normal(generator, 3, 5).requires_grad_(), normal(generator, 5), normal(generator, 3, 5)
+    y = w * x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-5)
+    (dx,) = torch.autograd.grad(y, x, dy)
+    return {"eps": 1e-5, "x": numbers(x), "w": numbers(w), "y": numbers(y), "dy": numbers(dy), "dx": numbers(dx)}
+
+
+def rope(generator, size, theta):
+    positions = [0, 1, 5, 63]
+    inverse = 1 / theta ** (torch.arange(0, size, 2, dtype=torch.float64) / size)  # [size / 2]
+    angles = torch.tensor(positions, dtype=torch.float64)[:, None] * inverse
+    cos, sin = angles.cos().repeat(1, 2)[:, None], angles.sin().repeat(1, 2)[:, None]  # [N, 1, size]
+    x = normal(generator, len(positions), 2, size)
+    return {"theta": theta, "positions": positions, "x": numbers(x), "y": numbers(x * cos + rotate_half(x) * sin)}
+
+
+def llama3_frequencies():
+    """Inverse frequencies of Llama 3.2's scaled RoPE, as transformers computes them (in float32)."""
+    scaling = {
+        "rope_type": "llama3",
+        "factor": 32.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    }
+    config = LlamaConfig(
+        hidden_size=64,
+        num_attention_heads=1,
+        head_dim=64,
+        max_position_embeddings=131072,
+        rope_parameters={"rope_theta": 500000.0, **scaling},
+    )
+    inverse, factor = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")
+    assert factor == 1.0
+    return {"theta": 500000.0, "headSize": 64, "scaling": scaling, "inverse": scalars(inverse.tolist(), 9)}
+
+
+def swiglu(generator):
+    gate, up, dh = normal(generator, 2, 4).requires_grad_(), normal(generator, 2, 4).requires_grad_(), normal(generator, 2, 4)
+    h = torch.nn.functional.silu(gate) * up
+    d_gate, d_up = torch.autograd.grad(h, (gate, up), dh)
+    return {
+        "gate": numbers(gate),
+        "up": numbers(up),
+        "h": numbers(h),
+        "dh": numbers(dh),
+        "dGate": numbers(d_gate),
+        "dUp": numbers(d_up),
+    }
+
+
+def cross_entropy(generator):
+    logits = (3 * normal(generator, 4, 6)).requires_grad_()
+    labels = [2, IGNORED, 5, 0]
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(labels), ignore_index=IGNORED)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    return {
+        "logits": numbers(logits),
+        "labels": labels,
+        "loss": numbers(loss[None])[0],
+        "dLogits": numbers(gradient),
+    }
+
+
+def adamw(generator):
+    """Four steps with clipping, a changing rate, and one element whose gradient stays 0."""
+    parameter = normal(generator, 5).requires_grad_()
+    start = parameter.detach().clone()
+    optimizer = torch.optim.AdamW([parameter], lr=1.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+    steps = []
+    for rate, size in [(0.0, 1.0), (2e-3, 0.1), (5e-3, 10.0), (1e-3, 1e-6)]:
+        gradient = size * normal(generator, 5)
+        gradient[3] = 0
+        parameter.grad = gradient.clone()
+        norm = torch.nn.utils.clip_grad_norm_([parameter], 1.0)
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+        state = optimizer.state[parameter]
+        steps.append(
+            {
+                "learningRate": rate,
+                "gradient": numbers(gradient),
+                "norm": numbers(norm[None])[0],
+                "value": numbers(parameter),
+                "first": numbers(state["exp_avg"]),
+                "second": numbers(state["exp_avg_sq"]),
+            }
+        )
+    hyper = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weightDecay": 0.01, "clip": 1.0}
+    return {"hyper": hyper, "start": numbers(start), "steps": steps}
+
+
+def vector_goldens():
+    generator = torch.Generator().manual_seed(7)
+    return {
+        "rmsNorm": rms_norm(generator),
+        "rope": [rope(generator, 8, 10000.0), rope(generator, 10, 500000.0)],
+        "llama3": llama3_frequencies(),
+        "swiglu": swiglu(generator),
+        "crossEntropy": cross_entropy(generator),
+        "adamw": adamw(generator),
+    }
