@@ -11,7 +11,9 @@ import { WorkerHandle } from './workerHandle.ts'
 const DEFAULT_SPLIT: SplitConfig = { train: 0.8, validation: 0.1, test: 0.1, seed: 42 }
 
 /** The call options of an object that holds other options too, and the rest. */
-function separate<T extends object>(options: T & CallOptions): { call: CallOptions; rest: Omit<T, keyof CallOptions> } {
+function separate<T extends object>(
+  options: T & CallOptions,
+): { call: CallOptions; rest: Omit<T, keyof CallOptions> } {
   const { signal, onProgress, ...rest } = options
   return { call: { ...(signal && { signal }), ...(onProgress && { onProgress }) }, rest }
 }
@@ -34,7 +36,8 @@ export function createGraft(): GraftApi {
     },
     datasets: {
       import(file, options = {}) {
-        if (!(file instanceof File)) return Promise.reject(new GraftError('E_ARGUMENT', 'datasets.import takes a File.'))
+        if (!(file instanceof File))
+          return Promise.reject(new GraftError('E_ARGUMENT', 'datasets.import takes a File.'))
         const { call, rest } = separate(options)
         return data.call('importFile', { file, options: rest }, call)
       },
@@ -73,16 +76,26 @@ export function createGraft(): GraftApi {
     logits: (target, input) => engine.call('logits', { target, ...input }),
     predict(target, text, options = {}) {
       const { call, rest } = separate(options)
-      return engine.call('predict', { target, texts: typeof text === 'string' ? [text] : text, ...rest }, call)
+      return engine.call(
+        'predict',
+        { target, texts: typeof text === 'string' ? [text] : text, ...rest },
+        call,
+      )
     },
     generate: (target, request, options) => engine.call('generate', { target, request }, options),
-    evaluate: (target, { dataset, split = 'test' }, options) => engine.call('evaluate', { target, dataset, split }, options),
+    evaluate: (target, { dataset, split = 'test' }, options) =>
+      engine.call('evaluate', { target, dataset, split }, options),
     explain: {
       attention: (target, { text }, options) => engine.call('attention', { target, text }, options),
       saliency: (target, request, options) => engine.call('saliency', { target, request }, options),
     },
     export: {
-      adapter: (target, options) => engine.call('exportAdapter', { target: typeof target === 'string' ? { run: target } : target }, options),
+      adapter: (target, options) =>
+        engine.call(
+          'exportAdapter',
+          { target: typeof target === 'string' ? { run: target } : target },
+          options,
+        ),
     },
   }
 }

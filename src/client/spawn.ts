@@ -21,5 +21,7 @@ const rules = {
 const policy: ScriptUrlPolicy =
   (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.createPolicy('app-worker', rules) ?? rules
 
-export const spawnEngine = () => new Worker(policy.createScriptURL(engineUrl), { type: 'module', name: 'graft-engine' })
-export const spawnData = () => new Worker(policy.createScriptURL(dataUrl), { type: 'module', name: 'graft-data' })
+export const spawnEngine = () =>
+  new Worker(policy.createScriptURL(engineUrl), { type: 'module', name: 'graft-engine' })
+export const spawnData = () =>
+  new Worker(policy.createScriptURL(dataUrl), { type: 'module', name: 'graft-data' })

@@ -31,7 +31,11 @@ export class WorkerHandle<Calls extends CallMap<Calls>, Event> {
     this.#spawn = spawn
   }
 
-  call<K extends keyof Calls & string>(method: K, args: Parameters<Calls[K]>[0], options: CallOptions = {}): Promise<Awaited<ReturnType<Calls[K]>>> {
+  call<K extends keyof Calls & string>(
+    method: K,
+    args: Parameters<Calls[K]>[0],
+    options: CallOptions = {},
+  ): Promise<Awaited<ReturnType<Calls[K]>>> {
     const { signal, onProgress } = options
     if (signal?.aborted) return Promise.reject(new GraftError('E_ABORTED', 'Cancelled.'))
     const worker = (this.#worker ??= this.#start())
@@ -57,7 +61,14 @@ export class WorkerHandle<Calls extends CallMap<Calls>, Event> {
       try {
         worker.postMessage({ type: 'call', id, method, args } satisfies ToWorker)
       } catch (error) {
-        this.#pending.get(id)?.reject(new GraftError('E_ARGUMENT', `${method}: the arguments cannot be sent to the engine. ${asGraftError(error).message}`))
+        this.#pending
+          .get(id)
+          ?.reject(
+            new GraftError(
+              'E_ARGUMENT',
+              `${method}: the arguments cannot be sent to the engine. ${asGraftError(error).message}`,
+            ),
+          )
       }
     })
   }
@@ -86,7 +97,8 @@ export class WorkerHandle<Calls extends CallMap<Calls>, Event> {
       this.#lastSign = performance.now()
       return
     }
-    if (performance.now() - this.#lastSign > SILENCE_LIMIT) this.#die(`it did not answer for ${SILENCE_LIMIT / 1000} seconds`)
+    if (performance.now() - this.#lastSign > SILENCE_LIMIT)
+      this.#die(`it did not answer for ${SILENCE_LIMIT / 1000} seconds`)
     else this.#post({ type: 'ping', id: 0 })
   }
 
@@ -120,7 +132,10 @@ export class WorkerHandle<Calls extends CallMap<Calls>, Event> {
     clearInterval(this.#heartbeat)
     this.#worker?.terminate()
     this.#worker = null
-    const error = new GraftError('E_WORKER', `${this.#name} stopped: ${reason}. It starts again with the next thing you do; runs go on from their last checkpoint.`)
+    const error = new GraftError(
+      'E_WORKER',
+      `${this.#name} stopped: ${reason}. It starts again with the next thing you do; runs go on from their last checkpoint.`,
+    )
     for (const pending of [...this.#pending.values()]) pending.reject(error)
   }
 }

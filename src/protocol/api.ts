@@ -5,7 +5,14 @@ import type { AttentionResult, SaliencyRequest, SaliencyResult } from './explain
 import type { ModelInfo, ModelSource, Precision, Tokens } from './model.ts'
 import type { CallOptions } from './progress.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
-import type { Evaluation, GenerateRequest, GenerateResult, LogitsResult, Prediction, Target } from './target.ts'
+import type {
+  Evaluation,
+  GenerateRequest,
+  GenerateResult,
+  LogitsResult,
+  Prediction,
+  Target,
+} from './target.ts'
 
 export interface GraftApi {
   version: string
@@ -46,9 +53,17 @@ export interface GraftApi {
   }
   tokenize(modelId: string, text: string): Promise<Tokens>
   logits(target: Target, input: { text: string } | { ids: number[] }): Promise<LogitsResult>
-  predict(target: Target, text: string | string[], options?: { labels?: string[] } & CallOptions): Promise<Prediction[]>
+  predict(
+    target: Target,
+    text: string | string[],
+    options?: { labels?: string[] } & CallOptions,
+  ): Promise<Prediction[]>
   generate(target: Target, request: GenerateRequest, options?: CallOptions): Promise<GenerateResult>
-  evaluate(target: Target, data: { dataset: string; split?: SplitName }, options?: CallOptions): Promise<Evaluation>
+  evaluate(
+    target: Target,
+    data: { dataset: string; split?: SplitName },
+    options?: CallOptions,
+  ): Promise<Evaluation>
   explain: {
     attention(target: Target, input: { text: string }, options?: CallOptions): Promise<AttentionResult>
     saliency(target: Target, request: SaliencyRequest, options?: CallOptions): Promise<SaliencyResult>

@@ -3,7 +3,14 @@ import type { Dataset, ImportOptions, Row, RowQuery, SplitConfig, SplitName, Tas
 import type { AttentionResult, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { ModelInfo, ModelSource, Precision, Tokens } from './model.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
-import type { Evaluation, GenerateRequest, GenerateResult, LogitsResult, Prediction, Target } from './target.ts'
+import type {
+  Evaluation,
+  GenerateRequest,
+  GenerateResult,
+  LogitsResult,
+  Prediction,
+  Target,
+} from './target.ts'
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu'
 
@@ -48,9 +55,7 @@ export interface EngineCalls {
 
 /** What the engine worker says unasked. */
 export type EngineEvent =
-  | { type: 'run'; event: RunEvent }
-  | { type: 'info'; info: EngineInfo }
-  | { type: 'runRemoved'; id: string }
+  { type: 'run'; event: RunEvent } | { type: 'info'; info: EngineInfo } | { type: 'runRemoved'; id: string }
 
 /** Calls of the data worker. */
 export interface DataCalls {

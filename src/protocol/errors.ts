@@ -31,7 +31,12 @@ export class GraftError extends Error {
   readonly code: ErrorCode
   readonly details: Record<string, unknown>
 
-  constructor(code: ErrorCode, message: string, details: Record<string, unknown> = {}, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: Record<string, unknown> = {},
+    options?: ErrorOptions,
+  ) {
     super(message, options)
     this.name = 'GraftError'
     this.code = code
@@ -53,7 +58,12 @@ export function asGraftError(thrown: unknown): GraftError {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown))
   if (error.name === 'AbortError') return new GraftError('E_ABORTED', 'Cancelled.', {}, { cause: error })
   if (error.name === 'QuotaExceededError')
-    return new GraftError('E_STORAGE', 'The browser has no room left for this site. Remove a dataset, run or model, then try again.', {}, { cause: error })
+    return new GraftError(
+      'E_STORAGE',
+      'The browser has no room left for this site. Remove a dataset, run or model, then try again.',
+      {},
+      { cause: error },
+    )
   const wrapped = new GraftError('E_INTERNAL', error.message, {}, { cause: error })
   if (error.stack) wrapped.stack = error.stack
   return wrapped

@@ -18,8 +18,13 @@ export function resolveTargets(targets: AdapterConfig['targets']): TargetName[] 
   if (targets === 'all-linear') return [...TARGETS]
   const unknown = targets.find((name) => !(TARGETS as readonly string[]).includes(name))
   if (unknown !== undefined)
-    throw new GraftError('E_ARGUMENT', `adapter.targets names ${unknown}, which this model has not. It has: ${TARGETS.join(', ')}.`, { target: unknown })
-  if (targets.length === 0) throw new GraftError('E_ARGUMENT', 'adapter.targets is empty: name at least one layer, or "all-linear".')
+    throw new GraftError(
+      'E_ARGUMENT',
+      `adapter.targets names ${unknown}, which this model has not. It has: ${TARGETS.join(', ')}.`,
+      { target: unknown },
+    )
+  if (targets.length === 0)
+    throw new GraftError('E_ARGUMENT', 'adapter.targets is empty: name at least one layer, or "all-linear".')
   return TARGETS.filter((name) => targets.includes(name))
 }
 
@@ -27,7 +32,10 @@ export function resolveTargets(targets: AdapterConfig['targets']): TargetName[] 
 export function targetedLayers(family: Family, architecture: Architecture, config: AdapterConfig) {
   const targets = resolveTargets(config.targets)
   return Array.from({ length: architecture.layers }, (_, layer) =>
-    targets.map((target) => ({ path: family.names.linear(layer, target), shape: linearShape(architecture, target) })),
+    targets.map((target) => ({
+      path: family.names.linear(layer, target),
+      shape: linearShape(architecture, target),
+    })),
   ).flat()
 }
 
@@ -50,7 +58,12 @@ export function initialParameters(
       const bound = 1 / Math.sqrt(inputs)
       const a = uniforms(key(), config.r * inputs).map((u) => (2 * u - 1) * bound)
       parameters.push({ name: names.a, shape: [config.r, inputs], values: a, decay: true })
-      parameters.push({ name: names.b, shape: [out, config.r], values: new Float32Array(out * config.r), decay: true })
+      parameters.push({
+        name: names.b,
+        shape: [out, config.r],
+        values: new Float32Array(out * config.r),
+        decay: true,
+      })
     }
   }
   if (labels !== null) {
@@ -58,7 +71,10 @@ export function initialParameters(
     parameters.push({ name: SCORE_NAME, shape: [labels, architecture.hidden], values, decay: true })
   }
   if (parameters.length === 0)
-    throw new GraftError('E_ARGUMENT', 'The method "head" trains only a classification head, and this task has none. Use the method "lora".')
+    throw new GraftError(
+      'E_ARGUMENT',
+      'The method "head" trains only a classification head, and this task has none. Use the method "lora".',
+    )
   return parameters
 }
 
@@ -68,7 +84,11 @@ export function loraScale(config: Pick<AdapterConfig, 'alpha' | 'r'>): number {
 }
 
 /** The factors of a run in training, straight from its parameter store. */
-export function storeAdaptation(store: ParameterStore, config: AdapterConfig, dropout?: { rate: number; seed: number; step: number }): Adaptation | null {
+export function storeAdaptation(
+  store: ParameterStore,
+  config: AdapterConfig,
+  dropout?: { rate: number; seed: number; step: number },
+): Adaptation | null {
   if (config.method !== 'lora') return null
   const scale = loraScale(config)
   const layers = new Map<string, number>()
@@ -80,7 +100,10 @@ export function storeAdaptation(store: ParameterStore, config: AdapterConfig, dr
       if (dropout && dropout.rate > 0) {
         // The layer's place in the model is part of the key, and stays the same for its backward pass.
         if (!layers.has(path)) layers.set(path, layers.size)
-        factors.dropout = { rate: dropout.rate, key: { seed: dropout.seed, purpose: 'dropout', step: dropout.step, layer: layers.get(path)! } }
+        factors.dropout = {
+          rate: dropout.rate,
+          key: { seed: dropout.seed, purpose: 'dropout', step: dropout.step, layer: layers.get(path)! },
+        }
       }
       return factors
     },
@@ -88,7 +111,11 @@ export function storeAdaptation(store: ParameterStore, config: AdapterConfig, dr
 }
 
 /** The factors of a finished adapter at a strength from 0 (the base exactly) to 1. */
-export function tensorAdaptation(tensors: ReadonlyMap<string, Tensor>, config: Pick<AdapterConfig, 'alpha' | 'r'>, strength = 1): Adaptation | null {
+export function tensorAdaptation(
+  tensors: ReadonlyMap<string, Tensor>,
+  config: Pick<AdapterConfig, 'alpha' | 'r'>,
+  strength = 1,
+): Adaptation | null {
   if (strength === 0) return null
   const scale = loraScale(config) * strength
   return {

@@ -21,7 +21,12 @@ export async function embeddings(model: Transformer, ids: readonly number[]): Pr
 }
 
 /** Logit number `output` at the last token for given embeddings [T, d], and its gradient. */
-export async function inputGradient(model: Transformer, values: Float32Array, output: number, trainable: Trainable): Promise<InputGradient> {
+export async function inputGradient(
+  model: Transformer,
+  values: Float32Array,
+  output: number,
+  trainable: Trainable,
+): Promise<InputGradient> {
   const { hidden } = model.architecture
   const { ops } = model
   const length = values.length / hidden
@@ -34,7 +39,9 @@ export async function inputGradient(model: Transformer, values: Float32Array, ou
     const n = model.norm(h)
     // The row of the head that makes this logit is also its gradient with respect to n.
     const index = tensor1d([output], 'int32')
-    const row = trainable.score ? ops.gatherRows(trainable.score, index) : ops.embedding(model.weights.head, index) // [1, d]
+    const row = trainable.score
+      ? ops.gatherRows(trainable.score, index)
+      : ops.embedding(model.weights.head, index) // [1, d]
     const inverse = new Int32Array(length).fill(1)
     inverse[length - 1] = 0
     const dx = ops.scatterRows(model.normBackward(row, h), tensor1d(inverse, 'int32')) // [T, d]

@@ -7,7 +7,12 @@ import type { Trainable } from '../train/objective.ts'
 import { gatherLast } from './rows.ts'
 
 /** Logits of one sequence: [T, V] of a language model, or [1, labels] where a score head is given. */
-export async function inspectLogits(model: Transformer, ids: readonly number[], trainable: Trainable, padId: number): Promise<{ shape: [number, number]; logits: Float32Array }> {
+export async function inspectLogits(
+  model: Transformer,
+  ids: readonly number[],
+  trainable: Trainable,
+  padId: number,
+): Promise<{ shape: [number, number]; logits: Float32Array }> {
   const batch = tokenBatch([ids], padId, ids.length)
   const x = model.forward(model.embed(batch.ids), model.pass(batch, trainable.adaptation))
   const logits = tidy(() => {

@@ -6,7 +6,8 @@ export function gaussLegendre(points: number): { node: number; weight: number }[
     let derivative = 1
     for (let iteration = 0; iteration < 100; iteration++) {
       let [previous, current] = [1, x]
-      for (let k = 2; k <= points; k++) [previous, current] = [current, ((2 * k - 1) * x * current - (k - 1) * previous) / k]
+      for (let k = 2; k <= points; k++)
+        [previous, current] = [current, ((2 * k - 1) * x * current - (k - 1) * previous) / k]
       derivative = (points * (x * current - previous)) / (x * x - 1)
       const change = current / derivative
       x -= change

@@ -42,7 +42,12 @@ export async function saliency(options: SaliencyOptions): Promise<Saliency> {
   const { model, turns, trainable, ids, method, output, signal } = options
   const { hidden } = model.architecture
   const x = await turns.take(() => embeddings(model, ids)) // [T, d]
-  const total = method === 'integratedGradients' ? (options.samples ?? INTEGRATED_GRADIENTS_POINTS) + 2 : method === 'smoothGrad' ? (options.samples ?? SMOOTH_GRAD_SAMPLES) + 1 : 1
+  const total =
+    method === 'integratedGradients'
+      ? (options.samples ?? INTEGRATED_GRADIENTS_POINTS) + 2
+      : method === 'smoothGrad'
+        ? (options.samples ?? SMOOTH_GRAD_SAMPLES) + 1
+        : 1
   let passes = 0
   const gradientAt = async (values: Float32Array) => {
     throwIfAborted(signal)

@@ -30,9 +30,14 @@ export interface Decoded {
 export async function decode(options: DecodeOptions): Promise<Decoded> {
   const { model, turns, prompt, maxTokens, endIds, sampling, signal } = options
   const { context } = model.architecture
-  if (prompt.length === 0) throw new GraftError('E_ARGUMENT', 'The prompt is empty. Write at least one character.')
+  if (prompt.length === 0)
+    throw new GraftError('E_ARGUMENT', 'The prompt is empty. Write at least one character.')
   if (prompt.length > context)
-    throw new GraftError('E_LIMIT', `The prompt has ${prompt.length} tokens; this model reads at most ${context}. Shorten it.`, { tokens: prompt.length, context })
+    throw new GraftError(
+      'E_LIMIT',
+      `The prompt has ${prompt.length} tokens; this model reads at most ${context}. Shorten it.`,
+      { tokens: prompt.length, context },
+    )
   const caches = model.emptyCaches()
   const ids: number[] = []
   let next: readonly number[] = prompt
@@ -75,8 +80,15 @@ async function step(
   })
   const positionTensor = tensor1d(positions, 'int32')
   const ids = tensor1d(Int32Array.from(tokens), 'int32')
-  const x = model.forward(model.embed(ids), model.pass({ layout, positions: positionTensor }, adaptation), undefined, caches)
-  const logits: Tensor = tidy(() => model.logits(model.norm(slice(x, [tokens.length - 1, 0], [1, x.shape[1]!]))))
+  const x = model.forward(
+    model.embed(ids),
+    model.pass({ layout, positions: positionTensor }, adaptation),
+    undefined,
+    caches,
+  )
+  const logits: Tensor = tidy(() =>
+    model.logits(model.norm(slice(x, [tokens.length - 1, 0], [1, x.shape[1]!]))),
+  )
   dispose([x, ids, positionTensor])
   layout.dispose()
   const values = (await logits.data()) as Float32Array

@@ -19,7 +19,8 @@ export class ConfigReader {
   /** A positive whole number. */
   size(name: string, fallback?: number): number {
     const value = this.#config[name] ?? fallback
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) this.#wrong(name, 'a positive whole number', value)
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1)
+      this.#wrong(name, 'a positive whole number', value)
     return value as number
   }
 
@@ -31,7 +32,8 @@ export class ConfigReader {
 
   object(name: string): Record<string, unknown> | null {
     const value = this.#config[name] ?? null
-    if (value !== null && (typeof value !== 'object' || Array.isArray(value))) this.#wrong(name, 'an object', value)
+    if (value !== null && (typeof value !== 'object' || Array.isArray(value)))
+      this.#wrong(name, 'an object', value)
     return value as Record<string, unknown> | null
   }
 
@@ -58,6 +60,10 @@ export class ConfigReader {
   }
 
   #wrong(name: string, wanted: string, value: unknown): never {
-    throw new GraftError('E_MODEL_FILES', `config.json: ${name} must be ${wanted}, but is ${JSON.stringify(value) ?? 'missing'}.`, { field: name })
+    throw new GraftError(
+      'E_MODEL_FILES',
+      `config.json: ${name} must be ${wanted}, but is ${JSON.stringify(value) ?? 'missing'}.`,
+      { field: name },
+    )
   }
 }

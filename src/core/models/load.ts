@@ -45,7 +45,8 @@ export function expectedTensors(family: Family, a: Architecture): Map<string, nu
   for (let layer = 0; layer < a.layers; layer++) {
     expected.set(names.attentionNorm(layer), [a.hidden])
     expected.set(names.mlpNorm(layer), [a.hidden])
-    for (const target of TARGETS) expected.set(`${names.linear(layer, target)}.weight`, linearShape(a, target))
+    for (const target of TARGETS)
+      expected.set(`${names.linear(layer, target)}.weight`, linearShape(a, target))
   }
   expected.set(names.finalNorm, [a.hidden])
   if (!a.tiedHead) expected.set(names.head, [a.vocab, a.hidden])
@@ -56,10 +57,18 @@ export function expectedTensors(family: Family, a: Architecture): Map<string, nu
 export function checkTensors(family: Family, architecture: Architecture, source: WeightSource): void {
   for (const [name, shape] of expectedTensors(family, architecture)) {
     if (!source.has(name))
-      throw new GraftError('E_MODEL_FILES', `The weights have no tensor ${name}, which config.json calls for. Are all files of the model there?`, { tensor: name })
+      throw new GraftError(
+        'E_MODEL_FILES',
+        `The weights have no tensor ${name}, which config.json calls for. Are all files of the model there?`,
+        { tensor: name },
+      )
     const found = source.shape(name)
     if (found.length !== shape.length || found.some((size, i) => size !== shape[i]))
-      throw new GraftError('E_MODEL_FILES', `Tensor ${name} has shape [${found.join(', ')}], but config.json says [${shape.join(', ')}].`, { tensor: name })
+      throw new GraftError(
+        'E_MODEL_FILES',
+        `Tensor ${name} has shape [${found.join(', ')}], but config.json says [${shape.join(', ')}].`,
+        { tensor: name },
+      )
   }
 }
 
@@ -104,7 +113,14 @@ export async function loadTransformer(
         const path = names.linear(layer, target)
         linears[target] = new Linear(path, await matrix(`${path}.weight`))
       }
-      blocks.push(new Block(architecture, await vector(names.attentionNorm(layer)), await vector(names.mlpNorm(layer)), linears))
+      blocks.push(
+        new Block(
+          architecture,
+          await vector(names.attentionNorm(layer)),
+          await vector(names.mlpNorm(layer)),
+          linears,
+        ),
+      )
     }
     const finalNorm = await vector(names.finalNorm)
     const head = architecture.tiedHead ? embedding : await matrix(names.head)

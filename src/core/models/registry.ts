@@ -8,7 +8,10 @@ const FAMILIES: Family[] = [llama]
 /** The family and architecture of a parsed config.json; refuses by name what is not supported. */
 export function recogniseModel(config: unknown): { family: Family; architecture: Architecture } {
   if (typeof config !== 'object' || config === null || Array.isArray(config))
-    throw new GraftError('E_MODEL_FILES', 'config.json does not hold an object. Is it the file of a Hugging Face model?')
+    throw new GraftError(
+      'E_MODEL_FILES',
+      'config.json does not hold an object. Is it the file of a Hugging Face model?',
+    )
   const modelType = (config as Record<string, unknown>)['model_type']
   const family = FAMILIES.find((known) => known.modelType === modelType)
   if (!family)
@@ -19,8 +22,14 @@ export function recogniseModel(config: unknown): { family: Family; architecture:
     )
   const architecture = family.parseConfig(config as Record<string, unknown>)
   if (architecture.headSize % 2 !== 0)
-    throw new GraftError('E_MODEL_UNSUPPORTED', `Head size ${architecture.headSize} is odd; rotary positions need pairs.`)
+    throw new GraftError(
+      'E_MODEL_UNSUPPORTED',
+      `Head size ${architecture.headSize} is odd; rotary positions need pairs.`,
+    )
   if (architecture.heads % architecture.keyValueHeads !== 0)
-    throw new GraftError('E_MODEL_FILES', `config.json: ${architecture.heads} attention heads cannot share ${architecture.keyValueHeads} key-value heads evenly.`)
+    throw new GraftError(
+      'E_MODEL_FILES',
+      `config.json: ${architecture.heads} attention heads cannot share ${architecture.keyValueHeads} key-value heads evenly.`,
+    )
   return { family, architecture }
 }

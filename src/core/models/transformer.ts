@@ -25,7 +25,13 @@ export class Transformer {
   ) {}
 
   pass(batch: Pick<TokenBatch, 'layout' | 'positions'>, adaptation: Adaptation | null): Pass {
-    return { ops: this.ops, layout: batch.layout, positions: batch.positions, rope: this.weights.rope, adaptation }
+    return {
+      ops: this.ops,
+      layout: batch.layout,
+      positions: batch.positions,
+      rope: this.weights.rope,
+      adaptation,
+    }
   }
 
   /** ids int32 [N] -> [N, d] */

@@ -19,7 +19,11 @@ export interface TokenBatch {
 }
 
 /** Flat ids, positions and segments of B sequences, right-padded to the bucket of the longest (at most `context`). */
-export function tokenBatch(sequences: readonly (readonly number[])[], padId: number, context = Infinity): TokenBatch {
+export function tokenBatch(
+  sequences: readonly (readonly number[])[],
+  padId: number,
+  context = Infinity,
+): TokenBatch {
   const batch = sequences.length
   const lengths = sequences.map((sequence) => sequence.length)
   const longest = Math.max(1, ...lengths)
@@ -34,7 +38,12 @@ export function tokenBatch(sequences: readonly (readonly number[])[], padId: num
   })
   const idTensor = tensor1d(ids, 'int32')
   const positionTensor = tensor1d(positions, 'int32')
-  const layout = new AttentionLayout({ batch, queryPositions: positions, querySegments: segments, causal: true })
+  const layout = new AttentionLayout({
+    batch,
+    queryPositions: positions,
+    querySegments: segments,
+    causal: true,
+  })
   return {
     batch,
     length,

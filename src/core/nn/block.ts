@@ -80,7 +80,14 @@ export class Block {
 
       const dContext = back('o_proj', dr, context) // [N, H hd]
       const { dq, dk, dv } = ops.attentionBackward(
-        this.#heads(dContext, shape.heads), q, k, v, output, logSumExp, pass.layout, this.#scale,
+        this.#heads(dContext, shape.heads),
+        q,
+        k,
+        v,
+        output,
+        logSumExp,
+        pass.layout,
+        this.#scale,
       )
       const unrotate = (d: Tensor) => this.#flat(ops.rope(d, pass.positions, pass.rope, true))
       const dn = ops.add(

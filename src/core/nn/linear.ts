@@ -19,7 +19,13 @@ export class Linear {
   }
 
   /** dy [N, out] -> dx [N, in]; the factors' gradients go to the sink. */
-  backward(ops: Ops, dy: Tensor, x: Tensor, adaptation: Adaptation | null, sink: GradientSink | null): Tensor {
+  backward(
+    ops: Ops,
+    dy: Tensor,
+    x: Tensor,
+    adaptation: Adaptation | null,
+    sink: GradientSink | null,
+  ): Tensor {
     const { dx, da, db } = ops.linearBackward(dy, x, this.weight, adaptation?.factors(this.path))
     if (sink && da && db) {
       const names = loraNames(this.path)

@@ -100,9 +100,22 @@ export interface Ops {
   rope(x: Tensor, positions: Tensor, table: RopeTable, inverse?: boolean): Tensor
 
   /** q [Nq, H, hd], k and v [Nk, Hkv, hd] -> output [Nq, H, hd], logSumExp [Nq, H] of the masked, scaled scores. */
-  attention(q: Tensor, k: Tensor, v: Tensor, layout: AttentionLayout, scale: number): { output: Tensor; logSumExp: Tensor }
+  attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    layout: AttentionLayout,
+    scale: number,
+  ): { output: Tensor; logSumExp: Tensor }
   attentionBackward(
-    dOutput: Tensor, q: Tensor, k: Tensor, v: Tensor, output: Tensor, logSumExp: Tensor, layout: AttentionLayout, scale: number,
+    dOutput: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    output: Tensor,
+    logSumExp: Tensor,
+    layout: AttentionLayout,
+    scale: number,
   ): { dq: Tensor; dk: Tensor; dv: Tensor }
   /** The probabilities themselves, [B, H, Tq, Tk], for the Explain view only; masked cells are exactly 0. */
   attentionProbabilities(q: Tensor, k: Tensor, layout: AttentionLayout, scale: number): Tensor

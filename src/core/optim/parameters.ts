@@ -79,7 +79,10 @@ export class ParameterStore {
     const flat = (await this.#state.data()) as Float32Array
     const part = (row: number) =>
       Object.fromEntries(
-        this.slots.map(({ name, offset, size }) => [name, flat.slice(row * this.#size + offset, row * this.#size + offset + size)]),
+        this.slots.map(({ name, offset, size }) => [
+          name,
+          flat.slice(row * this.#size + offset, row * this.#size + offset + size),
+        ]),
       )
     return { values: part(0), firstMoments: part(1), secondMoments: part(2) }
   }
@@ -106,7 +109,11 @@ export class ParameterStore {
       for (const { name, offset, size } of this.slots) {
         const values = part[name]
         if (values?.length !== size)
-          throw new GraftError('E_FORMAT', `The saved state has ${values?.length ?? 'no'} values for ${name}, but ${size} are needed.`, { tensor: name })
+          throw new GraftError(
+            'E_FORMAT',
+            `The saved state has ${values?.length ?? 'no'} values for ${name}, but ${size} are needed.`,
+            { tensor: name },
+          )
         flat.set(values, index * this.#size + offset)
       }
     })

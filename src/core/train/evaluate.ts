@@ -41,7 +41,11 @@ export async function evaluateExamples(options: EvaluateOptions): Promise<Evalua
   return sums
 }
 
-async function addBatch(examples: Example[], { model, padId, trainable }: EvaluateOptions, sums: EvaluationSums): Promise<void> {
+async function addBatch(
+  examples: Example[],
+  { model, padId, trainable }: EvaluateOptions,
+  sums: EvaluationSums,
+): Promise<void> {
   const batch = exampleBatch(examples, padId, model.architecture.context)
   if (batch.labelCount === 0) return batch.dispose()
   const { loss, logits } = evaluateBatch(model, batch, trainable(), 1)

@@ -27,7 +27,11 @@ export interface ExampleBatch {
 
 /** Pads and flattens examples; with labels shifted by one for language modelling, the last real token for classes. */
 export function exampleBatch(examples: readonly Example[], padId: number, context: number): ExampleBatch {
-  const tokens = tokenBatch(examples.map((example) => example.ids), padId, context)
+  const tokens = tokenBatch(
+    examples.map((example) => example.ids),
+    padId,
+    context,
+  )
   const rows: number[] = []
   const labels: number[] = []
   examples.forEach((example, b) => {
@@ -70,7 +74,12 @@ export interface Trainable {
 }
 
 /** Rows of the last block's output where the head is applied, [M, d], before the final norm. Consumes nothing. */
-function headRows(model: Transformer, batch: ExampleBatch, adaptation: Adaptation | null, inputs?: Tensor[]): Tensor {
+function headRows(
+  model: Transformer,
+  batch: ExampleBatch,
+  adaptation: Adaptation | null,
+  inputs?: Tensor[],
+): Tensor {
   const x = model.forward(model.embed(batch.tokens.ids), model.pass(batch.tokens, adaptation), inputs)
   const h = model.ops.gatherRows(x, batch.rows)
   x.dispose()
@@ -114,7 +123,12 @@ export function lossAndGradients(
 }
 
 /** The loss alone (factor x sum), and for a classifier its logits [B, C]. */
-export function evaluateBatch(model: Transformer, batch: ExampleBatch, trainable: Trainable, factor: number): { loss: Tensor; logits: Tensor | null } {
+export function evaluateBatch(
+  model: Transformer,
+  batch: ExampleBatch,
+  trainable: Trainable,
+  factor: number,
+): { loss: Tensor; logits: Tensor | null } {
   const h = headRows(model, batch, trainable.adaptation)
   const [loss, logits] = tidy(() => {
     const n = model.norm(h)

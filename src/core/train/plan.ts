@@ -5,7 +5,10 @@ import { permutation } from '../rng.ts'
 export type OrderSettings = Pick<TrainingConfig, 'batchSize' | 'accumulation' | 'shuffle' | 'seed'>
 
 /** Optimizer steps in one pass over `rows`; the last one of an epoch may hold fewer rows (as in transformers' Trainer). */
-export function stepsPerEpoch(rows: number, settings: Pick<TrainingConfig, 'batchSize' | 'accumulation'>): number {
+export function stepsPerEpoch(
+  rows: number,
+  settings: Pick<TrainingConfig, 'batchSize' | 'accumulation'>,
+): number {
   return Math.ceil(Math.ceil(rows / settings.batchSize) / settings.accumulation)
 }
 
@@ -31,7 +34,11 @@ export class RowOrder {
     const order = this.#orderOf(Math.floor(k / perEpoch))
     const first = (k % perEpoch) * accumulation * batchSize
     const batches: number[][] = []
-    for (let start = first; start < Math.min(this.rows, first + accumulation * batchSize); start += batchSize) {
+    for (
+      let start = first;
+      start < Math.min(this.rows, first + accumulation * batchSize);
+      start += batchSize
+    ) {
       const end = Math.min(this.rows, start + batchSize)
       batches.push(Array.from({ length: end - start }, (_, i) => order[start + i]!))
     }

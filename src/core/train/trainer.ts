@@ -30,7 +30,8 @@ export interface TrainerState {
 }
 
 /** Mean cross-entropy over the validation rows, and the share predicted correctly for classifiers. */
-export type Validation = Required<Pick<HistoryEntry, 'validationLoss'>> & Pick<HistoryEntry, 'validationAccuracy'>
+export type Validation = Required<Pick<HistoryEntry, 'validationLoss'>> &
+  Pick<HistoryEntry, 'validationAccuracy'>
 
 export interface TrainerHooks {
   /** New history, in order. */
@@ -93,7 +94,8 @@ export class Trainer {
   constructor(options: TrainerOptions) {
     this.#options = options
     const { family, model, adapter, training, labels } = options
-    const initial = options.initial ?? initialParameters(family, model.architecture, adapter, labels, training.seed)
+    const initial =
+      options.initial ?? initialParameters(family, model.architecture, adapter, labels, training.seed)
     this.store = new ParameterStore(model.ops, initial)
     this.steps = totalSteps(options.train.rows, training)
     this.#warmup = warmupSteps(training.warmup, this.steps)
@@ -145,7 +147,7 @@ export class Trainer {
   /** Halts before the next step, after a checkpoint. */
   pause(): void {
     if (this.#pause) return
-    let release = () => undefined as void
+    let release: () => void = () => undefined
     const promise = new Promise<void>((resolve) => (release = resolve))
     this.#pause = { promise, release }
   }
@@ -172,14 +174,17 @@ export class Trainer {
     while (this.#step < this.steps && !this.#stopped) {
       if (this.#pause) await this.#waitWhilePaused()
       if (this.#stopped) break
-      const examples = await Promise.all(this.#order.microBatches(this.#step).map((places) => train.get(places)))
+      const examples = await Promise.all(
+        this.#order.microBatches(this.#step).map((places) => train.get(places)),
+      )
       await turns.take(() => this.#trainStep(examples))
       if (this.#pending.length >= readEvery) await this.#readPending()
 
       const last = this.#step === this.steps
       const every = training.validateEvery || perEpoch
       let validationLoss: number | undefined
-      if (this.#options.validation && (this.#step % every === 0 || last)) validationLoss = await this.#validate(this.#options.validation)
+      if (this.#options.validation && (this.#step % every === 0 || last))
+        validationLoss = await this.#validate(this.#options.validation)
       const due = training.checkpointEvery
         ? this.#step % training.checkpointEvery === 0
         : performance.now() - this.#lastCheckpointAt > CHECKPOINT_SECONDS * 1000
@@ -201,9 +206,11 @@ export class Trainer {
     const { model, training, adapter, padId } = this.#options
     const k = this.#step
     const batches = microBatches.map((examples) => exampleBatch(examples, padId, model.architecture.context))
-    for (const examples of microBatches) this.#skippedRows += examples.filter((example) => !trains(example)).length
+    for (const examples of microBatches)
+      this.#skippedRows += examples.filter((example) => !trains(example)).length
     const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
-    const learningRate = training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
+    const learningRate =
+      training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
     this.#step++
     if (labelCount === 0) {
       for (const batch of batches) batch.dispose()
@@ -212,7 +219,11 @@ export class Trainer {
     let loss: Tensor | null = null
     batches.forEach((batch, micro) => {
       if (batch.labelCount > 0) {
-        const dropout = { rate: adapter.dropout, seed: training.seed, step: k * training.accumulation + micro }
+        const dropout = {
+          rate: adapter.dropout,
+          seed: training.seed,
+          step: k * training.accumulation + micro,
+        }
         const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, adapter, dropout) }
         const part = lossAndGradients(model, batch, trainable, 1 / labelCount, this.store.gradients)
         const sum: Tensor = loss ? add(loss, part) : part
@@ -231,9 +242,12 @@ export class Trainer {
     const pending = this.#pending
     if (pending.length === 0) return
     this.#pending = []
-    const values = await this.#options.turns.take(() => readScalars(pending.flatMap(({ loss, norm }) => [loss, norm])))
+    const values = await this.#options.turns.take(() =>
+      readScalars(pending.flatMap(({ loss, norm }) => [loss, norm])),
+    )
     const now = performance.now()
-    const tokensPerSecond = pending.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1e-3, (now - this.#lastRead) / 1000)
+    const tokensPerSecond =
+      pending.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1e-3, (now - this.#lastRead) / 1000)
     this.#lastRead = now
     const entries: HistoryEntry[] = []
     for (const [i, { step, learningRate }] of pending.entries()) {
@@ -257,14 +271,22 @@ export class Trainer {
     const { model, padId, training, turns, hooks } = this.#options
     const places = Array.from({ length: Math.min(source.rows, VALIDATION_ROWS) }, (_, i) => i)
     const sums = await evaluateExamples({
-      model, padId, turns, source, places, trainable: () => this.trainable(), batchSize: training.batchSize,
+      model,
+      padId,
+      turns,
+      source,
+      places,
+      trainable: () => this.trainable(),
+      batchSize: training.batchSize,
     })
     this.#lastRead = performance.now()
     if (sums.labels === 0) return undefined
     const validationLoss = sums.loss / sums.labels
     await hooks.validation(
       this.#step,
-      this.#options.labels === null ? { validationLoss } : { validationLoss, validationAccuracy: sums.correct / sums.labels },
+      this.#options.labels === null
+        ? { validationLoss }
+        : { validationLoss, validationAccuracy: sums.correct / sums.labels },
     )
     return validationLoss
   }
@@ -296,5 +318,7 @@ export class Trainer {
 }
 
 function trains(example: Example): boolean {
-  return 'label' in example ? example.label >= 0 && example.ids.length > 0 : example.labels.some((label, t) => t > 0 && label >= 0)
+  return 'label' in example
+    ? example.label >= 0 && example.ids.length > 0
+    : example.labels.some((label, t) => t > 0 && label >= 0)
 }
