@@ -10,11 +10,11 @@ import {
   cast,
   div,
   equal,
-  exp,
   keep,
   lessEqual,
   log,
   max,
+  maximum,
   mul,
   reshape,
   sub,
@@ -25,9 +25,13 @@ import {
 } from '@tensorflow/tfjs-core'
 import type { AttentionLayout } from '../layout.ts'
 import { batchedProduct } from './matmul.ts'
+import { expOfShifted } from './softmax.ts'
 
-/** Added to the scores of cells that are not seen; far below any score, far above float32's lowest number. */
-const MASKED = -1e30
+/** Added to the scores of cells that are not seen; a power of two, so that dividing by it is exact. */
+const MASKED = -(2 ** 100)
+
+/** Stands in for the total of a row that sees nothing, whose result is then 0. */
+const NOTHING_SEEN = 1e-30
 
 interface Sizes {
   batch: number
@@ -94,6 +98,11 @@ function biasOf(layout: AttentionLayout): Tensor {
   return layout.bias
 }
 
+/** 1 where seen, 0 elsewhere: [B, 1, Tq, Tk]. */
+function seenOf(layout: AttentionLayout): Tensor {
+  return sub(1, mul(biasOf(layout), 1 / MASKED))
+}
+
 export function attention(
   q: Tensor,
   k: Tensor,
@@ -106,8 +115,8 @@ export function attention(
   return tidy(() => {
     const s = scores(toGroups(q, sizes, queries), toGroups(k, sizes, keys), layout, sizes, scale) // [B, H, Tq, Tk]
     const top = max(s, -1, true) // [B, H, Tq, 1]
-    const e = exp(sub(s, top)) // [B, H, Tq, Tk]
-    const total = sum(e, -1, true) // [B, H, Tq, 1]
+    const e = mul(expOfShifted(sub(s, top)), seenOf(layout)) // [B, H, Tq, Tk]
+    const total = maximum(sum(e, -1, true), NOTHING_SEEN) // [B, H, Tq, 1]
     const p = reshape(e, [batch * groups, (heads / groups) * queries, keys])
     const o = batchedProduct(p, toGroups(v, sizes, keys)) // [B G, g Tq, hd], not yet divided by the total
     const inverse = reshape(total, [batch * groups, (heads / groups) * queries, 1])
@@ -139,7 +148,8 @@ export function attentionBackward(
     const byRow = (x: Tensor): Tensor =>
       // [Nq, H] -> [B, H, Tq, 1]
       reshape(transpose(reshape(x, [batch, queries, heads]), [0, 2, 1]), [batch, heads, queries, 1])
-    const p = exp(sub(scores(qGroups, kGroups, layout, sizes, scale), byRow(logSumExp))) // [B, H, Tq, Tk]
+    const shifted = sub(scores(qGroups, kGroups, layout, sizes, scale), byRow(logSumExp))
+    const p = mul(expOfShifted(shifted), seenOf(layout)) // [B, H, Tq, Tk]
     const d = byRow(sum(mul(dOutput, output), -1)) // [B, H, Tq, 1]
     const dp = reshape(batchedProduct(dO, vGroups, false, true), [batch, heads, queries, keys])
     const grouped = [batch * groups, (heads / groups) * queries, keys]
@@ -156,9 +166,7 @@ export function attentionProbabilities(q: Tensor, k: Tensor, layout: AttentionLa
   const sizes = sizesOf(q, k, layout)
   return tidy(() => {
     const s = scores(toGroups(q, sizes, sizes.queries), toGroups(k, sizes, sizes.keys), layout, sizes, scale)
-    const e = exp(sub(s, max(s, -1, true)))
-    const p = div(e, sum(e, -1, true)) // [B, H, Tq, Tk]
-    // A row that sees nothing would come out even; masked cells are 0 there too.
-    return mul(p, cast(equal(biasOf(layout), 0), 'float32'))
+    const e = mul(expOfShifted(sub(s, max(s, -1, true))), seenOf(layout))
+    return div(e, maximum(sum(e, -1, true), NOTHING_SEEN)) // [B, H, Tq, Tk]
   })
 }

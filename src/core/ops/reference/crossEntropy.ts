@@ -6,7 +6,6 @@ import {
   cast,
   concat,
   div,
-  exp,
   greaterEqual,
   log,
   max,
@@ -24,6 +23,7 @@ import {
 } from '@tensorflow/tfjs-core'
 import type { FrozenMatrix } from '../ops.ts'
 import { product, productTransposed } from './matmul.ts'
+import { expOfShifted } from './softmax.ts'
 
 /** Logits of one chunk: 8 MiB of float32. */
 const CHUNK_ELEMENTS = 1 << 21
@@ -39,7 +39,7 @@ export function crossEntropy(
     const weight = mul(cast(greaterEqual(labels, scalar(0, 'int32')), 'float32'), factor) // [M], 0 where ignored
     const target = oneHot(maximum(labels, scalar(0, 'int32')), classes, 1, 0, 'float32') // [M, C]
     const shifted = sub(logits, max(logits, 1, true)) // [M, C]
-    const e = exp(shifted)
+    const e = expOfShifted(shifted)
     const total = sum(e, 1, true) // [M, 1]
     const picked = sum(mul(target, shifted), 1) // [M]
     const loss = sum(mul(weight, sub(log(reshape(total, [rows])), picked))) // []

@@ -1,0 +1,68 @@
+// How much memory the tensors hold. On WebGPU that is what tfjs's buffer pool has taken from the device: buffers of
+// disposed tensors stay in the pool for reuse and count until `releaseFreeBuffers`.
+import { backend as currentBackend, getBackend, memory } from '@tensorflow/tfjs-core'
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
+import { submitPending } from './errorScopes.ts'
+
+export interface MemoryUse {
+  /** Bytes held now; on wasm and cpu the bytes of all tensors. */
+  gpuBytes: number
+  /** Most bytes held at once since the backend was started; on wasm and cpu as far as it was looked at. */
+  peakGpuBytes: number
+  tensors: number
+}
+
+/** The parts of tfjs 4.22's BufferManager that are read here. */
+interface Pool {
+  numBytesAllocated: number
+  numFreeBuffers: number
+  freeBuffers: Map<string, GPUBuffer[]>
+  acquireBuffer(size: number, usage: number, mappedAtCreation?: boolean, reuse?: boolean): GPUBuffer
+}
+
+let peak = 0
+
+export function memoryUse(): MemoryUse {
+  const { numBytes, numTensors } = memory()
+  const gpuBytes =
+    getBackend() === 'webgpu' ? poolOf(currentBackend() as WebGPUBackend).numBytesAllocated : numBytes
+  peak = Math.max(peak, gpuBytes)
+  return { gpuBytes, peakGpuBytes: peak, tensors: numTensors }
+}
+
+/** Starts a new peak, and on WebGPU follows every allocation from here on. */
+export function resetPeak(): void {
+  peak = 0
+  memoryUse()
+}
+
+/** Follows the allocations of a new WebGPU backend. */
+export function followAllocations(backend: WebGPUBackend): void {
+  const pool = poolOf(backend)
+  const acquire = pool.acquireBuffer.bind(pool)
+  pool.acquireBuffer = (...args) => {
+    const buffer = acquire(...args)
+    peak = Math.max(peak, pool.numBytesAllocated)
+    return buffer
+  }
+}
+
+/** Gives the pooled buffers that no tensor uses back to the device: after a model or a run has gone. */
+export function releaseFreeBuffers(): void {
+  if (getBackend() !== 'webgpu') return
+  const backend = currentBackend() as WebGPUBackend
+  // Work that still reads a freed buffer must have been submitted before the buffer is destroyed.
+  submitPending(backend)
+  const pool = poolOf(backend)
+  for (const buffers of pool.freeBuffers.values()) {
+    for (const buffer of buffers.splice(0)) {
+      pool.numBytesAllocated -= buffer.size
+      pool.numFreeBuffers--
+      buffer.destroy()
+    }
+  }
+}
+
+function poolOf(backend: WebGPUBackend): Pool {
+  return backend.bufferManager as unknown as Pool
+}
