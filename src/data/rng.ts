@@ -1,0 +1,98 @@
+// Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3").
+// A number is a pure function of (seed, purpose, step, layer, element), so a resumed run equals an uninterrupted one
+// and every backend draws the same dropout masks, shuffles and initial values.
+
+/** What the numbers are for; part of the key, so that two purposes never share a stream. */
+export const PURPOSES = { shuffle: 1, init: 2, dropout: 3, sample: 4, noise: 5, split: 6 } as const
+export type Purpose = keyof typeof PURPOSES
+
+export interface RngKey {
+  seed: number
+  purpose: Purpose
+  /** Optimizer step, epoch or token, by purpose. */
+  step?: number
+  /** Layer or tensor, by purpose. */
+  layer?: number
+}
+
+const M0 = 0xd2511f53
+const M1 = 0xcd9e8d57
+const W0 = 0x9e3779b9
+const W1 = 0xbb67ae85
+const ROUNDS = 10
+
+/** High 32 bits of the product of two unsigned 32-bit integers. */
+function multiplyHigh(a: number, b: number): number {
+  const aLow = a & 0xffff
+  const aHigh = a >>> 16
+  const bLow = b & 0xffff
+  const bHigh = b >>> 16
+  const low = aLow * bLow
+  const middle = aHigh * bLow + (low >>> 16)
+  const middleLow = (middle & 0xffff) + aLow * bHigh
+  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(middleLow / 0x10000)) >>> 0
+}
+
+/** One Philox block: four 32-bit words for a counter of four words under a key of two. */
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+): [number, number, number, number] {
+  let [c0, c1, c2, c3] = counter
+  let [k0, k1] = key
+  for (let round = 0; round < ROUNDS; round++) {
+    const high0 = multiplyHigh(M0, c0)
+    const low0 = Math.imul(M0, c0) >>> 0
+    const high1 = multiplyHigh(M1, c2)
+    const low1 = Math.imul(M1, c2) >>> 0
+    c0 = (high1 ^ c1 ^ k0) >>> 0
+    c1 = low1
+    c2 = (high0 ^ c3 ^ k1) >>> 0
+    c3 = low0
+    k0 = (k0 + W0) >>> 0
+    k1 = (k1 + W1) >>> 0
+  }
+  return [c0, c1, c2, c3]
+}
+
+/** `count` words of the stream of a key; `start` skips that many blocks of four. */
+export function words(key: RngKey, count: number, start = 0): Uint32Array {
+  const out = new Uint32Array(count)
+  const philoxKey = [key.seed >>> 0, PURPOSES[key.purpose]] as const
+  for (let block = 0; block * 4 < count; block++) {
+    const four = philox([start + block, 0, (key.step ?? 0) >>> 0, (key.layer ?? 0) >>> 0], philoxKey)
+    for (let lane = 0; lane < 4 && block * 4 + lane < count; lane++) out[block * 4 + lane] = four[lane]!
+  }
+  return out
+}
+
+/** Uniform numbers in [0, 1) with 24 random bits, exact in float32. */
+export function uniforms(key: RngKey, count: number): Float32Array {
+  return Float32Array.from(words(key, count), (word) => (word >>> 8) / 0x1000000)
+}
+
+/** Standard normal numbers (Box-Muller). */
+export function normals(key: RngKey, count: number): Float32Array {
+  const u = words(key, count + (count % 2))
+  const out = new Float32Array(count)
+  for (let i = 0; i < count; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log((u[i]! + 0.5) / 0x100000000))
+    const angle = (2 * Math.PI * u[i + 1]!) / 0x100000000
+    out[i] = radius * Math.cos(angle)
+    if (i + 1 < count) out[i + 1] = radius * Math.sin(angle)
+  }
+  return out
+}
+
+/** A seeded order of 0..n-1 (Fisher-Yates). */
+export function permutation(key: RngKey, n: number): Uint32Array {
+  const order = Uint32Array.from({ length: n }, (_, i) => i)
+  const random = words(key, Math.max(0, n - 1))
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor((random[n - 1 - i]! / 0x100000000) * (i + 1))
+    const swap = order[i]!
+    order[i] = order[j]!
+    order[j] = swap
+  }
+  return order
+}
