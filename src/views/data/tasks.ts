@@ -1,0 +1,82 @@
+// The four tasks in plain words, and the columns that each one asks for.
+import type { Column, Dataset, Task, TaskColumns, TaskConfig } from '../../protocol/data.ts'
+
+export interface TaskRole {
+  key: keyof TaskColumns
+  label: string
+  help: string
+  optional?: boolean
+}
+
+export interface TaskChoice {
+  task: Task
+  label: string
+  about: string
+  roles: TaskRole[]
+}
+
+export const TASKS: TaskChoice[] = [
+  {
+    task: 'classify',
+    label: 'Label',
+    about: 'Give each text one label out of a fixed set.',
+    roles: [
+      { key: 'text', label: 'Text column', help: 'What the model reads.' },
+      { key: 'label', label: 'Label column', help: 'The label that the model learns to give.' },
+    ],
+  },
+  {
+    task: 'instruct',
+    label: 'Answer',
+    about: 'Answer a question or follow an instruction.',
+    roles: [
+      { key: 'prompt', label: 'Question column', help: 'What the person asks.' },
+      { key: 'completion', label: 'Answer column', help: 'What the model learns to answer. Only the answer is trained.' },
+    ],
+  },
+  {
+    task: 'chat',
+    label: 'Chat',
+    about: 'Continue conversations of several turns.',
+    roles: [{ key: 'messages', label: 'Messages column', help: 'A JSON list of {role, content} in each cell.' }],
+  },
+  {
+    task: 'complete',
+    label: 'Continue text',
+    about: 'Continue a text, from nothing or from a beginning.',
+    roles: [
+      { key: 'prompt', label: 'Beginning column', help: 'Given to the model and not trained. It may be left out.', optional: true },
+      { key: 'completion', label: 'Text column', help: 'What the model learns to write.' },
+    ],
+  },
+]
+
+export function taskChoice(task: Task): TaskChoice {
+  return TASKS.find((choice) => choice.task === task)!
+}
+
+/** What the form opens with: what was confirmed, else the guess, else a first choice to correct. */
+export function startConfig(dataset: Dataset): TaskConfig {
+  return dataset.config ?? dataset.suggestion ?? { task: 'classify', columns: {} }
+}
+
+/** Columns for another task, taken from what is chosen now where the roles have something in common. */
+export function columnsFor(task: Task, old: TaskColumns, columns: Column[]): TaskColumns {
+  const names = columns.filter((column) => column.type !== 'empty').map((column) => column.name)
+  const input = old.text ?? old.prompt ?? names[0]
+  const output = old.label ?? old.completion ?? names.find((name) => name !== input)
+  const some = (entries: Record<string, string | undefined>) =>
+    Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as TaskColumns
+  switch (task) {
+    case 'classify':
+      return some({ text: input, label: output })
+    case 'instruct':
+      return some({ prompt: input, completion: output })
+    case 'chat':
+      return some({ messages: old.messages ?? names[0] })
+    case 'complete':
+      return output ? some({ prompt: input, completion: output }) : some({ completion: input })
+    default:
+      return task satisfies never
+  }
+}
