@@ -34,6 +34,8 @@ export default defineConfig({
           environment: 'node',
           include: ['tests/unit/**/*.test.ts'],
           testTimeout: 20_000,
+          // tfjs-core's gradients, which only tests use, come as ES modules without saying so.
+          server: { deps: { inline: [/tfjs-core\/dist\/(?!tf-core)/] } },
         },
       },
       {
@@ -41,6 +43,7 @@ export default defineConfig({
         optimizeDeps: {
           include: [
             '@tensorflow/tfjs-core',
+            '@tensorflow/tfjs-core/dist/register_all_gradients',
             '@tensorflow/tfjs-backend-cpu',
             '@tensorflow/tfjs-backend-wasm',
             '@tensorflow/tfjs-backend-webgpu',
