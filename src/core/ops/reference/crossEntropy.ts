@@ -9,7 +9,6 @@ import {
   greaterEqual,
   log,
   max,
-  maximum,
   mul,
   oneHot,
   reshape,
@@ -20,6 +19,7 @@ import {
   tidy,
   zeros,
   type Tensor,
+  type Tensor1D,
 } from '@tensorflow/tfjs-core'
 import type { FrozenMatrix } from '../ops.ts'
 import { product, productTransposed } from './matmul.ts'
@@ -37,7 +37,8 @@ export function crossEntropy(
   const [rows, classes] = logits.shape as [number, number]
   return tidy(() => {
     const weight = mul(cast(greaterEqual(labels, scalar(0, 'int32')), 'float32'), factor) // [M], 0 where ignored
-    const target = oneHot(maximum(labels, scalar(0, 'int32')), classes, 1, 0, 'float32') // [M, C]
+    // As integers, then cast: on wasm the kernel writes integer ones whatever type is asked for.
+    const target = cast(oneHot(labels as Tensor1D, classes), 'float32') // [M, C], a row of zeros where ignored
     const shifted = sub(logits, max(logits, 1, true)) // [M, C]
     const e = expOfShifted(shifted)
     const total = sum(e, 1, true) // [M, 1]

@@ -1,0 +1,117 @@
+// Cross-entropy, with and without the head, and rows by index.
+import * as tf from '@tensorflow/tfjs-core'
+import { expect, test } from 'vitest'
+import * as oracle from './oracle.ts'
+import type { OpsOf } from './suite.ts'
+import { counted, data, expectClose, frozen, ints, tensor } from './support.ts'
+
+const IGNORED = -100
+
+export function lossTests(ops: OpsOf): void {
+  test.each([
+    [1, 2],
+    [5, 7],
+  ])('crossEntropy of [%i, %i]', async (m, c) => {
+    const logits = data(m * c, 3)
+    const labels = Int32Array.from({ length: m }, (_, i) => (i === 2 ? IGNORED : (i * 3) % c))
+    const [tz, tl] = [tensor(logits, [m, c]), ints(labels)]
+    const factor = 0.3
+    const { loss, dLogits } = counted(() => ops().crossEntropy(tz, tl, factor))
+    expect(loss.shape).toEqual([])
+    const f = (z: oracle.Vector): oracle.Vector => Float64Array.of(oracle.crossEntropy(z, labels, c, factor))
+    await expectClose(loss, f(logits))
+    await expectClose(dLogits, oracle.difference(f, logits, Float64Array.of(1)))
+    tf.dispose([tz, tl, loss, dLogits])
+  })
+
+  test.each([
+    [1, 3, 5],
+    [7, 12, 41],
+    [3, 70, 300],
+  ])('headCrossEntropy: %i rows of %i, %i words', async (m, d, vocabulary) => {
+    const [h, w] = [data(m * d), data(vocabulary * d, 0.5)]
+    const labels = Int32Array.from({ length: m }, (_, i) => (i === 1 ? IGNORED : (i * 37 + 4) % vocabulary))
+    const [th, tw, tl] = [tensor(h, [m, d]), frozen(w, [vocabulary, d]), ints(labels)]
+    const factor = 0.25
+    const { loss, dh } = counted(() => ops().headCrossEntropy(th, tw, tl, factor))
+    const f = (v: oracle.Vector): oracle.Vector =>
+      Float64Array.of(
+        oracle.crossEntropy(oracle.timesTransposed(v, w, m, d, vocabulary), labels, vocabulary, factor),
+      )
+    expect(loss.shape).toEqual([])
+    expect(dh.shape).toEqual([m, d])
+    await expectClose(loss, f(h))
+    await expectClose(dh, oracle.difference(f, h, Float64Array.of(1)))
+    const alone = counted(() => ops().headLoss(th, tw, tl, factor))
+    await expectClose(alone, f(h))
+    tf.dispose([th, tw.data, tl, loss, dh, alone])
+  })
+
+  test('headCrossEntropy agrees with the tape of tf', async () => {
+    const [m, d, vocabulary] = [4, 6, 9]
+    const [th, tw] = [tensor(data(m * d), [m, d]), frozen(data(vocabulary * d), [vocabulary, d])]
+    const tl = ints([1, 0, 8, 3])
+    const { loss, dh } = ops().headCrossEntropy(th, tw, tl, 1)
+    const { value, grads } = tf.valueAndGrads((x: tf.Tensor) => {
+      const z = tf.matMul(x, tw.data, false, true)
+      const target = tf.cast(tf.oneHot(tl, vocabulary), 'float32')
+      return tf.sub(tf.sum(tf.logSumExp(z, 1)), tf.sum(tf.mul(z, target)))
+    })([th])
+    await expectClose(loss, await value.data())
+    await expectClose(dh, await grads[0]!.data())
+    tf.dispose([th, tw.data, tl, loss, dh, value, ...grads])
+  })
+
+  test('a batch without labels has no loss and no gradient', async () => {
+    const [th, tw, tl] = [tensor(data(6), [2, 3]), frozen(data(12), [4, 3]), ints([IGNORED, IGNORED])]
+    const { loss, dh } = ops().headCrossEntropy(th, tw, tl, 1)
+    await expectClose(loss, [0])
+    await expectClose(dh, [0, 0, 0, 0, 0, 0])
+    tf.dispose([th, tw.data, tl, loss, dh])
+  })
+
+  test('headCrossEntropy in several chunks of rows', async () => {
+    const [m, d, vocabulary] = [70, 2, 40_000]
+    const [h, w] = [data(m * d), data(vocabulary * d)]
+    const labels = Int32Array.from({ length: m }, (_, i) => i * 500)
+    const [th, tw, tl] = [tensor(h, [m, d]), frozen(w, [vocabulary, d]), ints(labels)]
+    const { loss, dh } = counted(() => ops().headCrossEntropy(th, tw, tl, 1 / m))
+    const logits = oracle.timesTransposed(h, w, m, d, vocabulary)
+    await expectClose(loss, [oracle.crossEntropy(logits, labels, vocabulary, 1 / m)])
+    const expected = new Float64Array(m * d) // dh = (softmax z - onehot) W / m
+    for (let row = 0; row < m; row++) {
+      const z = logits.subarray(row * vocabulary, (row + 1) * vocabulary)
+      const total = z.reduce((sum, value) => sum + Math.exp(value), 0)
+      z.forEach((value, word) => {
+        const dz = (Math.exp(value) / total - (word === labels[row] ? 1 : 0)) / m
+        for (let e = 0; e < d; e++) expected[row * d + e]! += dz * w[word * d + e]!
+      })
+    }
+    await expectClose(dh, expected, 1e-4)
+    tf.dispose([th, tw.data, tl, loss, dh])
+  })
+
+  test('rows by index, and back', async () => {
+    const [n, d] = [9, 5]
+    const x = data(n * d)
+    const [tx, table] = [tensor(x, [n, d]), frozen(x, [n, d])]
+    const chosen = [7, 0, 3]
+    const indices = ints(chosen)
+    const expected = chosen.flatMap((index) => Array.from(x.subarray(index * d, (index + 1) * d)))
+    const rows = counted(() => ops().gatherRows(tx, indices))
+    const embedded = counted(() => ops().embedding(table, indices))
+    await expectClose(rows, expected, 0)
+    await expectClose(embedded, expected, 0)
+    const inverse = ints(
+      Array.from({ length: n }, (_, i) => (chosen.includes(i) ? chosen.indexOf(i) : chosen.length)),
+    )
+    const back = counted(() => ops().scatterRows(rows, inverse))
+    expect(back.shape).toEqual([n, d])
+    await expectClose(
+      back,
+      x.map((value, at) => (chosen.includes(Math.floor(at / d)) ? value : 0)),
+      0,
+    )
+    tf.dispose([tx, table.data, indices, rows, embedded, inverse, back])
+  })
+}
