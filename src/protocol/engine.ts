@@ -1,5 +1,6 @@
 // What the two workers can do, by name: the contract between the page and the workers.
 import type { Dataset, ImportOptions, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { WireError } from './errors.ts'
 import type { AttentionResult, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { ModelInfo, ModelSource, Precision, Tokens } from './model.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'

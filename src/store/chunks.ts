@@ -164,3 +164,25 @@ function hashError(label: string, entry: BlobEntry): GraftError {
     { label, blob: entry.blob, expected: entry.sha256 },
   )
 }
+
+/** Bytes `begin` to `end` of a blob, from only the chunks they lie in. Throws E_HASH naming `label` if some are missing. */
+export async function readRange(
+  store: Store,
+  entry: BlobEntry,
+  begin: number,
+  end: number,
+  label: string,
+): Promise<Uint8Array> {
+  const range = new Uint8Array(end - begin)
+  const first = Math.floor(begin / CHUNK_BYTES)
+  const last = Math.floor(Math.max(begin, end - 1) / CHUNK_BYTES)
+  for (let index = first; index <= last && end > begin; index++) {
+    const chunk = await guarded(() => store.main.chunks.get([entry.blob, index]))
+    const start = index * CHUNK_BYTES
+    const part = chunk?.bytes.subarray(Math.max(0, begin - start), Math.min(CHUNK_BYTES, end - start))
+    if (part?.length !== Math.min(end, start + CHUNK_BYTES) - Math.max(begin, start))
+      throw hashError(label, entry)
+    range.set(part, Math.max(0, start - begin))
+  }
+  return range
+}

@@ -1,5 +1,5 @@
 // Every trainable tensor by its PEFT name, in one flat state of values and AdamW moments.
-import { keep, reshape, slice, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { clone, keep, reshape, slice, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
 import { SLOT_ALIGNMENT, type AdamwHyper, type GradientBuffer, type Ops, type Slot } from '../ops/ops.ts'
 
@@ -63,6 +63,11 @@ export class ParameterStore {
     const value = keep(tidy(() => reshape(slice(this.#state, [0, slot.offset], [1, slot.size]), slot.shape)))
     this.#values.set(name, value)
     return value
+  }
+
+  /** All values as they are now, in tensors that the caller owns and later steps do not touch. */
+  copies(): Map<string, Tensor> {
+    return new Map(this.slots.map(({ name }) => [name, keep(clone(this.value(name)))]))
   }
 
   /** Clips, applies AdamW, forgets the gradients. Returns the norm before clipping ([], caller owns it). */

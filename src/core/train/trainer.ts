@@ -4,6 +4,7 @@ import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
 import type { AdapterConfig, HistoryEntry, TrainingConfig } from '../../protocol/run.ts'
 import { initialParameters, storeAdaptation } from '../adapters/lora.ts'
+import { deferred, type Deferred } from '../deferred.ts'
 import type { Family } from '../models/architecture.ts'
 import type { Transformer } from '../models/transformer.ts'
 import { SCORE_NAME } from '../nn/adaptation.ts'
@@ -88,7 +89,7 @@ export class Trainer {
   #lastRead = 0
   #lastCheckpointAt = 0
   #checkpointed = -1
-  #pause: { promise: Promise<void>; release: () => void } | null = null
+  #pause: { halted: Deferred<void>; released: Deferred<void> } | null = null
   #stopped = false
 
   constructor(options: TrainerOptions) {
@@ -144,16 +145,15 @@ export class Trainer {
     }
   }
 
-  /** Halts before the next step, after a checkpoint. */
-  pause(): void {
-    if (this.#pause) return
-    let release: () => void = () => undefined
-    const promise = new Promise<void>((resolve) => (release = resolve))
-    this.#pause = { promise, release }
+  /** Halts before the next step, after a checkpoint; resolves when it has halted (or ended first). */
+  pause(): Promise<void> {
+    this.#pause ??= { halted: deferred(), released: deferred() }
+    return this.#pause.halted.promise
   }
 
   resume(): void {
-    this.#pause?.release()
+    this.#pause?.halted.resolve()
+    this.#pause?.released.resolve()
     this.#pause = null
   }
 
@@ -193,6 +193,7 @@ export class Trainer {
     await this.#readPending()
     if (this.#checkpointed !== this.#step) await this.#checkpoint()
     this.#stopClock()
+    this.resume()
     return this.#step === this.steps ? 'done' : 'stopped'
   }
 
@@ -303,7 +304,8 @@ export class Trainer {
   async #waitWhilePaused(): Promise<void> {
     if (this.#checkpointed !== this.#step) await this.#checkpoint()
     this.#stopClock()
-    await this.#pause?.promise
+    this.#pause?.halted.resolve()
+    await this.#pause?.released.promise
     this.#resumeClock()
   }
 

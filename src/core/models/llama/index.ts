@@ -13,7 +13,8 @@ export const llama: Family = {
     head: 'lm_head.weight',
     attentionNorm: (layer) => `model.layers.${layer}.input_layernorm.weight`,
     mlpNorm: (layer) => `model.layers.${layer}.post_attention_layernorm.weight`,
-    linear: (layer, target) => `model.layers.${layer}.${ATTENTION.has(target) ? 'self_attn' : 'mlp'}.${target}`,
+    linear: (layer, target) =>
+      `model.layers.${layer}.${ATTENTION.has(target) ? 'self_attn' : 'mlp'}.${target}`,
   },
   parseConfig(config) {
     const read = new ConfigReader('llama', config)
@@ -37,7 +38,10 @@ export const llama: Family = {
       vocab: read.size('vocab_size'),
       context: read.size('max_position_embeddings', 2048),
       normEpsilon: read.number('rms_norm_eps', 1e-6),
-      ropeTheta: read.number('rope_theta', typeof rope['rope_theta'] === 'number' ? rope['rope_theta'] : 10_000),
+      ropeTheta: read.number(
+        'rope_theta',
+        typeof rope['rope_theta'] === 'number' ? rope['rope_theta'] : 10_000,
+      ),
       tiedHead: read.boolean('tie_word_embeddings', false),
       padId: read.ids('pad_token_id')[0] ?? null,
       eosIds: read.ids('eos_token_id'),

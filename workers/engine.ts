@@ -1,0 +1,48 @@
+// The engine worker: wires the calls of the page to the engine. It owns the one device, the bases and the runs.
+import { EngineService } from './engine/service.ts'
+import { serve, type Handlers } from './serve.ts'
+import type { EngineCalls, EngineEvent } from '../src/protocol/engine.ts'
+
+const service = new EngineService((event) => server.emit(event))
+
+/** Every call waits until the backend and the store are there. */
+function ready<Args, Result>(
+  work: (service: EngineService, args: Args, context: Parameters<Handlers<EngineCalls>['info']>[1]) => Result,
+) {
+  return async (
+    args: Args,
+    context: Parameters<Handlers<EngineCalls>['info']>[1],
+  ): Promise<Awaited<Result>> => {
+    await service.ready()
+    return await work(service, args, context)
+  }
+}
+
+const server = serve<EngineCalls, EngineEvent>({
+  info: ready((engine) => engine.info()),
+  use: ready((engine, { backend }) => engine.use(backend)),
+  listModels: ready((engine) => engine.models.list()),
+  loadModel: ready((engine, { source, precision }, context) => engine.loadModel(source, precision, context)),
+  removeModel: ready((engine, { id }) => engine.removeModel(id)),
+  tokenize: ready((engine, { model, text }) => engine.tokenize(model, text)),
+  planRun: ready((engine, request, { signal }) => engine.planner.plan(request, signal)),
+  startRun: ready((engine, request) => engine.runs.start(request)),
+  waitRun: ready((engine, { id }) => engine.runs.wait(id)),
+  pauseRun: ready((engine, { id }) => engine.runs.pause(id)),
+  resumeRun: ready((engine, { id }) => engine.runs.resume(id)),
+  stopRun: ready((engine, { id }) => engine.runs.stop(id)),
+  listRuns: ready((engine) => engine.runs.list()),
+  getRun: ready((engine, { id }) => engine.runs.get(id)),
+  removeRun: ready((engine, { id }) => engine.removeRun(id)),
+  logits: ready((engine, { target, text, ids }) => engine.ask.logits(target, text, ids)),
+  predict: ready((engine, { target, texts, labels }, context) =>
+    engine.ask.predict(target, texts, labels, context),
+  ),
+  generate: ready((engine, { target, request }, context) => engine.ask.generate(target, request, context)),
+  evaluate: ready((engine, { target, dataset, split }, context) =>
+    engine.ask.evaluate(target, dataset, split, context),
+  ),
+  attention: ready((engine, { target, text }, context) => engine.ask.attention(target, text, context)),
+  saliency: ready((engine, { target, request }, context) => engine.ask.saliency(target, request, context)),
+  exportAdapter: ready((engine, { target }) => engine.exportAdapter(target)),
+})

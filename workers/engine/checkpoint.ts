@@ -1,0 +1,57 @@
+// A trainer's state as the store keeps it, and back.
+import type { TrainerState } from '../../src/core/train/trainer.ts'
+import type { Slot } from '../../src/core/ops/ops.ts'
+import { GraftError } from '../../src/protocol/errors.ts'
+import type { RunConfig } from '../../src/protocol/run.ts'
+import type { CheckpointPayload } from '../../src/store/checkpoints.ts'
+
+const ROWS = ['values', 'firstMoments', 'secondMoments'] as const
+
+/** Position, clock and configuration; the order of rows and all random numbers follow from the step and the seed. */
+interface Meta {
+  version: 1
+  step: number
+  seconds: number
+  skippedRows: number
+  shapes: Record<string, number[]>
+  config: RunConfig
+}
+
+export function packState(state: TrainerState, slots: readonly Slot[], config: RunConfig): CheckpointPayload {
+  const meta: Meta = {
+    version: 1,
+    step: state.step,
+    seconds: state.seconds,
+    skippedRows: state.skippedRows,
+    shapes: Object.fromEntries(slots.map(({ name, shape }) => [name, shape])),
+    config,
+  }
+  const tensors: Record<string, Float32Array> = {}
+  for (const row of ROWS)
+    for (const [name, values] of Object.entries(state.parameters[row])) tensors[`${row}/${name}`] = values
+  return { meta, tensors }
+}
+
+export function loadSnapshot({ meta, tensors }: CheckpointPayload): {
+  state: TrainerState
+  shapes: Record<string, number[]>
+} {
+  const { version, step, seconds, skippedRows, shapes } = meta as Meta
+  if (version !== 1)
+    throw new GraftError('E_FORMAT', 'This checkpoint was saved by another version of Graft.')
+  const part = (row: (typeof ROWS)[number]) =>
+    Object.fromEntries(Object.keys(shapes).map((name) => [name, tensors[`${row}/${name}`]!]))
+  return {
+    state: {
+      step,
+      seconds,
+      skippedRows,
+      parameters: {
+        values: part('values'),
+        firstMoments: part('firstMoments'),
+        secondMoments: part('secondMoments'),
+      },
+    },
+    shapes,
+  }
+}

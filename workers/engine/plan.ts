@@ -1,0 +1,158 @@
+// What a run will be, before it runs: rows, steps, cuts, and a time from a step that was measured here.
+import { initialParameters } from '../../src/core/adapters/lora.ts'
+import { storeAdaptation } from '../../src/core/adapters/lora.ts'
+import { SCORE_NAME } from '../../src/core/nn/adaptation.ts'
+import { ParameterStore } from '../../src/core/optim/parameters.ts'
+import { exampleBatch, lossAndGradients, readScalars, type Example } from '../../src/core/train/objective.ts'
+import { totalSteps } from '../../src/core/train/plan.ts'
+import { permutation } from '../../src/core/rng.ts'
+import type { Turns } from '../../src/core/turns.ts'
+import type { BackendName } from '../../src/protocol/engine.ts'
+import type { TaskConfig } from '../../src/protocol/data.ts'
+import { throwIfAborted } from '../../src/protocol/errors.ts'
+import type { RunConfig, RunPlan, RunRequest } from '../../src/protocol/run.ts'
+import type { Store } from '../../src/store/database.ts'
+import type { LoadedModel } from './models.ts'
+import { DatasetRows } from './rows.ts'
+import type { RunManager } from './runs.ts'
+
+/** Rows that are tokenised to estimate lengths. */
+const SAMPLE_ROWS = 200
+/** Rows of a measured step: enough to load the device, few enough to wait for. */
+const MEASURED_ROWS = 8
+
+export class Planner {
+  readonly #store: Store
+  readonly #runs: RunManager
+  readonly #turns: Turns
+  readonly #backend: () => BackendName
+  /** Measured tokens per second by base, backend and adapter. */
+  readonly #speeds = new Map<string, number>()
+
+  constructor(store: Store, runs: RunManager, turns: Turns, backend: () => BackendName) {
+    this.#store = store
+    this.#runs = runs
+    this.#turns = turns
+    this.#backend = backend
+  }
+
+  async plan(request: RunRequest, signal: AbortSignal): Promise<RunPlan> {
+    const { config, dataset, taskConfig, base, labels } = await this.#runs.configure(request)
+    const reading = {
+      dataset,
+      taskConfig,
+      labels,
+      tokenizer: base.tokenizer,
+      maxLength: config.training.maxLength,
+    }
+    const rows = await DatasetRows.open(this.#store, reading, 'train')
+    const steps = totalSteps(rows.rows, config.training)
+    const places = [...permutation({ seed: 0, purpose: 'noise' }, rows.rows).slice(0, SAMPLE_ROWS)]
+    const sample = await rows.examples(places)
+    const count = Math.max(1, sample.length)
+    const meanTokens = sample.reduce((sum, example) => sum + example.ids.length, 0) / count
+    throwIfAborted(signal)
+    const labelCount = labels?.length ?? null
+    const parameters = initialParameters(base.family, base.model.architecture, config.adapter, labelCount, 0)
+    const examples = await rows.get(places.slice(0, MEASURED_ROWS))
+    const speed = examples.length > 0 ? await this.#speed(base, config, labelCount, examples) : Infinity
+    const tokens = steps * config.training.batchSize * config.training.accumulation * meanTokens
+    const seconds = Number.isFinite(speed) && speed > 0 ? tokens / speed : 0
+    return {
+      config,
+      rows: rows.rows,
+      steps,
+      meanTokens,
+      truncated: sample.filter((example) => example.truncated).length / count,
+      trainableParameters: parameters.reduce((sum, { values }) => sum + values.length, 0),
+      seconds,
+      sentence: sentence(config, taskConfig, labelCount, rows.rows, steps, seconds, this.#backend()),
+    }
+  }
+
+  /** Tokens per second of a forward and backward pass here; measured once per base, backend and adapter. */
+  async #speed(
+    base: LoadedModel,
+    config: RunConfig,
+    labels: number | null,
+    examples: Example[],
+  ): Promise<number> {
+    const key = [
+      base.info.id,
+      this.#backend(),
+      config.adapter.method,
+      config.adapter.r,
+      String(config.adapter.targets),
+      labels === null,
+    ].join(' ')
+    const known = this.#speeds.get(key)
+    if (known !== undefined) return known
+    let speed = 0
+    // Twice: the first pass compiles shaders and fills buffers.
+    for (let pass = 0; pass < 2; pass++)
+      speed = await this.#turns.take(() => measure(base, config, labels, examples))
+    // While a run trains, half the turns are its own and the figure would mislead later.
+    if (!this.#runs.busy) this.#speeds.set(key, speed)
+    return speed
+  }
+}
+
+async function measure(
+  base: LoadedModel,
+  config: RunConfig,
+  labels: number | null,
+  examples: Example[],
+): Promise<number> {
+  const { model, family, padId } = base
+  const store = new ParameterStore(
+    model.ops,
+    initialParameters(family, model.architecture, config.adapter, labels, 0),
+  )
+  const batch = exampleBatch(examples, padId, model.architecture.context)
+  try {
+    if (batch.labelCount === 0) return 0
+    const score = store.has(SCORE_NAME) ? store.value(SCORE_NAME) : null
+    const trainable = { adaptation: storeAdaptation(store, config.adapter), score }
+    const started = performance.now()
+    const loss = lossAndGradients(model, batch, trainable, 1 / batch.labelCount, store.gradients)
+    const norm = store.step({ ...config.training, learningRate: 0, step: 1 })
+    await readScalars([loss, norm])
+    return batch.tokenCount / ((performance.now() - started) / 1000)
+  } finally {
+    batch.dispose()
+    store.dispose()
+  }
+}
+
+function sentence(
+  config: RunConfig,
+  { task, columns }: TaskConfig,
+  labels: number | null,
+  rows: number,
+  steps: number,
+  seconds: number,
+  backend: BackendName,
+): string {
+  const what = {
+    classify: `Classify ${columns.text} into ${labels} ${columns.label}${labels === 1 ? '' : 's'}`,
+    instruct: `Answer ${columns.prompt} with ${columns.completion}`,
+    complete:
+      columns.completion === undefined
+        ? `Continue ${columns.text}`
+        : `Complete ${columns.prompt} with ${columns.completion}`,
+    chat: `Answer in the conversations of ${columns.messages}`,
+  }[task]
+  const { epochs, steps: fixed } = config.training
+  const passes =
+    fixed === undefined ? `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} (${steps} steps)` : `${steps} steps`
+  const place = backend === 'webgpu' ? 'on this GPU' : 'on this CPU'
+  return `${what}: ${rows.toLocaleString('en')} rows, ${passes}, ${duration(seconds)} ${place}.`
+}
+
+function duration(seconds: number): string {
+  if (seconds < 45) return 'less than a minute'
+  if (seconds < 90) return 'about a minute'
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 90) return `about ${minutes} minutes`
+  return `about ${(seconds / 3600).toFixed(1)} hours`
+}

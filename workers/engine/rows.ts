@@ -1,0 +1,141 @@
+// A part of a dataset as training examples: usable rows found once, tokenised when a batch asks for them.
+import type { Example } from '../../src/core/train/objective.ts'
+import type { ExampleSource } from '../../src/core/train/trainer.ts'
+import {
+  classifyExamples,
+  languageExamples,
+  taskCells,
+  type ClassifyExample,
+  type LanguageExample,
+} from '../../src/data/examples.ts'
+import type { TextTokenizer } from '../../src/data/tokenizer.ts'
+import { SPLIT_NAMES, type Dataset, type SplitName, type TaskConfig } from '../../src/protocol/data.ts'
+import { GraftError } from '../../src/protocol/errors.ts'
+import type { Store } from '../../src/store/database.ts'
+import { eachBatch, readParts, readRowsAt } from '../../src/store/datasets.ts'
+
+/** Examples kept after they were tokenised: an epoch over a small dataset tokenises each row once. */
+const REMEMBERED_EXAMPLES = 20_000
+
+export type RowExample = ClassifyExample | LanguageExample
+
+/** How rows become examples for one run. */
+export interface RowReading {
+  dataset: Dataset
+  taskConfig: TaskConfig
+  /** In the order of the head (classify only). */
+  labels: string[] | null
+  tokenizer: TextTokenizer
+  maxLength: number
+}
+
+/** Makes an example of a row's cells. Throws E_DATASET if the task's columns are not there. */
+export function exampleMaker({
+  dataset,
+  taskConfig,
+  labels,
+  tokenizer,
+  maxLength,
+}: RowReading): (cells: readonly string[]) => RowExample {
+  const columns = dataset.columns.map((column) => column.name)
+  return labels
+    ? classifyExamples(taskConfig, columns, labels, tokenizer, { maxLength })
+    : languageExamples(taskConfig, columns, tokenizer, { maxLength })
+}
+
+export class DatasetRows implements ExampleSource {
+  readonly #store: Store
+  readonly #dataset: string
+  readonly #indices: Uint32Array
+  readonly #make: (cells: readonly string[]) => RowExample
+  readonly #made = new Map<number, RowExample>()
+
+  private constructor(
+    store: Store,
+    dataset: string,
+    indices: Uint32Array,
+    make: (cells: readonly string[]) => RowExample,
+    readonly empty: number,
+  ) {
+    this.#store = store
+    this.#dataset = dataset
+    this.#indices = indices
+    this.#make = make
+  }
+
+  /** The rows of one part of the split that have what the task needs. Throws E_DATASET where there is no such row. */
+  static async open(store: Store, reading: RowReading, split: SplitName): Promise<DatasetRows> {
+    const { dataset, taskConfig, labels } = reading
+    const parts = await readParts(store, dataset.id)
+    const part = SPLIT_NAMES.indexOf(split)
+    const cellsOf = taskCells(
+      taskConfig,
+      dataset.columns.map((column) => column.name),
+    )
+    const known = labels && new Set(labels)
+    const usable = (cells: readonly string[]) => {
+      const { text, label, completion, messages } = cellsOf(cells)
+      if (known) return text.trim() !== '' && known.has(label.trim())
+      if (taskConfig.task === 'chat') return messages.trim() !== ''
+      return (taskConfig.columns.completion === undefined ? text : completion).trim() !== ''
+    }
+    const indices: number[] = []
+    let empty = 0
+    for await (const { start, rows } of eachBatch(store, dataset.id)) {
+      rows.forEach((cells, i) => {
+        if (parts[start + i] !== part) return
+        if (usable(cells)) indices.push(start + i)
+        else empty++
+      })
+    }
+    return new DatasetRows(store, dataset.id, Uint32Array.from(indices), exampleMaker(reading), empty)
+  }
+
+  get rows(): number {
+    return this.#indices.length
+  }
+
+  async get(places: readonly number[]): Promise<Example[]> {
+    return (await this.examples(places)).map((example) =>
+      'label' in example
+        ? { ids: example.ids, label: example.label }
+        : { ids: example.ids, labels: example.labels },
+    )
+  }
+
+  /** The same with what was cut, for reports. */
+  async examples(places: readonly number[]): Promise<RowExample[]> {
+    const missing = places.filter((place) => !this.#made.has(place))
+    const fresh = new Map<number, RowExample>()
+    if (missing.length > 0) {
+      const rows = await readRowsAt(
+        this.#store,
+        this.#dataset,
+        missing.map((place) => this.#indices[place]!),
+      )
+      missing.forEach((place, i) => fresh.set(place, this.#make(rows[i]!)))
+    }
+    const found = places.map((place) => fresh.get(place) ?? this.#made.get(place)!)
+    for (const [place, example] of fresh)
+      if (this.#made.size < REMEMBERED_EXAMPLES) this.#made.set(place, example)
+    return found
+  }
+}
+
+/** The confirmed task of a dataset, checked against the run's. Throws E_DATASET. */
+export function taskOf(dataset: Dataset, task?: string): TaskConfig {
+  const config = dataset.config ?? dataset.suggestion
+  if (!config)
+    throw new GraftError(
+      'E_DATASET',
+      `Choose what ${dataset.name} is for first: its task and columns, in the Data view.`,
+      { dataset: dataset.id },
+    )
+  if (task !== undefined && task !== config.task)
+    throw new GraftError(
+      'E_DATASET',
+      `${dataset.name} is set up for the task "${config.task}", not "${task}". Configure it again, or leave the task out.`,
+      { dataset: dataset.id },
+    )
+  return config
+}

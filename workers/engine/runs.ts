@@ -1,0 +1,433 @@
+// Runs from request to result: one trains at a time, others wait in line; everything that happens is written down as it
+// happens, so that a reload finds the run where its last checkpoint left it.
+import { deferred, type Deferred } from '../../src/core/deferred.ts'
+import { initialParameters } from '../../src/core/adapters/lora.ts'
+import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
+import { totalSteps } from '../../src/core/train/plan.ts'
+import type { Turns } from '../../src/core/turns.ts'
+import { asGraftError, GraftError } from '../../src/protocol/errors.ts'
+import { defaultAdapter, defaultTraining } from '../../src/protocol/settings.ts'
+import type { HistoryEntry, Run, RunConfig, RunEvent, RunRequest, RunStatus } from '../../src/protocol/run.ts'
+import { listCheckpoints, readCheckpoint, saveCheckpoint } from '../../src/store/checkpoints.ts'
+import type { Store } from '../../src/store/database.ts'
+import { getDataset } from '../../src/store/datasets.ts'
+import { takeLock } from '../../src/store/locks.ts'
+import { keepStorage } from '../../src/store/quota.ts'
+import { appendHistory, getRun, listRuns, putRun, removeRun, truncateHistory } from '../../src/store/runs.ts'
+import { loadSnapshot, packState } from './checkpoint.ts'
+import type { LoadedModel, ModelLibrary } from './models.ts'
+import { DatasetRows, taskOf } from './rows.ts'
+
+const ENDED: readonly RunStatus[] = ['done', 'stopped', 'failed', 'interrupted']
+/** Steps between readbacks on a GPU, where one would drain the queue; elsewhere reading costs nothing. */
+const READ_EVERY = { webgpu: 10, wasm: 1, cpu: 1 } as const
+
+export interface RunManagerOptions {
+  store: Store
+  models: ModelLibrary
+  turns: Turns
+  backend: () => keyof typeof READ_EVERY
+  emit: (event: RunEvent) => void
+  emitRemoved: (id: string) => void
+}
+
+interface LiveRun {
+  run: Run
+  trainer: Trainer
+}
+
+export class RunManager {
+  readonly #options: RunManagerOptions
+  readonly #ended = new Map<string, Deferred<Run>>()
+  /** Runs in line, the first of them training. */
+  #line: { id: string; resume: boolean; cancelled: boolean }[] = []
+  #live: LiveRun | null = null
+
+  constructor(options: RunManagerOptions) {
+    this.#options = options
+  }
+
+  /** Marks runs that a reload or crash cut short; those of another tab that is still at work are left alone. */
+  async recover(): Promise<void> {
+    const { store } = this.#options
+    for (const run of await listRuns(store)) {
+      if (ENDED.includes(run.status)) continue
+      const lock = await takeLock(lockName(run.id))
+      if (!lock) continue
+      const last = run.checkpoints.at(-1)
+      await putRun(store, { ...run, status: 'interrupted', step: last?.step ?? 0, secondsLeft: null })
+      await truncateHistory(store, run.id, last?.step ?? 0)
+      lock.release()
+    }
+  }
+
+  /** The run that is training right now, if it is this one. */
+  live(id: string): LiveRun | undefined {
+    return this.#live?.run.id === id ? this.#live : undefined
+  }
+
+  /** The base of the run that is training, if any. */
+  get model(): string | null {
+    return this.#live?.run.config.model ?? null
+  }
+
+  get busy(): boolean {
+    return this.#line.length > 0
+  }
+
+  /** The configuration of a request with all defaults, and what it will work on. */
+  async configure(request: RunRequest) {
+    const { store, models } = this.#options
+    const dataset = await getDataset(store, request.dataset)
+    const taskConfig = taskOf(dataset, request.task)
+    const base = await models.use(request.model)
+    const adapter = defaultAdapter(request.adapter)
+    const training = defaultTraining(base.info, taskConfig.task, request.training)
+    if (training.maxLength > base.info.context)
+      throw new GraftError(
+        'E_ARGUMENT',
+        `training.maxLength is ${training.maxLength}, but ${base.info.name} reads at most ${base.info.context} tokens.`,
+      )
+    const labels = taskConfig.task === 'classify' ? dataset.labels : null
+    if (taskConfig.task === 'classify' && !labels)
+      throw new GraftError(
+        'E_DATASET',
+        `${dataset.name} has no labels yet: confirm its task and columns first.`,
+        { dataset: dataset.id },
+      )
+    const config: RunConfig = {
+      name: request.name?.trim() || `${dataset.name} on ${base.info.name}`,
+      dataset: dataset.id,
+      model: base.info.id,
+      task: taskConfig.task,
+      adapter,
+      training,
+    }
+    return { config, dataset, taskConfig, base, labels }
+  }
+
+  async start(request: RunRequest): Promise<string> {
+    const { store } = this.#options
+    const { config, dataset, taskConfig, base, labels } = await this.configure(request)
+    const reading = {
+      dataset,
+      taskConfig,
+      labels,
+      tokenizer: base.tokenizer,
+      maxLength: config.training.maxLength,
+    }
+    const train = await DatasetRows.open(store, reading, 'train')
+    if (train.rows === 0)
+      throw new GraftError(
+        'E_DATASET',
+        `No row of ${dataset.name} can be trained on: the training part has none with both sides filled in.`,
+        { dataset: dataset.id },
+      )
+    const steps = totalSteps(train.rows, config.training)
+    const run: Run = {
+      id: crypto.randomUUID(),
+      status: 'queued',
+      createdAt: Date.now(),
+      step: 0,
+      steps,
+      epochs: config.training.epochs,
+      seconds: 0,
+      secondsLeft: null,
+      history: [],
+      checkpoints: [],
+      config,
+      taskConfig,
+      labels,
+      rows: train.rows,
+      skippedRows: train.empty,
+      trainableParameters: countTrainable(base, config, labels),
+      backend: this.#options.backend(),
+      datasetName: dataset.name,
+      modelName: base.info.name,
+      error: null,
+    }
+    await putRun(store, run)
+    void keepStorage()
+    this.#enqueue(run, false)
+    return run.id
+  }
+
+  /** Resolves when the run is done, stopped, failed or was cut short. */
+  async wait(id: string): Promise<Run> {
+    const ended = this.#ended.get(id)
+    return ended ? ended.promise : getRun(this.#options.store, id)
+  }
+
+  /** Resolves when the run has halted, after a checkpoint. */
+  async pause(id: string): Promise<void> {
+    const live = this.#training(id, 'paused')
+    await live.trainer.pause()
+    if (this.#live === live && live.trainer.paused)
+      await this.#update(live.run, { status: 'paused', secondsLeft: null })
+  }
+
+  /** Goes on with a paused run, or takes one that was cut short, stopped or failed up from its last checkpoint. */
+  async resume(id: string): Promise<void> {
+    const live = this.live(id)
+    if (live) {
+      if (!live.trainer.paused) return
+      await this.#update(live.run, { status: 'running' })
+      live.trainer.resume()
+      return
+    }
+    if (this.#line.some((waiting) => waiting.id === id)) return
+    const run = await getRun(this.#options.store, id)
+    if (run.status === 'done')
+      throw new GraftError('E_ARGUMENT', `"${run.config.name}" has trained all its ${run.steps} steps.`)
+    this.#enqueue(run, true)
+  }
+
+  /** Ends a run, keeping what it has learnt; resolves when it has ended. */
+  async stop(id: string): Promise<void> {
+    const waiting = this.#line.find((entry) => entry.id === id)
+    if (!waiting) throw new GraftError('E_ARGUMENT', 'This run is not training.', { run: id })
+    waiting.cancelled = true
+    this.live(id)?.trainer.stop()
+    await this.#ended.get(id)?.promise
+  }
+
+  async list(): Promise<Run[]> {
+    const runs = await listRuns(this.#options.store)
+    return runs.map((run) => this.live(run.id)?.run ?? run)
+  }
+
+  async get(id: string): Promise<Run> {
+    return this.live(id)?.run ?? getRun(this.#options.store, id)
+  }
+
+  async remove(id: string): Promise<void> {
+    if (this.#line.some((entry) => entry.id === id)) await this.stop(id)
+    await removeRun(this.#options.store, id)
+    this.#options.emitRemoved(id)
+  }
+
+  #training(id: string, wanted: string): LiveRun {
+    const live = this.live(id)
+    if (!live)
+      throw new GraftError('E_ARGUMENT', `This run is not training, so it cannot be ${wanted}.`, { run: id })
+    return live
+  }
+
+  #enqueue(run: Run, resume: boolean): void {
+    this.#ended.set(run.id, deferred())
+    this.#line.push({ id: run.id, resume, cancelled: false })
+    void this.#update(run, { status: 'queued', error: null })
+    if (this.#line.length === 1) void this.#work()
+  }
+
+  async #work(): Promise<void> {
+    while (this.#line.length > 0) {
+      const entry = this.#line[0]!
+      const run = await getRun(this.#options.store, entry.id).catch(() => null)
+      if (run && entry.cancelled) await this.#update(run, { status: 'stopped' })
+      else if (run) await this.#train(run, entry)
+      this.#line.shift()
+      const ended = this.#ended.get(entry.id)
+      this.#ended.delete(entry.id)
+      if (run) ended?.resolve(run)
+    }
+  }
+
+  async #train(run: Run, entry: { resume: boolean; cancelled: boolean }): Promise<void> {
+    const { store } = this.#options
+    // Held while the run trains: other tabs see that it is alive, and browsers do not freeze a tab with a lock.
+    const lock = await takeLock(lockName(run.id))
+    if (!lock) {
+      await this.#fail(run, new GraftError('E_BUSY', 'This run is training in another tab.'))
+      return
+    }
+    const log = new HistoryLog(store, run)
+    let trainer: Trainer | null = null
+    try {
+      trainer = await this.#trainer(run, log)
+      this.#live = { run, trainer }
+      if (entry.resume) await this.#restore(run, trainer)
+      if (entry.cancelled) trainer.stop()
+      await this.#update(run, { status: 'running', backend: this.#options.backend(), error: null })
+      const outcome = await trainer.run()
+      await log.flush()
+      await this.#update(run, {
+        status: outcome,
+        step: trainer.step,
+        seconds: trainer.seconds,
+        secondsLeft: outcome === 'done' ? 0 : null,
+      })
+    } catch (error) {
+      await log.flush().catch(() => undefined)
+      await this.#fail(run, error)
+    } finally {
+      this.#live = null
+      trainer?.dispose()
+      lock.release()
+    }
+  }
+
+  async #trainer(run: Run, log: HistoryLog): Promise<Trainer> {
+    const { store, models, turns, backend } = this.#options
+    const { config, taskConfig, labels } = run
+    const base = await models.use(config.model)
+    const dataset = await getDataset(store, config.dataset)
+    const reading = {
+      dataset,
+      taskConfig,
+      labels,
+      tokenizer: base.tokenizer,
+      maxLength: config.training.maxLength,
+    }
+    const train = await DatasetRows.open(store, reading, 'train')
+    if (train.rows !== run.rows)
+      throw new GraftError(
+        'E_DATASET',
+        `${dataset.name} has changed since this run began: ${train.rows} training rows in place of ${run.rows}. Start a new run.`,
+      )
+    const validation = await DatasetRows.open(store, reading, 'validation')
+    const trainer: Trainer = new Trainer({
+      family: base.family,
+      model: base.model,
+      adapter: config.adapter,
+      training: config.training,
+      labels: labels?.length ?? null,
+      padId: base.padId,
+      train,
+      validation: validation.rows > 0 ? validation : null,
+      turns,
+      readEvery: READ_EVERY[backend()],
+      hooks: {
+        entries: async (entries) => {
+          await log.add(entries)
+          const { seconds, step, steps } = trainer
+          await this.#tell(run, entries, {
+            step,
+            seconds,
+            secondsLeft: step > 0 ? (seconds / step) * (steps - step) : null,
+            skippedRows: train.empty + trainer.skippedRows,
+          })
+        },
+        validation: async (step, result) => {
+          const entry = await log.amend(step, result)
+          if (entry) await this.#tell(run, [entry], {})
+        },
+        checkpoint: async (state, validationLoss) => {
+          await log.flush()
+          await this.#save(run, trainer, state, validationLoss)
+        },
+      },
+    })
+    return trainer
+  }
+
+  async #save(run: Run, trainer: Trainer, state: TrainerState, validationLoss?: number): Promise<void> {
+    const { store } = this.#options
+    const before = run.checkpoints.flatMap((checkpoint) => checkpoint.validationLoss ?? [])
+    const best = validationLoss !== undefined && before.every((loss) => validationLoss < loss)
+    await saveCheckpoint(
+      store,
+      run.id,
+      { step: state.step, best, ...(validationLoss !== undefined && { validationLoss }) },
+      packState(state, trainer.store.slots, run.config),
+    )
+    const checkpoints = (await listCheckpoints(store, run.id)).map(({ best: _best, ...info }) => info)
+    await this.#update(run, { checkpoints, step: state.step, seconds: state.seconds })
+  }
+
+  /** Puts a trainer where the newest checkpoint left it; a damaged one is passed over for the one before. */
+  async #restore(run: Run, trainer: Trainer): Promise<void> {
+    const { store } = this.#options
+    for (const { id } of run.checkpoints.toReversed()) {
+      try {
+        const { state } = loadSnapshot(await readCheckpoint(store, run.id, id))
+        trainer.restore(state)
+        break
+      } catch (error) {
+        if (asGraftError(error).code !== 'E_HASH') throw error
+      }
+    }
+    await truncateHistory(store, run.id, trainer.step)
+    run.history = run.history.filter((entry) => entry.step <= trainer.step)
+    run.step = trainer.step
+  }
+
+  async #fail(run: Run, thrown: unknown): Promise<void> {
+    const { code, message } = asGraftError(thrown)
+    await this.#update(run, { status: 'failed', secondsLeft: null, error: { code, message } })
+  }
+
+  /** Changes a run, writes it down and tells everybody. */
+  async #update(run: Run, change: Partial<Run>): Promise<void> {
+    Object.assign(run, change)
+    this.#emit(run, [])
+    // A full disk must not end a run that goes on in memory; the next checkpoint says so.
+    await putRun(this.#options.store, run).catch(() => undefined)
+  }
+
+  /** Tells of new history; the record itself is written with the next checkpoint. */
+  async #tell(run: Run, entries: HistoryEntry[], change: Partial<Run>): Promise<void> {
+    Object.assign(run, change)
+    this.#emit(run, entries)
+  }
+
+  #emit(run: Run, entries: HistoryEntry[]): void {
+    const { history: _history, ...rest } = run
+    this.#options.emit({ run: rest, entries })
+  }
+}
+
+/** A run's history in memory and, a second's worth at a time, in the store. */
+class HistoryLog {
+  readonly #store: Store
+  readonly #run: Run
+  #unwritten: HistoryEntry[] = []
+  #lastWrite = performance.now()
+
+  constructor(store: Store, run: Run) {
+    this.#store = store
+    this.#run = run
+  }
+
+  async add(entries: HistoryEntry[]): Promise<void> {
+    this.#run.history.push(...entries)
+    this.#unwritten.push(...entries)
+    if (performance.now() - this.#lastWrite > 1000) await this.flush()
+  }
+
+  /** Adds what was measured after a step to that step's entry. */
+  async amend(step: number, more: Partial<HistoryEntry>): Promise<HistoryEntry | undefined> {
+    const entry = this.#run.history.findLast((candidate) => candidate.step === step)
+    if (!entry) return undefined
+    Object.assign(entry, more)
+    // Pieces are keyed by their first step: a piece of one step replaces only itself.
+    if (!this.#unwritten.includes(entry)) await this.#rewriteLastPiece(entry)
+    return entry
+  }
+
+  async flush(): Promise<void> {
+    const entries = this.#unwritten
+    this.#unwritten = []
+    this.#lastWrite = performance.now()
+    await appendHistory(this.#store, this.#run.id, entries)
+  }
+
+  async #rewriteLastPiece(entry: HistoryEntry): Promise<void> {
+    await truncateHistory(this.#store, this.#run.id, entry.step - 1)
+    this.#unwritten = [entry, ...this.#unwritten.filter((other) => other.step > entry.step)]
+    await this.flush()
+  }
+}
+
+const lockName = (id: string) => `graft-run-${id}`
+
+function countTrainable(base: LoadedModel, config: RunConfig, labels: string[] | null): number {
+  const parameters = initialParameters(
+    base.family,
+    base.model.architecture,
+    config.adapter,
+    labels?.length ?? null,
+    config.training.seed,
+  )
+  return parameters.reduce((sum, { values }) => sum + values.length, 0)
+}
