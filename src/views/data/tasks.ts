@@ -57,7 +57,18 @@ export function taskChoice(task: Task): TaskChoice {
 
 /** What the form opens with: what was confirmed, else the guess, else a first choice to correct. */
 export function startConfig(dataset: Dataset): TaskConfig {
-  return dataset.config ?? dataset.suggestion ?? { task: 'classify', columns: {} }
+  const config = dataset.config ?? dataset.suggestion ?? { task: 'classify', columns: {} }
+  // The form shows a text without a beginning in the place of the text that follows one.
+  if (config.task === 'complete' && config.columns.text !== undefined)
+    return { ...config, columns: { completion: config.columns.text } }
+  return config
+}
+
+/** The form's choice as the engine knows it: a text without a beginning is `text`. */
+export function finishConfig({ task, columns, separator }: TaskConfig): TaskConfig {
+  if (task !== 'complete') return { task, columns: { ...columns } }
+  if (columns.prompt) return { task, columns: { ...columns }, ...(separator ? { separator } : {}) }
+  return { task, columns: columns.completion ? { text: columns.completion } : {} }
 }
 
 /** Columns for another task, taken from what is chosen now where the roles have something in common. */

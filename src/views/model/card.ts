@@ -1,0 +1,21 @@
+// A model card as plain text: Markdown is never turned into HTML here, its marks are only made quieter.
+
+/** The licence named in the card's front matter, or null. */
+export function licenceOf(card: string): string | null {
+  return /^license:\s*["']?([^"'\n]+)["']?\s*$/m.exec(frontMatter(card))?.[1]?.trim() ?? null
+}
+
+/** The card without its front matter, headings and emphasis as plain words. */
+export function cardText(card: string): string {
+  return card
+    .slice(frontMatter(card).length)
+    .replace(/^#{1,6}\s+/gm, '')
+    .replace(/\*\*(.+?)\*\*/g, '$1')
+    .replace(/`([^`\n]+)`/g, '$1')
+    .replace(/^\s*[-*]\s+/gm, '• ')
+    .trim()
+}
+
+function frontMatter(card: string): string {
+  return /^---\n[\s\S]*?\n---\n?/.exec(card)?.[0] ?? ''
+}
