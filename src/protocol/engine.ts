@@ -56,7 +56,13 @@ export interface EngineCalls {
 
 /** What the engine worker says unasked. */
 export type EngineEvent =
-  { type: 'run'; event: RunEvent } | { type: 'info'; info: EngineInfo } | { type: 'runRemoved'; id: string }
+  | { type: 'run'; event: RunEvent }
+  | { type: 'info'; info: EngineInfo }
+  | { type: 'runRemoved'; id: string }
+  /** Something went wrong outside of any call: the GPU was lost, or reported an error. */
+  | { type: 'fault'; error: WireError }
+  /** Something went wrong outside of any call: the GPU was lost, or reported an error. */
+  | { type: 'fault'; error: WireError }
 
 /** Calls of the data worker. */
 export interface DataCalls {
