@@ -1,0 +1,14 @@
+// Limits of tables, each with its reason.
+
+/** Rows taken of a file: more do not fit training in a browser, and a page must list them. */
+export const ROWS_LIMIT = 1_000_000
+/** Columns of a file: a file with more is a matrix, not a table of texts. */
+export const COLUMNS_LIMIT = 1000
+/** Characters of a cell: far more than any model here reads. */
+export const CELL_CHARACTERS_LIMIT = 1_000_000
+/** Characters of one row while its end is sought: beyond it an opening quote is taken for a stray one. */
+export const ROW_CHARACTERS_LIMIT = 4_000_000
+/** Stray quotes for which the rest of the text is read anew, before quotes are given up. */
+export const RECOVERIES_LIMIT = 50
+/** Text from which the delimiter is guessed. */
+export const GUESS_CHARACTERS = 65_536

@@ -1,0 +1,120 @@
+// Bytes of a file that should hold a table -> text: which encoding it is in, and whether it is text at all.
+// The decoder keeps a character that is cut between two pieces (PapaParse's own file reader splits it).
+import { GraftError } from '../protocol/errors.ts'
+
+/** What is looked at before anything is decided. */
+export const SAMPLE_BYTES = 64 * 1024
+/** Above this share of control characters a file without a known signature is taken for binary. */
+const CONTROL_SHARE = 0.01
+/** In UTF-16 text of Western languages nearly every second byte is zero. */
+const ZERO_SHARE = 0.3
+
+const SIGNATURES: { bytes: number[]; what: string; then: string }[] = [
+  {
+    bytes: [0x50, 0x4b, 0x03, 0x04],
+    what: 'a spreadsheet or zip archive',
+    then: 'Open it and save it as CSV',
+  },
+  { bytes: [0xd0, 0xcf, 0x11, 0xe0], what: 'an Excel or Office file', then: 'Open it and save it as CSV' },
+  {
+    bytes: [0x25, 0x50, 0x44, 0x46],
+    what: 'a PDF',
+    then: 'Copy its table to a spreadsheet and save that as CSV',
+  },
+  { bytes: [0x89, 0x50, 0x4e, 0x47], what: 'a PNG picture', then: 'Choose a CSV file' },
+  { bytes: [0xff, 0xd8, 0xff], what: 'a JPEG picture', then: 'Choose a CSV file' },
+  { bytes: [0x47, 0x49, 0x46, 0x38], what: 'a GIF picture', then: 'Choose a CSV file' },
+  { bytes: [0x1f, 0x8b], what: 'a gzip archive', then: 'Unpack it first' },
+  { bytes: [0x50, 0x41, 0x52, 0x31], what: 'a Parquet file', then: 'Save it as CSV' },
+]
+
+export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252'
+
+/** Turns the pieces of a file into text. The first pieces are held back until there is enough to decide. */
+export class TextReader {
+  #held: Uint8Array[] = []
+  #heldBytes = 0
+  #decoder: TextDecoder | null = null
+  #encoding: Encoding = 'utf-8'
+
+  /** @param name the file's name, for error messages */
+  constructor(private readonly name: string) {}
+
+  /** Known once text has come out. */
+  get encoding(): Encoding {
+    return this.#encoding
+  }
+
+  /** Text of the next piece, perhaps none yet. Throws E_NOT_A_TABLE for what is no text. */
+  push(piece: Uint8Array): string {
+    if (this.#decoder) return this.#decoder.decode(piece, { stream: true })
+    this.#held.push(piece)
+    this.#heldBytes += piece.length
+    return this.#heldBytes < SAMPLE_BYTES ? '' : this.#open().decode(this.#release(), { stream: true })
+  }
+
+  /** What is left. Throws E_NOT_A_TABLE for what is no text, or for an empty file. */
+  end(): string {
+    if (this.#decoder) return this.#decoder.decode()
+    if (this.#heldBytes === 0) throw notATable(`${this.name} is empty. Choose a file with a header and rows.`)
+    return this.#open().decode(this.#release())
+  }
+
+  #open(): TextDecoder {
+    this.#held = [concat(this.#held, this.#heldBytes)]
+    this.#encoding = sniff(this.#held[0]!.subarray(0, SAMPLE_BYTES), this.name)
+    this.#decoder = new TextDecoder(this.#encoding)
+    return this.#decoder
+  }
+
+  #release(): Uint8Array {
+    const bytes = this.#held[0]!
+    this.#held = []
+    return bytes
+  }
+}
+
+function sniff(sample: Uint8Array, name: string): Encoding {
+  const known = SIGNATURES.find(({ bytes }) => bytes.every((byte, i) => sample[i] === byte))
+  if (known) throw notATable(`${name} is ${known.what}, not a table in text form. ${known.then}.`)
+  if (sample[0] === 0xff && sample[1] === 0xfe) return 'utf-16le'
+  if (sample[0] === 0xfe && sample[1] === 0xff) return 'utf-16be'
+
+  const zeros = [0, 0]
+  let controls = 0
+  for (let i = 0; i < sample.length; i++) {
+    const byte = sample[i]!
+    if (byte === 0) zeros[i % 2]!++
+    else if (byte < 0x09 || (byte > 0x0d && byte < 0x20 && byte !== 0x1b)) controls++
+  }
+  const share = (count: number): number => count / Math.max(1, sample.length / 2)
+  if (share(zeros[1]!) > ZERO_SHARE && zeros[0] === 0) return 'utf-16le'
+  if (share(zeros[0]!) > ZERO_SHARE && zeros[1] === 0) return 'utf-16be'
+  if (zeros[0]! + zeros[1]! > 0 || controls > sample.length * CONTROL_SHARE)
+    throw notATable(`${name} is a binary file, not a table in text form. Choose a CSV file.`)
+  return isUtf8(sample) ? 'utf-8' : 'windows-1252'
+}
+
+function isUtf8(sample: Uint8Array): boolean {
+  try {
+    // As a stream: a character cut by the end of the sample is no fault.
+    new TextDecoder('utf-8', { fatal: true }).decode(sample, { stream: true })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function concat(pieces: Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
+export function notATable(message: string): GraftError {
+  return new GraftError('E_NOT_A_TABLE', message)
+}
