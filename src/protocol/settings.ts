@@ -71,7 +71,7 @@ export const TRAINING_SETTINGS = {
     kind: 'number',
     label: 'Learning rate',
     min: 1e-8,
-    max: 1e7,
+    max: 1e30,
     main: true,
     help: 'How far each step moves the adapter. Too high and the loss jumps; too low and nothing happens.',
   },
