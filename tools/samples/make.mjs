@@ -1,11 +1,15 @@
 // Writes public/samples/*.csv: `node tools/samples/make.mjs`. Seeded, so a second run changes nothing.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeInstructions } from './instructions.mjs'
+import { makeProducts } from './products.mjs'
 import { makeSupport } from './support.mjs'
 
 /** File name -> its whole text. */
 export const SAMPLES = {
   'support.csv': makeSupport,
+  'instructions.csv': makeInstructions,
+  'products.csv': makeProducts,
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -12,22 +12,20 @@ export const INTENTS = [
   'product_defect',
   'cancellation',
 ]
-const SEED = 20240611
+const SEED = 15
 const MIN_WORDS = 4
 const MAX_WORDS = 60
 
-const LOWERED =
-  /^(The|My|We|Our|You|Your|It|This|That|There|Is|Are|Am|Can|Could|Do|Does|Did|Will|Would|How|Why|What|Where|When|Which|Who|Please|A|An|Two|Since|After|Before|If|Not|Every|Each|Some|Someone|Somebody|Nobody|Nothing|No|To|In|On|At|For|From|By|Until|Was|Has|Have|May|Let|Just|Only|Even|One|Half|Their|Stop|Make)\b/
-
-/** A sentence that follows "Hello," on the same line starts in lower case. */
-const afterComma = (text) => text.replace(LOWERED, (word) => word.toLowerCase())
+/** A sentence that follows "Hello," on the same line starts in lower case, unless with "I", a name or capitals. */
+const afterComma = (text) =>
+  /^(I\b|English|Fort Knox|[A-Z]{2})/.test(text) ? text : text.charAt(0).toLowerCase() + text.slice(1)
 
 /** How often a message has each optional part. */
 const CHANCES = { context: 0.11, aside: 0.1, request: 0.97, closing: 0.24, greeting: 0.34 }
 
 /** Swaps or drops one letter inside a long word, never its first or last one. */
 function withTypo(text, random) {
-  const words = [...text.matchAll(/[a-z]{6,}/g)].filter((match) => !/[@.]\w/.test(text.slice(match.index - 2)[0]))
+  const words = [...text.matchAll(/(?<![@.\w])[a-z]{6,}(?![@\w]|\.\w)/g)] // no part of a mail address
   if (words.length === 0) return text
   const { 0: word, index } = random.pick(words)
   const at = index + random.integer(1, word.length - 3)
@@ -70,39 +68,52 @@ export function makeSupport() {
   const closing = random.deck(readLines('support/closings.pool'))
   const context = random.deck(readLines('support/contexts.pool'))
   const asides = readColumns('support/asides.pool')
-  const requests = new Map([...readGroups('support/requests.pool')].map(([intent, lines]) => [intent, random.deck(lines)]))
-  const asideFor = new Map(
-    INTENTS.map((intent) => [intent, random.deck(asides.filter(([topic]) => topic !== intent).map(([, text]) => text))]),
+  const requests = readColumns('support/requests.pool')
+  const request = new Map(
+    INTENTS.map((intent) => [intent, random.deck(requests.filter(([of]) => of === intent))]),
+  )
+  const aside = new Map(
+    INTENTS.map((intent) => [
+      intent,
+      random.deck(asides.filter(([topic]) => topic !== intent).map(([, text]) => text)),
+    ]),
   )
 
   const message = (line, intent) => {
-    const alone = line.startsWith('= ')
-    const core = alone ? line.slice(2) : line
     const fill = newFiller()
-    const plain = /^[a-z]/.test(core) // a hurried writer: no greeting, no capital letters
-    const parts = { before: [], core: [fill(core)], after: [] }
-    if (!plain && random.chance(CHANCES.context)) parts.before.push(fill(context()))
-    if (random.chance(CHANCES.aside)) parts[random.chance(0.5) ? 'before' : 'after'].push(fill(asideFor.get(intent)()))
-    if (!alone && random.chance(CHANCES.request)) {
-      const request = fill(requests.get(intent)())
-      const isHeading = /^(Subject|Concerning)\b/.test(request)
-      if (isHeading) parts.before = [request + '\n']
-      else if (random.chance(0.4)) parts.before.push(request)
-      else parts.after.push(request)
-    }
-    if (random.chance(plain ? 0.1 : CHANCES.closing)) parts.after.push(fill(closing()))
-    const opens = !plain && !/^(Hi|Hello|Good morning|Dear)\b/.test(core) && random.chance(CHANCES.greeting)
-    const words = () => wordCount([...parts.before, ...parts.core, ...parts.after].join(' '))
-    while (words() > MAX_WORDS - 4) (parts.after.length > 0 ? parts.after : parts.before).pop()
-    if (opens) parts.before.unshift(greeting())
-    if (words() < MIN_WORDS) parts.after.push(fill(closing()))
+    const alone = line.startsWith('= ') // says its request so plainly that another sentence about it would jar
+    const core = fill(alone ? line.slice(2) : line)
+    const hurried = /^[a-z]/.test(core) // no greeting, no capital letters
+    const greets = /^(Hi|Hello|Good morning)\b/.test(core)
+    let heading = ''
+    const before = []
+    const after = []
 
-    const gap = core.includes('\n') || random.chance(0.07) ? '\n' : ' '
-    const all = [...parts.before, ...parts.core, ...parts.after]
-    if (opens && gap === ' ') all[1] = afterComma(all[1])
-    let text = all.join(gap)
+    if (!hurried && !greets && random.chance(CHANCES.context)) before.push(fill(context()))
+    if (random.chance(CHANCES.aside))
+      (greets || random.chance(0.5) ? after : before).push(fill(aside.get(intent)()))
+    if (!alone && random.chance(CHANCES.request)) {
+      const [, place, text] = request.get(intent)()
+      if (place === 'heading' && !greets) heading = fill(text)
+      else if (place === 'either' && !greets && random.chance(0.6)) before.push(fill(text))
+      else if (place !== 'heading') after.push(fill(text))
+    }
+    if (random.chance(hurried ? 0.1 : CHANCES.closing)) after.push(fill(closing()))
+
+    const words = () => wordCount([heading, ...before, core, ...after].join(' '))
+    while (words() > MAX_WORDS - 4) (after.length > 0 ? after : before).pop()
+    while (words() < MIN_WORDS) after.push(fill(closing()))
+
+    const gap = hurried || core.includes('\n') || !/[.?!)]$/.test(core) || random.chance(0.07) ? '\n' : ' '
+    let sentences = [...before, core, ...after]
+    if (!hurried && !greets && random.chance(CHANCES.greeting)) {
+      const [opener, ...rest] = sentences
+      sentences = gap === '\n' ? [greeting(), ...sentences] : [`${greeting()} ${afterComma(opener)}`, ...rest]
+    }
+    let text = sentences.join(gap)
+    if (heading) text = `${heading}\n${text}`
     if (random.chance(0.09)) text = withTypo(text, random)
-    if (random.chance(0.04)) text = text.toLowerCase().replace(/\.$/, '')
+    if (hurried || random.chance(0.04)) text = text.toLowerCase().replace(/\.$/, '')
     return text
   }
 

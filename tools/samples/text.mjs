@@ -16,6 +16,19 @@ export function readLines(name) {
 }
 
 /**
+ * Blocks of lines divided by an empty line.
+ * @param {string} name path below tools/samples
+ * @returns {string[][]}
+ */
+export function readBlocks(name) {
+  const text = readFileSync(join(import.meta.dirname, name), 'utf8')
+  return text
+    .trim()
+    .split(/\n\n+/)
+    .map((block) => block.split('\n'))
+}
+
+/**
  * Lines of a pool whose lines are columns divided by tabs.
  * @param {string} name path below tools/samples
  * @returns {string[][]}
