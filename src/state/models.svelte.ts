@@ -54,6 +54,13 @@ export class Models {
     return model
   }
 
+  /** Brings a model that this browser stores back into memory. */
+  reload(model: ModelInfo): Promise<ModelInfo | undefined> {
+    const { source } = model
+    if ('hub' in source) return this.load({ hub: source.hub, revision: source.revision }, model.name)
+    return this.load({ builtin: 'builtin' in source ? source.builtin : model.id }, model.name)
+  }
+
   choose(id: string): void {
     this.#selection.model = id
   }
