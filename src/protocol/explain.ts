@@ -19,6 +19,8 @@ export interface SaliencyRequest {
   /** smoothGrad: noisy copies (default 10); integratedGradients: Gauss-Legendre points (default 50). */
   samples?: number
   seed?: number
+  /** integratedGradients: the path begins at the padding token's embedding (default) or at zero. */
+  baseline?: 'pad' | 'zero'
 }
 
 export interface SaliencyResult {

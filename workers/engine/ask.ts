@@ -205,6 +205,8 @@ export class Ask {
         output: index,
         ...(request.samples !== undefined && { samples: request.samples }),
         ...(request.seed !== undefined && { seed: request.seed }),
+        ...(request.baseline !== undefined && { baseline: request.baseline }),
+        padId: base.padId,
         onPass: (done, total) =>
           context.progress({ label: 'Following gradients', done, total, unit: 'items' }),
         signal: context.signal,
@@ -299,7 +301,7 @@ export class Ask {
     const { store } = this.#parts
     const data = await getDataset(store, dataset)
     const place = data.columns.findIndex(({ name }) => name === column)
-    const parts = await readParts(store, dataset)
+    const { parts } = await readParts(store, dataset)
     const counts = new Map<string, number>()
     for await (const { start, rows } of eachBatch(store, dataset))
       rows.forEach((cells, i) => {

@@ -66,7 +66,7 @@ export class DatasetRows implements ExampleSource {
   /** The rows of one part of the split that have what the task needs. Throws E_DATASET where there is no such row. */
   static async open(store: Store, reading: RowReading, split: SplitName): Promise<DatasetRows> {
     const { dataset, taskConfig, labels } = reading
-    const parts = await readParts(store, dataset.id)
+    const { parts } = await readParts(store, dataset.id)
     const part = SPLIT_NAMES.indexOf(split)
     const cellsOf = taskCells(
       taskConfig,

@@ -2,7 +2,9 @@
 //   gradientNorm        |g|                     Li et al. 2016, arXiv 1506.01066
 //   gradientXInput      g . x                   Shrikumar et al. 2016, arXiv 1605.01713
 //   smoothGrad          mean |g(x + noise)|     Smilkov et al. 2017, arXiv 1706.03825
-//   integratedGradients x . mean g along a path from zero embeddings    Sundararajan et al. 2017, arXiv 1703.01365
+//   integratedGradients (x - b) . mean g from a baseline b to x    Sundararajan et al. 2017, arXiv 1703.01365
+// The baseline is the padding token's embedding. Zero embeddings are on offer too, but a model that normalises by the
+// root mean square jumps there, so that the scores no longer add up to the difference (the residual says by how much).
 import { throwIfAborted } from '../../protocol/errors.ts'
 import type { SaliencyMethod } from '../../protocol/explain.ts'
 import type { Transformer } from '../models/transformer.ts'
@@ -27,6 +29,9 @@ export interface SaliencyOptions {
   output: number
   samples?: number
   seed?: number
+  /** integratedGradients: where the path begins. */
+  baseline?: 'pad' | 'zero'
+  padId: number
   onPass?: (done: number, total: number) => void
   signal?: AbortSignal
 }
@@ -80,13 +85,22 @@ export async function saliency(options: SaliencyOptions): Promise<Saliency> {
     }
     case 'integratedGradients': {
       const { logit } = await gradientAt(x)
-      const { logit: baseline } = await gradientAt(new Float32Array(x.length))
+      const from =
+        options.baseline === 'zero'
+          ? new Float32Array(x.length)
+          : await turns.take(() =>
+              embeddings(
+                model,
+                ids.map(() => options.padId),
+              ),
+            )
+      const { logit: baseline } = await gradientAt(from)
       const mean = new Float64Array(x.length)
       for (const { node, weight } of gaussLegendre(options.samples ?? INTEGRATED_GRADIENTS_POINTS)) {
-        const { gradient } = await gradientAt(x.map((value) => value * node))
+        const { gradient } = await gradientAt(x.map((value, i) => from[i]! + node * (value - from[i]!)))
         gradient.forEach((g, i) => (mean[i]! += weight * g))
       }
-      const scores = perToken(x, hidden, (i) => mean[i]! * x[i]!)
+      const scores = perToken(x, hidden, (i) => mean[i]! * (x[i]! - from[i]!))
       return { scores, logit, residual: scores.reduce((sum, score) => sum + score, 0) - (logit - baseline) }
     }
     default:
