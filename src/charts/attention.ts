@@ -9,7 +9,10 @@ export interface HeadChoice {
 }
 
 /** The [T, T] matrix of a choice. A single head is a view into the result, a mean is a new array. */
-export function attentionMatrix({ weights, layers, heads, tokens }: AttentionResult, choice: HeadChoice): Matrix {
+export function attentionMatrix(
+  { weights, layers, heads, tokens }: AttentionResult,
+  choice: HeadChoice,
+): Matrix {
   const size = tokens.length
   const cells = size * size
   if (choice.layer !== 'mean' && choice.head !== 'mean') {

@@ -7,7 +7,9 @@ export type Rgb = readonly [number, number, number]
 /** Entries of a colour table: finer than the eye, small enough to be made at start. */
 const TABLE_SIZE = 256
 
-const viridis: Rgb[] = Array.from({ length: TABLE_SIZE }, (_, index) => parseColour(interpolateViridis(index / (TABLE_SIZE - 1))))
+const viridis: Rgb[] = Array.from({ length: TABLE_SIZE }, (_, index) =>
+  parseColour(interpolateViridis(index / (TABLE_SIZE - 1))),
+)
 
 /** Viridis for a share from 0 to 1; outside it is clamped. */
 export function magnitude(share: number): Rgb {

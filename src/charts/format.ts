@@ -16,7 +16,8 @@ export function number(value: number, digits = 4): string {
   if (!Number.isFinite(value)) return String(value)
   if (value === 0) return '0'
   const size = Math.abs(value)
-  if (size < 1e-3 || size >= 1e6) return trimExponent(value.toExponential(Math.max(0, Math.min(digits - 1, 2))))
+  if (size < 1e-3 || size >= 1e6)
+    return trimExponent(value.toExponential(Math.max(0, Math.min(digits - 1, 2))))
   if (size >= 10 ** digits) return integers.format(Math.round(value))
   return trimZeros(value.toPrecision(digits))
 }
@@ -37,7 +38,8 @@ export function short(value: number): string {
     [1e6, 'M'],
     [1e3, 'k'],
   ]
-  for (const [size, unit] of steps) if (value >= size) return `${trimZeros((value / size).toPrecision(3))} ${unit}`
+  for (const [size, unit] of steps)
+    if (value >= size) return `${trimZeros((value / size).toPrecision(3))} ${unit}`
   return integers.format(value)
 }
 

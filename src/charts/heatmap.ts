@@ -42,11 +42,17 @@ export function heatScene(matrix: Matrix, options: HeatOptions): HeatScene {
   const { rows, columns } = matrix
   const left = labelSpace(options.rowLabels)
   const top = labelSpace(options.columnLabels)
-  const cell = Math.min(MAX_CELL, (options.width - left) / Math.max(1, columns), (options.maxHeight - top) / Math.max(1, rows))
+  const cell = Math.min(
+    MAX_CELL,
+    (options.width - left) / Math.max(1, columns),
+    (options.maxHeight - top) / Math.max(1, rows),
+  )
   const plot = { x: left, y: top, width: cell * columns, height: cell * rows }
   const every = Math.max(1, Math.ceil(MIN_LABELLED_CELL / cell))
   const labels = (texts: string[], start: number) =>
-    texts.flatMap((text, index) => (index % every === 0 ? [{ at: start + (index + 0.5) * cell, text, index }] : []))
+    texts.flatMap((text, index) =>
+      index % every === 0 ? [{ at: start + (index + 0.5) * cell, text, index }] : [],
+    )
   return {
     width: left + plot.width,
     height: top + plot.height,

@@ -74,7 +74,10 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
 
   const x = scaleLinear(xDomain, [plot.x, plot.x + plot.width])
   const y = yScale(values, options, [plot.y + plot.height, plot.y])
-  const draw = line<Point>((point) => round(x(point.x)), (point) => round(y(point.y))).defined((point) => Number.isFinite(point.y))
+  const draw = line<Point>(
+    (point) => round(x(point.x)),
+    (point) => round(y(point.y)),
+  ).defined((point) => Number.isFinite(point.y))
   const yFormat = options.yFormat ?? ((value: number) => number(value, 3))
 
   return {
@@ -85,7 +88,10 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
       .ticks(Math.max(2, Math.min(8, Math.floor(plot.width / 80))))
       .filter((value) => Number.isInteger(value) || xDomain[1] - xDomain[0] < 2)
       .map((value) => ({ at: round(x(value)), label: number(value, 6) })),
-    yTicks: yTickValues(y, options, plot.height).map((value) => ({ at: round(y(value)), label: yFormat(value) })),
+    yTicks: yTickValues(y, options, plot.height).map((value) => ({
+      at: round(y(value)),
+      label: yFormat(value),
+    })),
     xLabel: options.xLabel,
     yLabel: options.yLabel,
     lines: shown.map((each) => ({
@@ -98,7 +104,9 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
     labels: spread(
       shown.flatMap((each) => {
         const last = each.points.findLast((point) => Number.isFinite(point.y))
-        return each.faint || !last ? [] : [{ x: round(x(last.x)) + 8, y: round(y(last.y)), text: each.name, colour: each.colour }]
+        return each.faint || !last
+          ? []
+          : [{ x: round(x(last.x)) + 8, y: round(y(last.y)), text: each.name, colour: each.colour }]
       }),
       plot,
     ),
@@ -131,7 +139,14 @@ export function readingAt(series: Series[], scene: LineScene, pixel: number): Re
       .flatMap((each) => {
         const point = each.points.findLast((candidate) => candidate.x <= x)
         if (!point || !Number.isFinite(point.y)) return []
-        return [{ name: each.name, value: point.y, colour: each.colour, at: { x: scene.xOf(point.x), y: scene.yOf(point.y) } }]
+        return [
+          {
+            name: each.name,
+            value: point.y,
+            colour: each.colour,
+            at: { x: scene.xOf(point.x), y: scene.yOf(point.y) },
+          },
+        ]
       }),
   }
 }
@@ -177,7 +192,8 @@ function yScale(values: number[], options: LineOptions, range: [number, number])
   if (options.yRange) return scaleLinear(options.yRange, range)
   const [low = 0, high = 1] = extent(values)
   if (options.logY && low > 0) return scaleLog([low, high > low ? high : low * 2], range)
-  if (high === low) return scaleLinear([low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1], range)
+  if (high === low)
+    return scaleLinear([low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1], range)
   return scaleLinear([low, high], range).nice(5)
 }
 

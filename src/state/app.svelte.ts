@@ -39,7 +39,12 @@ export class App {
   async start(): Promise<void> {
     try {
       await this.api.ready
-      await Promise.all([this.engine.refresh(), this.datasets.refresh(), this.models.refresh(), this.runs.refresh()])
+      await Promise.all([
+        this.engine.refresh(),
+        this.datasets.refresh(),
+        this.models.refresh(),
+        this.runs.refresh(),
+      ])
       this.status = 'ready'
     } catch (thrown) {
       this.startError = asGraftError(thrown)

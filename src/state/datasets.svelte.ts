@@ -57,7 +57,10 @@ export class Datasets {
     try {
       const response = await fetch(`${import.meta.env.BASE_URL}samples/${sample.file}`)
       if (!response.ok)
-        throw new GraftError('E_NETWORK', `The sample ${sample.file} answered ${response.status}. Reload the page and try again.`)
+        throw new GraftError(
+          'E_NETWORK',
+          `The sample ${sample.file} answered ${response.status}. Reload the page and try again.`,
+        )
       const file = new File([await response.blob()], sample.file, { type: 'text/csv' })
       return await this.import(file)
     } catch (thrown) {

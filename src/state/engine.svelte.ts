@@ -6,7 +6,11 @@ import type { Notices } from './notices.svelte.ts'
 /** Memory is asked for this often while the page is visible, in milliseconds. */
 const REFRESH_MS = 5000
 
-export const BACKEND_LABELS: Record<BackendName, string> = { webgpu: 'GPU', wasm: 'CPU (WASM)', cpu: 'CPU (slow)' }
+export const BACKEND_LABELS: Record<BackendName, string> = {
+  webgpu: 'GPU',
+  wasm: 'CPU (WASM)',
+  cpu: 'CPU (slow)',
+}
 
 export class Engine {
   info = $state.raw<EngineInfo | null>(null)

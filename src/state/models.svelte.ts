@@ -9,7 +9,8 @@ import type { Work } from './work.svelte.ts'
 export const BUILTIN = {
   id: 'graft-7m',
   name: 'Graft-7M',
-  about: 'A small English model that comes with Graft. It trains in minutes on any machine and is the quickest way to try everything.',
+  about:
+    'A small English model that comes with Graft. It trains in minutes on any machine and is the quickest way to try everything.',
   facts: '6.95 M parameters, 8 layers, 14 MB',
 } as const
 
@@ -34,7 +35,11 @@ export class Models {
 
   /** The base that training uses unless told otherwise: the last one chosen, else one that is loaded or stored. */
   get current(): ModelInfo | undefined {
-    return this.get(this.#selection.model) ?? this.items.find((model) => model.loaded) ?? this.items.find((model) => model.stored)
+    return (
+      this.get(this.#selection.model) ??
+      this.items.find((model) => model.loaded) ??
+      this.items.find((model) => model.stored)
+    )
   }
 
   get builtin(): ModelInfo | undefined {
@@ -47,7 +52,9 @@ export class Models {
   }
 
   async load(source: ModelSource, name: string): Promise<ModelInfo | undefined> {
-    const model = await this.#work.run('model', `Loading ${name}`, (options) => this.#api.models.load(source, options))
+    const model = await this.#work.run('model', `Loading ${name}`, (options) =>
+      this.#api.models.load(source, options),
+    )
     if (!model) return undefined
     this.#selection.model = model.id
     await this.#refreshQuietly()

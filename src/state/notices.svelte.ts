@@ -47,5 +47,9 @@ export class Notices {
 /** What "Copy details" copies: enough to report a fault, nothing of the user's data. */
 export function errorDetails(title: string, error: GraftError, version: string): string {
   const { code, message, details, stack } = error
-  return JSON.stringify({ graft: version, doing: title, code, message, details, stack, agent: navigator.userAgent }, null, 2)
+  return JSON.stringify(
+    { graft: version, doing: title, code, message, details, stack, agent: navigator.userAgent },
+    null,
+    2,
+  )
 }

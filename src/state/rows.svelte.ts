@@ -15,6 +15,7 @@ export class RowPages {
   readonly #api: GraftApi
   readonly #dataset: string
   readonly #split: SplitName | undefined
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- `version` says when it changed, once a page
   readonly #pages = new Map<number, Row[] | 'loading'>()
 
   constructor(api: GraftApi, dataset: string, split?: SplitName) {
@@ -46,7 +47,11 @@ export class RowPages {
   async #fetch(number: number): Promise<void> {
     this.#pages.set(number, 'loading')
     try {
-      const query = { offset: number * PAGE_ROWS, limit: PAGE_ROWS, ...(this.#split ? { split: this.#split } : {}) }
+      const query = {
+        offset: number * PAGE_ROWS,
+        limit: PAGE_ROWS,
+        ...(this.#split ? { split: this.#split } : {}),
+      }
       this.#pages.set(number, await this.#api.datasets.rows(this.#dataset, query))
       this.failed = null
     } catch (thrown) {

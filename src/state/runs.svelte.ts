@@ -26,7 +26,9 @@ export class RunState {
 
   /** There are weights to try: training has gone past its first checkpoint or is still going. */
   get usable(): boolean {
-    return this.info.checkpoints.length > 0 || this.info.status === 'done' || (this.active && this.info.step > 0)
+    return (
+      this.info.checkpoints.length > 0 || this.info.status === 'done' || (this.active && this.info.step > 0)
+    )
   }
 
   get share(): number {

@@ -12,6 +12,10 @@ export function download(blob: Blob, name: string): void {
 
 /** A name that every file system takes: letters, digits, dot, dash. */
 export function fileName(text: string, extension: string): string {
-  const stem = text.trim().replace(/[^\p{L}\p{N}.-]+/gu, '-').replace(/^[-.]+|[-.]+$/g, '').slice(0, 80)
+  const stem = text
+    .trim()
+    .replace(/[^\p{L}\p{N}.-]+/gu, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 80)
   return `${stem || 'graft'}.${extension}`
 }

@@ -31,21 +31,32 @@ export const TASKS: TaskChoice[] = [
     about: 'Answer a question or follow an instruction.',
     roles: [
       { key: 'prompt', label: 'Question column', help: 'What the person asks.' },
-      { key: 'completion', label: 'Answer column', help: 'What the model learns to answer. Only the answer is trained.' },
+      {
+        key: 'completion',
+        label: 'Answer column',
+        help: 'What the model learns to answer. Only the answer is trained.',
+      },
     ],
   },
   {
     task: 'chat',
     label: 'Chat',
     about: 'Continue conversations of several turns.',
-    roles: [{ key: 'messages', label: 'Messages column', help: 'A JSON list of {role, content} in each cell.' }],
+    roles: [
+      { key: 'messages', label: 'Messages column', help: 'A JSON list of {role, content} in each cell.' },
+    ],
   },
   {
     task: 'complete',
     label: 'Continue text',
     about: 'Continue a text, from nothing or from a beginning.',
     roles: [
-      { key: 'prompt', label: 'Beginning column', help: 'Given to the model and not trained. It may be left out.', optional: true },
+      {
+        key: 'prompt',
+        label: 'Beginning column',
+        help: 'Given to the model and not trained. It may be left out.',
+        optional: true,
+      },
       { key: 'completion', label: 'Text column', help: 'What the model learns to write.' },
     ],
   },

@@ -12,13 +12,15 @@ export const METHODS: MethodChoice[] = [
   {
     value: 'gradientXInput',
     label: 'Gradient × input',
-    about: 'How much each token, as it stands, pushes the score up (red) or down (blue), judged by the slope alone.',
+    about:
+      'How much each token, as it stands, pushes the score up (red) or down (blue), judged by the slope alone.',
     signed: true,
   },
   {
     value: 'integratedGradients',
     label: 'Integrated gradients',
-    about: 'The push of each token, added up along the way from an empty text: the numbers sum to the whole change of the score.',
+    about:
+      'The push of each token, added up along the way from an empty text: the numbers sum to the whole change of the score.',
     signed: true,
   },
   {

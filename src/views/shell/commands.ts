@@ -27,8 +27,16 @@ export function commandsOf(app: App): Command[] {
       ]
     : []
   const opened: Command[] = [
-    ...app.datasets.items.map((dataset) => ({ id: dataset.id, name: `Open dataset ${dataset.name}`, run: () => app.router.go('data', dataset.id) })),
-    ...app.runs.items.map((run) => ({ id: run.id, name: `Open run ${run.info.config.name}`, run: () => app.router.go('train', run.id) })),
+    ...app.datasets.items.map((dataset) => ({
+      id: dataset.id,
+      name: `Open dataset ${dataset.name}`,
+      run: () => app.router.go('data', dataset.id),
+    })),
+    ...app.runs.items.map((run) => ({
+      id: run.id,
+      name: `Open run ${run.info.config.name}`,
+      run: () => app.router.go('train', run.id),
+    })),
   ]
   const themes: Command[] = (['auto', 'light', 'dark'] as const).map((theme) => ({
     id: `theme-${theme}`,

@@ -1,7 +1,10 @@
 // The states of a run in the words and tones of the page.
 import type { RunStatus } from '../../protocol/run.ts'
 
-export const STATUS: Record<RunStatus, { label: string; tone: 'neutral' | 'good' | 'warn' | 'bad' | 'info' }> = {
+export const STATUS: Record<
+  RunStatus,
+  { label: string; tone: 'neutral' | 'good' | 'warn' | 'bad' | 'info' }
+> = {
   queued: { label: 'Waiting', tone: 'info' },
   running: { label: 'Running', tone: 'info' },
   paused: { label: 'Paused', tone: 'warn' },

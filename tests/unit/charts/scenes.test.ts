@@ -12,7 +12,15 @@ const size = { width: 426, height: 256, xLabel: 'step', yLabel: 'nats' }
 
 describe('line chart', () => {
   const series = [
-    { name: 'Training', colour: 'blue', points: [{ x: 1, y: 2 }, { x: 2, y: 1 }, { x: 3, y: 0 }] },
+    {
+      name: 'Training',
+      colour: 'blue',
+      points: [
+        { x: 1, y: 2 },
+        { x: 2, y: 1 },
+        { x: 3, y: 0 },
+      ],
+    },
     { name: 'Validation', colour: 'red', points: [{ x: 3, y: 1 }], marks: true },
   ]
 
@@ -30,7 +38,14 @@ describe('line chart', () => {
 
   it('keeps labels apart and inside the plot', () => {
     const close = lineScene(
-      ['a', 'b', 'c'].map((name) => ({ name, colour: 'red', points: [{ x: 0, y: 0 }, { x: 1, y: name === 'a' ? 0.01 : 0 }] })),
+      ['a', 'b', 'c'].map((name) => ({
+        name,
+        colour: 'red',
+        points: [
+          { x: 0, y: 0 },
+          { x: 1, y: name === 'a' ? 0.01 : 0 },
+        ],
+      })),
       size,
     )
     const ys = close.labels.map((label) => label.y)
@@ -52,14 +67,26 @@ describe('line chart', () => {
 
   it('shows a part of the axis, leaves gaps for values that are no number, and survives no data', () => {
     expect(lineScene(series, { ...size, domain: [2, 3] }).lines[0]!.path).toBe('M52,22L352,222')
-    const gap = [{ name: 'a', colour: 'red', points: [{ x: 0, y: 0 }, { x: 1, y: NaN }, { x: 2, y: 1 }] }]
+    const gap = [
+      {
+        name: 'a',
+        colour: 'red',
+        points: [
+          { x: 0, y: 0 },
+          { x: 1, y: NaN },
+          { x: 2, y: 1 },
+        ],
+      },
+    ]
     expect(lineScene(gap, size).lines[0]!.path).not.toContain('NaN')
     expect(lineScene([], size).empty).toBe(true)
   })
 
   it('smooths without a bias at the start', () => {
     const points = [5, 5, 5].map((y, x) => ({ x, y }))
-    expect(smooth(points, 10).map((point) => point.y)).toEqual([5, 5, 5].map((value) => expect.closeTo(value, 9)))
+    expect(smooth(points, 10).map((point) => point.y)).toEqual(
+      [5, 5, 5].map((value) => expect.closeTo(value, 9)),
+    )
   })
 })
 
@@ -67,7 +94,12 @@ describe('heat map', () => {
   const matrix = { rows: 2, columns: 2, values: new Float32Array([1, 0, 0.5, 0.5]) }
 
   it('finds the cell under a point by arithmetic', () => {
-    const scene = heatScene(matrix, { width: 119, maxHeight: 119, rowLabels: ['a', 'b'], columnLabels: ['a', 'b'] })
+    const scene = heatScene(matrix, {
+      width: 119,
+      maxHeight: 119,
+      rowLabels: ['a', 'b'],
+      columnLabels: ['a', 'b'],
+    })
     expect(scene.cell).toBe(44)
     expect(cellAt(scene, scene.plot.x + 50, scene.plot.y + 1)).toEqual({ row: 0, column: 1 })
     expect(cellAt(scene, 0, 0)).toBeNull()
@@ -116,7 +148,9 @@ describe('attention', () => {
 
 describe('tokens, colours, numbers', () => {
   it('shows spaces and tells special tokens apart', () => {
-    expect(shownTokens(['<|im_start|>', ' a', '\n', '<b>']).map(({ text, special }) => [text, special])).toEqual([
+    expect(
+      shownTokens(['<|im_start|>', ' a', '\n', '<b>']).map(({ text, special }) => [text, special]),
+    ).toEqual([
       ['<|im_start|>', true],
       ['·a', false],
       ['↵', false],
@@ -149,6 +183,14 @@ describe('tokens, colours, numbers', () => {
   })
 
   it('guards cells that a spreadsheet would run', () => {
-    expect(toCsv({ columns: ['a', 'b'], rows: [['=1+1', -1], ['x,"y"', NaN]] })).toBe('a,b\r\n\'=1+1,-1\r\n"x,""y""",\r\n')
+    expect(
+      toCsv({
+        columns: ['a', 'b'],
+        rows: [
+          ['=1+1', -1],
+          ['x,"y"', NaN],
+        ],
+      }),
+    ).toBe('a,b\r\n\'=1+1,-1\r\n"x,""y""",\r\n')
   })
 })
