@@ -22,6 +22,8 @@ export interface RowBatch {
 export interface PartsRecord {
   id: string
   parts: Uint8Array
+  /** The user asked for this split; otherwise it is the default one and may follow the task. */
+  chosen: boolean
 }
 
 /** Bytes in the chunk table, and what they must hash to. */

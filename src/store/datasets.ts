@@ -2,11 +2,14 @@
 // last, so an import that did not finish is invisible and is swept.
 import type { Dataset } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
-import type { Store } from './database.ts'
+import type { PartsRecord, Store } from './database.ts'
 import { guarded } from './quota.ts'
 
 /** Rows in one database value: a page of rows reads one or two, an import of 100,000 rows writes a hundred. */
 export const BATCH_ROWS = 1000
+
+/** Part of each row (an index into SPLIT_NAMES), and whether the user chose it. */
+export type SplitParts = Omit<PartsRecord, 'id'>
 
 /** Writes one batch; every batch but the last must be full. Hold `whileWriting` until `insertDataset`. */
 export async function writeRows(
@@ -18,25 +21,25 @@ export async function writeRows(
   await guarded(() => store.main.rows.put({ dataset, batch, rows }), estimateBytes(rows))
 }
 
-/** Makes a dataset visible, with its split (one index into SPLIT_NAMES per row). */
-export async function insertDataset(store: Store, dataset: Dataset, parts: Uint8Array): Promise<void> {
+/** Makes a dataset visible, with its split. */
+export async function insertDataset(store: Store, dataset: Dataset, split: SplitParts): Promise<void> {
   const { datasets, parts: table } = store.main
   await guarded(() =>
     store.main.transaction('rw', datasets, table, async () => {
       await datasets.add(dataset)
-      await table.add({ id: dataset.id, parts })
+      await table.add({ id: dataset.id, ...split })
     }),
   )
 }
 
 /** Replaces the record and, where given, the split. Throws E_NOT_FOUND if it was removed meanwhile. */
-export async function updateDataset(store: Store, dataset: Dataset, parts?: Uint8Array): Promise<void> {
+export async function updateDataset(store: Store, dataset: Dataset, split?: SplitParts): Promise<void> {
   const { datasets, parts: table } = store.main
   const found = await guarded(() =>
     store.main.transaction('rw', datasets, table, async () => {
       if ((await datasets.where('id').equals(dataset.id).count()) === 0) return false
       await datasets.put(dataset)
-      if (parts) await table.put({ id: dataset.id, parts })
+      if (split) await table.put({ id: dataset.id, ...split })
       return true
     }),
   )
@@ -55,11 +58,11 @@ export function listDatasets(store: Store): Promise<Dataset[]> {
   return guarded(() => store.main.datasets.orderBy('createdAt').toArray())
 }
 
-/** Part of each row: an index into SPLIT_NAMES. Throws E_NOT_FOUND. */
-export async function readParts(store: Store, id: string): Promise<Uint8Array> {
+/** The split row by row, and whether the user chose it. Throws E_NOT_FOUND. */
+export async function readParts(store: Store, id: string): Promise<SplitParts> {
   const record = await guarded(() => store.main.parts.get(id))
   if (!record) throw notFound(id)
-  return record.parts
+  return record
 }
 
 /** Rows `offset` to `offset + limit` in the file's order; cells in the order of the columns. */

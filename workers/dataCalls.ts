@@ -1,0 +1,146 @@
+// What the data worker does, call by call. The store is opened at the first call, and swept of what crashes left.
+import { DEFAULT_SPLIT, splitRows, type SplitResult } from '../src/data/split.ts'
+import { SPLIT_NAMES, type Dataset, type Row, type RowQuery, type SplitConfig } from '../src/protocol/data.ts'
+import type { DataCalls, DataEvent } from '../src/protocol/engine.ts'
+import { GraftError } from '../src/protocol/errors.ts'
+import { openStore, type Store } from '../src/store/database.ts'
+import {
+  getDataset,
+  listDatasets,
+  readParts,
+  readRows,
+  readRowsAt,
+  removeDataset,
+  updateDataset,
+} from '../src/store/datasets.ts'
+import { sweep } from '../src/store/sweep.ts'
+import { columnValues, configured, defaultSplit } from './configure.ts'
+import { importFile } from './importFile.ts'
+import type { Handlers } from './serve.ts'
+
+/** The calls of the data worker; `open` is given by tests. */
+export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): Handlers<DataCalls> {
+  let store: Promise<Store> | null = null
+  let changes: Promise<unknown> = Promise.resolve()
+
+  const opened = (): Promise<Store> => {
+    store ??= open((reason) => {
+      // After cleared data the next call starts anew; after an upgrade by another tab only a reload helps.
+      if (reason === 'cleared') store = null
+    }).catch((error: unknown) => {
+      store = null
+      throw error
+    })
+    return store
+  }
+  /** One change after the other, so that none is made to a dataset as it was before another. */
+  const changing = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = changes.then(work)
+    changes = result.catch(() => undefined)
+    return result
+  }
+  const changed = (dataset: Dataset): Dataset => {
+    emit({ type: 'dataset', dataset })
+    return dataset
+  }
+
+  return {
+    importFile: async ({ file, options }, context) =>
+      changed(await importFile(await opened(), file, options, context)),
+    listDatasets: async () => listDatasets(await opened()),
+    getDataset: async ({ id }) => getDataset(await opened(), id),
+    rows: async ({ id, query }) => page(await opened(), id, query),
+    removeDataset: async ({ id }) => {
+      await removeDataset(await opened(), id)
+      emit({ type: 'datasetRemoved', id })
+    },
+    configure: ({ id, config }, { signal }) =>
+      changing(async () => {
+        const at = await opened()
+        const before = await getDataset(at, id)
+        const dataset = await configured(at, before, config, signal)
+        const { chosen } = await readParts(at, id)
+        const wanted = dataset.config?.task === 'classify' ? dataset.config.columns.label : undefined
+        if (chosen || before.split?.stratify === wanted) {
+          await updateDataset(at, dataset)
+          return changed(dataset)
+        }
+        // Nobody chose the split: it follows the task, so that every label keeps its share in each part.
+        const { split, parts } = await defaultSplit(at, dataset, wanted, signal)
+        await updateDataset(at, { ...dataset, split }, { parts, chosen: false })
+        return changed({ ...dataset, split })
+      }),
+    split: ({ id, config }, { signal }) =>
+      changing(async () => {
+        const at = await opened()
+        const dataset = await getDataset(at, id)
+        const { split, parts } = await chosenSplit(at, dataset, config, signal)
+        await updateDataset(at, { ...dataset, split }, { parts, chosen: true })
+        return changed({ ...dataset, split })
+      }),
+  }
+}
+
+async function openSwept(onClosed: (reason: 'upgrade' | 'cleared') => void): Promise<Store> {
+  const store = await openStore({ onClosed })
+  await sweep(store)
+  return store
+}
+
+/**
+ * A split as the user asked for it; what they leave out is as by default, and a classify task is stratified by its label
+ * unless `stratify` names another column or is empty.
+ */
+async function chosenSplit(
+  store: Store,
+  dataset: Dataset,
+  given: Partial<SplitConfig>,
+  signal: AbortSignal,
+): Promise<SplitResult> {
+  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const label = dataset.config?.task === 'classify' ? dataset.config.columns.label : undefined
+  const config: SplitConfig = {
+    ...DEFAULT_SPLIT,
+    ...(label === undefined ? {} : { stratify: label }),
+    ...asked,
+  }
+  if (!config.stratify) delete config.stratify
+  const strata =
+    config.stratify === undefined ? null : await columnValues(store, dataset, config.stratify, signal)
+  return splitRows(dataset.rows, config, strata)
+}
+
+async function page(store: Store, id: string, { offset, limit, split }: RowQuery): Promise<Row[]> {
+  for (const [name, value] of Object.entries({ offset, limit }))
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new GraftError(
+        'E_ARGUMENT',
+        `rows: ${name} must be a whole number from 0, but is ${String(value)}.`,
+      )
+  const dataset = await getDataset(store, id)
+  const { parts } = await readParts(store, id)
+  const names = dataset.columns.map((column) => column.name)
+  const make = (cells: string[], index: number): Row => ({
+    index,
+    split: SPLIT_NAMES[parts[index]!] ?? null,
+    // Own properties, whatever the columns are called.
+    cells: Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ''])),
+  })
+  if (split === undefined) {
+    const rows = await readRows(store, id, offset, limit)
+    return rows.map((cells, i) => make(cells, offset + i))
+  }
+  const part = SPLIT_NAMES.indexOf(split)
+  if (part < 0) throw new GraftError('E_ARGUMENT', `rows: split must be one of ${SPLIT_NAMES.join(', ')}.`)
+  const indices = rowsOfPart(parts, part, offset, limit)
+  const rows = await readRowsAt(store, id, indices)
+  return rows.map((cells, i) => make(cells, indices[i]!))
+}
+
+function rowsOfPart(parts: Uint8Array, part: number, offset: number, limit: number): number[] {
+  const found: number[] = []
+  let seen = 0
+  for (let row = 0; row < parts.length && found.length < limit; row++)
+    if (parts[row] === part && seen++ >= offset) found.push(row)
+  return found
+}
