@@ -2,7 +2,7 @@
 // transaction of the strict ledger, delete what is no longer kept. A crash at any point leaves the last whole one.
 import { GraftError } from '../protocol/errors.ts'
 import type { CheckpointInfo } from '../protocol/run.ts'
-import { deleteBlob, newBlobId, readBlob, verifyBlob, writeBlob } from './chunks.ts'
+import { deleteBlob, newBlobId, readBlob, writeBlob } from './chunks.ts'
 import type { CheckpointRecord, Store } from './database.ts'
 import { whileWriting } from './locks.ts'
 import { packPayload, unpackPayload, type CheckpointPayload } from './payload.ts'
@@ -37,7 +37,7 @@ export function saveCheckpoint(
     const blob = newBlobId(`checkpoint/${run}/${id}`)
     const entry = await writeBlob(store, blob, pieces, { totalBytes })
     try {
-      await verifyBlob(store, entry, `Checkpoint ${id}`)
+      await readBlob(store, entry, `Checkpoint ${id}`)
     } catch (error) {
       await deleteBlob(store, blob).catch(() => undefined)
       throw error

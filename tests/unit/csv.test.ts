@@ -243,9 +243,9 @@ describe('properties', () => {
   )
   const usable = (row: string[]): boolean => row.some((value) => value.trim() !== '')
   const clean = (value: string): string =>
-    value
-      .replaceAll('\0', '')
-      .replace(/[\u0001-\u0008\u000e-\u001f]/g, '')
+    [...value]
+      .filter((character) => character >= ' ' || '\t\r\n'.includes(character))
+      .join('')
       .replace(/\r\n?/g, '\n')
 
   test('what was written comes back, whatever the pieces', () => {
