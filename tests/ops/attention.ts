@@ -180,7 +180,7 @@ export function attentionTests(ops: OpsOf): void {
   })
 
   test('attention with 98,304 rows of scores', async () => {
-    const [batch, length, h, hkv, hd] = [6144, 4, 4, 2, 2]
+    const [batch, length, h, hkv, hd] = [1536, 16, 4, 2, 2]
     const rows = batch * length
     const layout = new AttentionLayout({
       batch,

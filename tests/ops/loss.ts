@@ -87,7 +87,8 @@ export function lossTests(ops: OpsOf): void {
         for (let e = 0; e < d; e++) expected[row * d + e]! += dz * w[word * d + e]!
       })
     }
-    await expectClose(dh, expected, 1e-4)
+    // Sums of 40,000 float32 numbers: the order alone moves the last digits.
+    await expectClose(dh, expected, 5e-4)
     tf.dispose([th, tw.data, tl, loss, dh])
   })
 

@@ -6,7 +6,6 @@ import '@tensorflow/tfjs-core/dist/register_all_gradients'
 import { startBackend } from '../../src/core/backend/register.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
 import type { BackendName } from '../../src/protocol/engine.ts'
-import type { WasmFiles } from '../../src/core/backend/wasm.ts'
 import { attentionTests } from './attention.ts'
 import { elementwiseTests } from './elementwise.ts'
 import { linearTests } from './linear.ts'
@@ -16,29 +15,35 @@ import { optimizerTests } from './optimizer.ts'
 /** The ops under test, once the backend has been started. */
 export type OpsOf = () => Ops
 
-export function defineOpsSuite(
-  name: string,
-  backend: BackendName,
-  ops: Ops,
-  wasmPaths?: string | WasmFiles,
-): void {
+const PARTS = {
+  linear: linearTests,
+  elementwise: elementwiseTests,
+  attention: attentionTests,
+  loss: lossTests,
+  optimizer: optimizerTests,
+}
+type Part = keyof typeof PARTS
+
+interface SuiteOptions {
+  backend: BackendName
+  ops: Ops
+  /** All of them, if absent. */
+  parts?: Part[]
+  wasmPaths?: string
+}
+
+export function defineOpsSuite(name: string, { backend, ops, parts, wasmPaths }: SuiteOptions): void {
   describe(name, () => {
     const faults: Error[] = []
     let tensors = 0
     beforeAll(async () => {
-      await startBackend(backend, {
-        ...(wasmPaths === undefined ? {} : { wasmPaths }),
-        onFault: (fault) => faults.push(fault),
-      })
+      const onFault = (fault: Error): void => void faults.push(fault)
+      await startBackend(backend, wasmPaths === undefined ? { onFault } : { onFault, wasmPaths })
       expect(tf.getBackend()).toBe(backend)
       tensors = tf.memory().numTensors
     })
     afterEach(() => expect(faults).toEqual([]))
     afterAll(() => expect(tf.memory().numTensors, 'tensors left by the suite').toBe(tensors))
-    linearTests(() => ops)
-    elementwiseTests(() => ops)
-    attentionTests(() => ops)
-    lossTests(() => ops)
-    optimizerTests(() => ops)
+    for (const part of parts ?? (Object.keys(PARTS) as Part[])) PARTS[part](() => ops)
   })
 }

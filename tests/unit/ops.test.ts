@@ -7,5 +7,5 @@ const binaries = fileURLToPath(
   new URL('../../node_modules/@tensorflow/tfjs-backend-wasm/dist/', import.meta.url),
 )
 
-defineOpsSuite('reference ops on cpu', 'cpu', referenceOps)
-defineOpsSuite('reference ops on wasm', 'wasm', referenceOps, binaries)
+defineOpsSuite('reference ops on cpu', { backend: 'cpu', ops: referenceOps })
+defineOpsSuite('reference ops on wasm', { backend: 'wasm', ops: referenceOps, wasmPaths: binaries })

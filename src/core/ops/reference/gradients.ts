@@ -1,7 +1,7 @@
 // Sums of gradients by name, concatenated into the flat layout when the step needs it.
 import { add, concat, keep, reshape, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
-import { GraftError } from '../../../protocol/errors.ts'
 import type { GradientBuffer, Slot } from '../ops.ts'
+import { slotNamed } from '../slots.ts'
 
 export class ReferenceGradientBuffer implements GradientBuffer {
   readonly #slots: readonly Slot[]
@@ -61,17 +61,4 @@ export class ReferenceGradientBuffer implements GradientBuffer {
     this.#flat?.dispose()
     this.#flat = null
   }
-}
-
-/** The slot, or E_INTERNAL where the name or the number of elements is not the one registered. */
-export function slotNamed(slots: readonly Slot[], name: string, size: number): Slot {
-  const slot = slots.find((candidate) => candidate.name === name)
-  if (!slot) throw new GraftError('E_INTERNAL', `No trainable tensor is called ${name}.`, { name })
-  if (slot.size !== size)
-    throw new GraftError(
-      'E_INTERNAL',
-      `The gradient of ${name} has ${size} elements instead of ${slot.size}.`,
-      { name },
-    )
-  return slot
 }

@@ -1,0 +1,62 @@
+// Gradient sums in one flat buffer on the GPU: each gradient is added in place at its slot's offset.
+import { keep, type Tensor } from '@tensorflow/tfjs-core'
+import type { GradientBuffer, Slot } from '../ops.ts'
+import { slotNamed } from '../slots.ts'
+import { ELEMENT, i32, LINE, lines, runInPlace, scratch } from './runner.ts'
+
+export class FlatGradientBuffer implements GradientBuffer {
+  readonly #slots: readonly Slot[]
+  /** [P]; kept, since backward passes add from inside their tidies. */
+  readonly #sum: Tensor
+
+  constructor(slots: readonly Slot[], size: number) {
+    this.#slots = slots
+    this.#sum = keep(scratch([size]))
+    this.clear()
+  }
+
+  add(name: string, gradient: Tensor): void {
+    const slot = slotNamed(this.#slots, name, gradient.size)
+    runInPlace(
+      {
+        name: 'addAt',
+        inputs: { gradient },
+        uniforms: { count: i32(slot.size), offset: i32(slot.offset) },
+        workgroup: [LINE, 1, 1],
+        groups: lines(slot.size),
+        code: `
+  fn main() {
+    ${ELEMENT}
+    result[uniforms.offset + at] += gradient[at];
+  }`,
+      },
+      this.#sum,
+    )
+  }
+
+  flat(): Tensor {
+    return this.#sum
+  }
+
+  clear(): void {
+    runInPlace(
+      {
+        name: 'clear',
+        inputs: {},
+        uniforms: { count: i32(this.#sum.size) },
+        workgroup: [LINE, 1, 1],
+        groups: lines(this.#sum.size),
+        code: `
+  fn main() {
+    ${ELEMENT}
+    result[at] = 0.0;
+  }`,
+      },
+      this.#sum,
+    )
+  }
+
+  dispose(): void {
+    this.#sum.dispose()
+  }
+}

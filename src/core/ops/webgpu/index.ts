@@ -1,0 +1,41 @@
+// The ops on WebGPU: WGSL where there is a kernel, the reference on the same device where there is none yet.
+import type { Tensor } from '@tensorflow/tfjs-core'
+import type { Ops } from '../ops.ts'
+import { referenceOps } from '../reference/index.ts'
+import { adamw, globalNorm } from './adamw.ts'
+import { rope, swiglu, swigluBackward } from './elementwise.ts'
+import { FlatGradientBuffer } from './gradients.ts'
+import { headCrossEntropy, headLoss } from './headCrossEntropy.ts'
+import { linear, linearBackward } from './linear.ts'
+import { product } from './matmul.ts'
+import { rmsNorm, rmsNormBackward } from './rmsNorm.ts'
+import { embedding, gatherRows, scatterRows } from './rows.ts'
+
+export const webgpuOps: Ops = {
+  ...referenceOps,
+  name: 'webgpu',
+  embedding,
+  linear,
+  linearBackward,
+  rmsNorm,
+  rmsNormBackward,
+  rope,
+  swiglu,
+  swigluBackward,
+  gatherRows,
+  scatterRows,
+  headCrossEntropy,
+  headLoss,
+  matmul,
+  gradientBuffer: (slots, size) => new FlatGradientBuffer(slots, size),
+  globalNorm,
+  adamw,
+}
+
+function matmul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
+  // Both transposed is no training product: it has no kernel.
+  if (transposeA && transposeB) return referenceOps.matmul(a, b, transposeA, transposeB)
+  const [m, k] = (transposeA ? [a.shape[1], a.shape[0]] : a.shape) as [number, number]
+  const n = transposeB ? b.shape[0]! : b.shape[1]!
+  return product({ a, b, orientation: transposeA ? 'TN' : transposeB ? 'NT' : 'NN', m, n, k })
+}
