@@ -140,6 +140,17 @@ export async function readBlob(
   return whole
 }
 
+/** Reads a blob back and compares it with its entry, without keeping it in memory. Throws E_HASH naming `label`. */
+export async function verifyBlob(store: Store, entry: BlobEntry, label: string): Promise<void> {
+  const hash = sha256()
+  let bytes = 0
+  for await (const chunk of readChunks(store, entry.blob)) {
+    hash.update(chunk)
+    bytes += chunk.length
+  }
+  if (bytes !== entry.bytes || hash.hex() !== entry.sha256) throw hashError(label, entry)
+}
+
 /** SHA-256 of bytes in memory: the browser's own is faster, where it has one (secure contexts only). */
 async function hexOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const subtle = (globalThis.crypto as { subtle?: SubtleCrypto }).subtle

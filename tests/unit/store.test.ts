@@ -11,7 +11,7 @@ import {
   removeCheckpoints,
   saveCheckpoint,
 } from '../../src/store/checkpoints.ts'
-import { deleteBlob, pieces, readBlob, readChunks, writeBlob } from '../../src/store/chunks.ts'
+import { deleteBlob, pieces, readBlob, readChunks, verifyBlob, writeBlob } from '../../src/store/chunks.ts'
 import { openStore, SCHEMA_VERSION, type Store } from '../../src/store/database.ts'
 import {
   findModel,
@@ -105,7 +105,7 @@ describe('chunks', () => {
       message: expect.stringContaining('Weights of X') as string,
     })
     await store.main.chunks.delete(['a', 1])
-    await expect(readBlob(store, entry, 'A')).rejects.toMatchObject({ code: 'E_HASH' })
+    await expect(verifyBlob(store, entry, 'A')).rejects.toMatchObject({ code: 'E_HASH' })
     await deleteBlob(store, 'a')
     expect(await store.main.chunks.count()).toBe(0)
   })
