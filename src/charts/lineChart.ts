@@ -55,15 +55,20 @@ export interface LineScene {
 }
 
 /** Room for tick labels and end labels, in pixels. */
-const MARGIN = { top: 22, right: 74, bottom: 34, left: 52 }
+const MARGIN = { top: 22, right: 12, bottom: 34, left: 52 }
+/** Room on the right for the names of several series. */
+const LABEL_ROOM = 74
 const LABEL_GAP = 15
 
 export function lineScene(series: Series[], options: LineOptions): LineScene {
   const { width, height } = options
+  // One line needs no name: the chart's title is it.
+  const named = series.filter((each) => !each.faint && each.points.length > 0).length > 1
+  const right = named ? LABEL_ROOM : MARGIN.right
   const plot = {
     x: MARGIN.left,
     y: MARGIN.top,
-    width: Math.max(1, width - MARGIN.left - MARGIN.right),
+    width: Math.max(1, width - MARGIN.left - right),
     height: Math.max(1, height - MARGIN.top - MARGIN.bottom),
   }
   const whole = extent(series.flatMap((each) => each.points.map((point) => point.x)))
@@ -78,7 +83,7 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
     (point) => round(x(point.x)),
     (point) => round(y(point.y)),
   ).defined((point) => Number.isFinite(point.y))
-  const yFormat = options.yFormat ?? ((value: number) => number(value, 3))
+  const yFormat = options.yFormat ?? ((value: number) => String(Number(value.toPrecision(3))))
 
   return {
     width,
@@ -104,7 +109,7 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
     labels: spread(
       shown.flatMap((each) => {
         const last = each.points.findLast((point) => Number.isFinite(point.y))
-        return each.faint || !last
+        return !named || each.faint || !last
           ? []
           : [{ x: round(x(last.x)) + 8, y: round(y(last.y)), text: each.name, colour: each.colour }]
       }),
