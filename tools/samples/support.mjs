@@ -21,7 +21,15 @@ const afterComma = (text) =>
   /^(I\b|English|Fort Knox|[A-Z]{2})/.test(text) ? text : text.charAt(0).toLowerCase() + text.slice(1)
 
 /** How often a message has each optional part. */
-const CHANCES = { context: 0.11, aside: 0.1, request: 0.97, closing: 0.24, greeting: 0.34 }
+const CHANCES = {
+  context: 0.1,
+  aside: 0.07,
+  request: 0.97,
+  secondRequest: 0.3,
+  lonelyHeading: 0.4,
+  closing: 0.24,
+  greeting: 0.34,
+}
 
 /** Swaps or drops one letter inside a long word, never its first or last one. */
 function withTypo(text, random) {
@@ -72,6 +80,12 @@ export function makeSupport() {
   const request = new Map(
     INTENTS.map((intent) => [intent, random.deck(requests.filter(([of]) => of === intent))]),
   )
+  const subject = new Map(
+    INTENTS.map((intent) => [
+      intent,
+      random.deck(requests.filter(([of, place]) => of === intent && place === 'heading')),
+    ]),
+  )
   const aside = new Map(
     INTENTS.map((intent) => [
       intent,
@@ -92,11 +106,17 @@ export function makeSupport() {
     if (!hurried && !greets && random.chance(CHANCES.context)) before.push(fill(context()))
     if (random.chance(CHANCES.aside))
       (greets || random.chance(0.5) ? after : before).push(fill(aside.get(intent)()))
-    if (!alone && random.chance(CHANCES.request)) {
+    if (alone) {
+      if (random.chance(CHANCES.lonelyHeading)) heading = fill(subject.get(intent)()[2])
+    } else if (random.chance(hurried ? 0.6 : CHANCES.request)) {
       const [, place, text] = request.get(intent)()
       if (place === 'heading' && !greets) heading = fill(text)
       else if (place === 'either' && !greets && random.chance(0.6)) before.push(fill(text))
       else if (place !== 'heading') after.push(fill(text))
+    }
+    if (!alone && !hurried && random.chance(CHANCES.secondRequest)) {
+      const [, place, text] = request.get(intent)()
+      if (place !== 'heading') after.push(fill(text))
     }
     if (random.chance(hurried ? 0.1 : CHANCES.closing)) after.push(fill(closing()))
 
