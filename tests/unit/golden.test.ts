@@ -1,14 +1,24 @@
 // The engine against PyTorch on the backends that Node has.
-import * as tf from '@tensorflow/tfjs-core'
-import '@tensorflow/tfjs-backend-cpu'
-import { describe, beforeAll } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe } from 'vitest'
+import { startBackend } from '../../src/core/backend/register.ts'
 import { opsFor } from '../../src/core/ops/index.ts'
 import { goldenSuite } from '../golden/suite.ts'
 
-describe('cpu', () => {
-  beforeAll(async () => {
-    await tf.setBackend('cpu')
-    await tf.ready()
+const wasmPaths = fileURLToPath(
+  new URL('../../node_modules/@tensorflow/tfjs-backend-wasm/dist/', import.meta.url),
+)
+
+for (const backend of ['cpu', 'wasm'] as const) {
+  describe(backend, () => {
+    beforeAll(async () => {
+      await startBackend(backend, {
+        wasmPaths,
+        onFault: (error) => {
+          throw error
+        },
+      })
+    })
+    goldenSuite(backend, () => opsFor(backend))
   })
-  goldenSuite('cpu', () => opsFor('cpu'))
-})
+}
