@@ -126,6 +126,35 @@ export function attention(sizes: AttentionSizes, q: Vector, k: Vector, v: Vector
   return { output, logSumExp, probabilities }
 }
 
+/** By the formulas rather than by differences, for shapes where those would take too long. */
+export function attentionBackward(
+  sizes: AttentionSizes,
+  q: Vector,
+  k: Vector,
+  v: Vector,
+  dO: Vector,
+): { dq: Vector; dk: Vector; dv: Vector } {
+  const { batch, queries, keys, h, hkv, hd, scale } = sizes
+  const { output, probabilities } = attention(sizes, q, k, v)
+  const [dq, dk, dv] = [q, k, v].map((x) => new Float64Array(x.length)) as [Vector, Vector, Vector]
+  for (let b = 0; b < batch; b++)
+    for (let head = 0; head < h; head++)
+      for (let t = 0; t < queries; t++)
+        for (let s = 0; s < keys; s++) {
+          const query = ((b * queries + t) * h + head) * hd
+          const key = ((b * keys + s) * hkv + Math.floor(head / (h / hkv))) * hd
+          const p = probabilities[((b * h + head) * queries + t) * keys + s]!
+          let slope = 0
+          for (let e = 0; e < hd; e++) slope += dO[query + e]! * (v[key + e]! - output[query + e]!)
+          for (let e = 0; e < hd; e++) {
+            dq[query + e]! += scale * p * slope * k[key + e]!
+            dk[key + e]! += scale * p * slope * q[query + e]!
+            dv[key + e]! += p * dO[query + e]!
+          }
+        }
+  return { dq, dk, dv }
+}
+
 export function swiglu(gate: Vector, up: Vector): Vector {
   return gate.map((g, at) => (g / (1 + Math.exp(-g))) * up[at]!)
 }

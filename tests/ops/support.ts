@@ -72,3 +72,8 @@ function countOf(container: tf.TensorContainer): number {
     0,
   )
 }
+
+/** tfjs's own gradients compile many shaders, which SwiftShader does slowly; the other backends check against them. */
+export function tapeIsSlow(): boolean {
+  return tf.getBackend() === 'webgpu'
+}

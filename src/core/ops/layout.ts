@@ -29,6 +29,8 @@ export class AttentionLayout {
   readonly keySegments: Tensor
   /** f32 [batch, 1, queries, keys]: 0 where seen, a large negative number elsewhere; made once by the reference. */
   bias: Tensor | null = null
+  /** int32: query positions, query segments, key positions, key segments; made once by the WGSL kernels. */
+  packed: Tensor | null = null
 
   constructor(options: AttentionLayoutOptions) {
     this.batch = options.batch
@@ -46,5 +48,6 @@ export class AttentionLayout {
   dispose(): void {
     dispose([this.queryPositions, this.querySegments, this.keyPositions, this.keySegments])
     this.bias?.dispose()
+    this.packed?.dispose()
   }
 }

@@ -54,9 +54,10 @@ export function headCrossEntropy(
   w: FrozenMatrix,
   labels: Tensor,
   factor: number,
+  chunkElements = CHUNK_ELEMENTS,
 ): { loss: Tensor; dh: Tensor } {
   return tidy(() => {
-    const parts = chunks(h, w).map(([start, count]) =>
+    const parts = chunks(h, w, chunkElements).map(([start, count]) =>
       tidy(() => {
         const { loss, dLogits } = crossEntropy(
           logitsOf(h, w, start, count),
@@ -84,7 +85,7 @@ export function headCrossEntropy(
 export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor {
   return tidy(() =>
     total(
-      chunks(h, w).map(([start, count]) =>
+      chunks(h, w, CHUNK_ELEMENTS).map(([start, count]) =>
         tidy(() => crossEntropy(logitsOf(h, w, start, count), rowsOf(labels, start, count), factor).loss),
       ),
     ),
@@ -92,9 +93,9 @@ export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: num
 }
 
 /** Start and number of rows of each chunk. */
-function chunks(h: Tensor, w: FrozenMatrix): [number, number][] {
+function chunks(h: Tensor, w: FrozenMatrix, elements: number): [number, number][] {
   const rows = h.shape[0]!
-  const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / w.shape[0]))
+  const step = Math.max(1, Math.floor(elements / w.shape[0]))
   const list: [number, number][] = []
   for (let start = 0; start < rows; start += step) list.push([start, Math.min(step, rows - start)])
   return list

@@ -16,29 +16,35 @@ export function headCrossEntropy(
   w: FrozenMatrix,
   labels: Tensor,
   factor: number,
+  chunkElements = CHUNK_ELEMENTS,
 ): { loss: Tensor; dh: Tensor } {
   const parts: Tensor[] = []
-  const loss = inChunks(h, w, labels, factor, (dLogits, count) => {
+  const loss = inChunks({ h, w, labels, factor, chunkElements }, (dLogits, count) => {
     parts.push(product({ a: dLogits, b: w.data, orientation: 'NN', m: count, n: w.shape[1], k: w.shape[0] })) // [count, d]
   })
   return { loss, dh: joined(parts, h.shape) }
 }
 
 export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor {
-  return inChunks(h, w, labels, factor, null)
+  return inChunks({ h, w, labels, factor, chunkElements: CHUNK_ELEMENTS }, null)
+}
+
+interface Head {
+  h: Tensor
+  w: FrozenMatrix
+  labels: Tensor
+  factor: number
+  chunkElements: number
 }
 
 /** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], valid during the call. */
 function inChunks(
-  h: Tensor,
-  w: FrozenMatrix,
-  labels: Tensor,
-  factor: number,
+  { h, w, labels, factor, chunkElements }: Head,
   use: ((dLogits: Tensor, count: number) => void) | null,
 ): Tensor {
   const [m, d] = h.shape as [number, number]
   const vocabulary = w.shape[0]
-  const capacity = Math.max(1, Math.min(Math.floor(CHUNK_ELEMENTS / vocabulary), roomFor(m)))
+  const capacity = Math.max(1, Math.min(Math.floor(chunkElements / vocabulary), roomFor(m)))
   const loss = zeros([])
   for (let start = 0; start < m; start += capacity) {
     const count = Math.min(capacity, m - start)

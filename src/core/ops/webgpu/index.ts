@@ -3,6 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Ops } from '../ops.ts'
 import { referenceOps } from '../reference/index.ts'
 import { adamw, globalNorm } from './adamw.ts'
+import { attention, attentionBackward } from './attention.ts'
 import { rope, swiglu, swigluBackward } from './elementwise.ts'
 import { FlatGradientBuffer } from './gradients.ts'
 import { headCrossEntropy, headLoss } from './headCrossEntropy.ts'
@@ -20,6 +21,8 @@ export const webgpuOps: Ops = {
   rmsNorm,
   rmsNormBackward,
   rope,
+  attention,
+  attentionBackward,
   swiglu,
   swigluBackward,
   gatherRows,
