@@ -30,6 +30,10 @@ export class App {
     this.datasets = new Datasets(api, this.work, this.notices, this.selection)
     this.models = new Models(api, this.work, this.notices, this.selection)
     this.runs = new Runs(api, this.notices, this.selection)
+    this.work.afterJob = (kind) => {
+      const asks = kind === 'predict' || kind === 'explain' || kind === 'generate' || kind === 'evaluate'
+      if (asks && !this.models.current?.loaded) void this.models.refreshQuietly()
+    }
     addEventListener('beforeunload', (event) => {
       if (this.runs.active?.info.status === 'running') event.preventDefault()
     })

@@ -42,6 +42,17 @@ export class Models {
     )
   }
 
+  /** The bases that can be used at once: in memory, or stored here and loaded by the engine when they are asked. */
+  get here(): ModelInfo[] {
+    return this.items.filter((model) => model.loaded || model.stored)
+  }
+
+  /** The current base, if it can be used without fetching anything. */
+  get ready(): ModelInfo | undefined {
+    const { current } = this
+    return current && (current.loaded || current.stored) ? current : undefined
+  }
+
   get builtin(): ModelInfo | undefined {
     return this.items.find((model) => 'builtin' in model.source && model.source.builtin === BUILTIN.id)
   }
@@ -57,7 +68,7 @@ export class Models {
     )
     if (!model) return undefined
     this.#selection.model = model.id
-    await this.#refreshQuietly()
+    await this.refreshQuietly()
     return model
   }
 
@@ -76,13 +87,14 @@ export class Models {
     try {
       await this.#api.models.remove(id)
       if (this.#selection.model === id) this.#selection.model = null
-      await this.#refreshQuietly()
+      await this.refreshQuietly()
     } catch (thrown) {
       this.#notices.fail('The model could not be removed', thrown)
     }
   }
 
-  async #refreshQuietly(): Promise<void> {
+  /** Reads the list again after a call that may have loaded a base by itself. */
+  async refreshQuietly(): Promise<void> {
     try {
       await this.refresh()
     } catch (thrown) {

@@ -34,6 +34,8 @@ export class Job {
 
 export class Work {
   jobs = $state.raw<Job[]>([])
+  /** Called after every job: the engine may have loaded a base by itself. */
+  afterJob: (kind: JobKind) => void = () => undefined
   readonly #notices: Notices
   #next = 1
 
@@ -70,6 +72,7 @@ export class Work {
       return undefined
     } finally {
       this.jobs = this.jobs.filter((other) => other !== job)
+      this.afterJob(kind)
     }
   }
 }

@@ -10,8 +10,8 @@ export function targetKey(target: Target): string {
 export function startTarget(app: App): Target | null {
   const run = app.runs.current
   if (run) return { run: run.id }
-  const model = app.models.current
-  return model?.loaded ? { model: model.id } : null
+  const model = app.models.ready
+  return model ? { model: model.id } : null
 }
 
 /** The model behind a run must be in memory before the run can be asked. */
