@@ -23,7 +23,11 @@ const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshade
  * @param {{ gpu?: boolean, site?: string, viewport?: { width: number, height: number } }} [options]
  *   gpu: whether WebGPU is there (in software); site: the folder to serve
  */
-export async function openSite({ gpu = true, site = join(root, 'dist'), viewport = { width: 1440, height: 900 } } = {}) {
+export async function openSite({
+  gpu = true,
+  site = join(root, 'dist'),
+  viewport = { width: 1440, height: 900 },
+} = {}) {
   const server = await serve({ root: site, port: 0 })
   const profile = await mkdtemp(join(tmpdir(), 'graft-'))
   const context = await chromium.launchPersistentContext(profile, {

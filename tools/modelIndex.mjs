@@ -16,6 +16,13 @@ const models = Object.entries(NAMES).map(([id, name]) => {
     })
   const read = (file) => readFileSync(new URL(file, folder), 'utf8')
   const hasChatTemplate = 'chat_template' in JSON.parse(read('tokenizer_config.json'))
-  return { id, name, config: JSON.parse(read('config.json')), hasChatTemplate, card: read('README.md'), files }
+  return {
+    id,
+    name,
+    config: JSON.parse(read('config.json')),
+    hasChatTemplate,
+    card: read('README.md'),
+    files,
+  }
 })
 writeFileSync(new URL('index.json', root), `${JSON.stringify({ models }, null, 2)}\n`)

@@ -29,7 +29,9 @@ export function randomBase(folder, seed) {
   let offset = 0
   for (const [name, { shape }] of Object.entries(header)) {
     if (name === '__metadata__') continue
-    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => (shape.length === 1 ? 1 : 0.02 * normal()))
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () =>
+      shape.length === 1 ? 1 : 0.02 * normal(),
+    )
     entries[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + values.byteLength] }
     offset += values.byteLength
     parts.push(Buffer.from(values.buffer))
@@ -41,5 +43,8 @@ export function randomBase(folder, seed) {
     name,
     base64: readFileSync(join(folder, name)).toString('base64'),
   }))
-  return [...files, { name: 'model.safetensors', base64: Buffer.concat([head, json, ...parts]).toString('base64') }]
+  return [
+    ...files,
+    { name: 'model.safetensors', base64: Buffer.concat([head, json, ...parts]).toString('base64') },
+  ]
 }

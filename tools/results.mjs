@@ -13,7 +13,15 @@ import { randomBase } from './randomBase.mjs'
 const BASE = join(root, 'public/models/graft-7m')
 const BANKING = join(root, '../shared/datasets/banking77')
 const ADAPTER = { method: 'lora', r: 8, alpha: 16, dropout: 0, targets: 'all-linear' }
-const TRAINING = { batchSize: 16, learningRate: 2e-3, schedule: 'linear', warmup: 0, seed: 42, validateEvery: 1_000_000, checkpointEvery: 1_000_000 }
+const TRAINING = {
+  batchSize: 16,
+  learningRate: 2e-3,
+  schedule: 'linear',
+  warmup: 0,
+  seed: 42,
+  validateEvery: 1_000_000,
+  checkpointEvery: 1_000_000,
+}
 
 /** @typedef {{ text: string, label: string }} Row */
 
@@ -68,7 +76,10 @@ async function measure(page, task, variant, models) {
     async ({ csv, training, adapter, model, texts }) => {
       const { graft } = window
       const dataset = await graft.datasets.import(new File([csv], 'train.csv'))
-      await graft.datasets.configure(dataset.id, { task: 'classify', columns: { text: 'text', label: 'label' } })
+      await graft.datasets.configure(dataset.id, {
+        task: 'classify',
+        columns: { text: 'text', label: 'label' },
+      })
       await graft.datasets.split(dataset.id, { train: 1, validation: 0, test: 0, seed: 42 })
       const id = await graft.runs.start({ dataset: dataset.id, model, adapter, training })
       const run = await graft.runs.wait(id)
@@ -77,7 +88,13 @@ async function measure(page, task, variant, models) {
       await graft.runs.remove(id)
       await graft.datasets.remove(dataset.id)
       const speeds = run.history.map((entry) => entry.tokensPerSecond).sort((a, b) => a - b)
-      return { seconds: run.seconds, steps: run.steps, tokensPerSecond: speeds[Math.floor(speeds.length / 2)], loss: run.history.at(-1).loss, labels: predictions.map((p) => p.label) }
+      return {
+        seconds: run.seconds,
+        steps: run.steps,
+        tokensPerSecond: speeds[Math.floor(speeds.length / 2)],
+        loss: run.history.at(-1).loss,
+        labels: predictions.map((p) => p.label),
+      }
     },
     {
       csv,
@@ -90,9 +107,17 @@ async function measure(page, task, variant, models) {
   const right = result.labels.filter((label, i) => label === task.test[i].label)
   const confused = new Map()
   result.labels.forEach((label, i) => {
-    if (label !== task.test[i].label) confused.set(`${task.test[i].label} taken for ${label}`, (confused.get(`${task.test[i].label} taken for ${label}`) ?? 0) + 1)
+    if (label !== task.test[i].label)
+      confused.set(
+        `${task.test[i].label} taken for ${label}`,
+        (confused.get(`${task.test[i].label} taken for ${label}`) ?? 0) + 1,
+      )
   })
-  return { ...result, accuracy: right.length / task.test.length, confused: [...confused].sort((a, b) => b[1] - a[1]).slice(0, 3) }
+  return {
+    ...result,
+    accuracy: right.length / task.test.length,
+    confused: [...confused].sort((a, b) => b[1] - a[1]).slice(0, 3),
+  }
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`
@@ -109,7 +134,9 @@ const models = {
     await page.evaluate(
       (files) =>
         window.graft.models.load({
-          files: files.map(({ name, base64 }) => new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name)),
+          files: files.map(
+            ({ name, base64 }) => new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name),
+          ),
         }),
       randomBase(BASE, 1),
     )
@@ -123,14 +150,18 @@ else console.log('banking77 is not here; only the support sample is measured.')
 const lines = []
 const remarks = []
 for (const task of tasks) {
-  lines.push(`| ${task.name} | majority label | ${task.train.length} / ${task.test.length} | | ${percent(majority(task))} | | |`)
+  lines.push(
+    `| ${task.name} | majority label | ${task.train.length} / ${task.test.length} | | ${percent(majority(task))} | | |`,
+  )
   for (const variant of task.variants) {
     const result = await measure(page, task, variant, models)
     const line = `| ${task.name} | ${TITLES[variant]} | ${task.train.length} / ${task.test.length} | ${result.steps} | **${percent(result.accuracy)}** | ${(result.seconds / 60).toFixed(1)} | ${Math.round(result.tokensPerSecond)} |`
     console.log(line)
     lines.push(line)
     if (variant === 'lora' && result.confused.length > 0)
-      remarks.push(`- ${task.name}: last training loss ${result.loss.toFixed(3)}; most confused: ${result.confused.map(([pair, n]) => `${pair} (${n})`).join(', ')}.`)
+      remarks.push(
+        `- ${task.name}: last training loss ${result.loss.toFixed(3)}; most confused: ${result.confused.map(([pair, n]) => `${pair} (${n})`).join(', ')}.`,
+      )
   }
 }
 await site.close()

@@ -1,7 +1,7 @@
 // Runs from request to result: one trains at a time, others wait in line; everything that happens is written down as it
 // happens, so that a reload finds the run where its last checkpoint left it.
 import { deferred, type Deferred } from '../../src/core/deferred.ts'
-import { initialParameters } from '../../src/core/adapters/lora.ts'
+import { initialParameters, resolveTargets } from '../../src/core/adapters/lora.ts'
 import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
 import { totalSteps } from '../../src/core/train/plan.ts'
 import type { Turns } from '../../src/core/turns.ts'
@@ -31,6 +31,16 @@ export interface RunManagerOptions {
   emitRemoved: (id: string) => void
 }
 
+/** A run in line, and what was asked of it before it began. */
+interface Waiting {
+  id: string
+  resume: boolean
+  cancelled: boolean
+  paused: boolean
+  /** Resolves when the run has begun to train, or has ended without. */
+  begun: Deferred<void>
+}
+
 interface LiveRun {
   run: Run
   trainer: Trainer
@@ -40,7 +50,7 @@ export class RunManager {
   readonly #options: RunManagerOptions
   readonly #ended = new Map<string, Deferred<Run>>()
   /** Runs in line, the first of them training. */
-  #line: { id: string; resume: boolean; cancelled: boolean }[] = []
+  #line: Waiting[] = []
   #live: LiveRun | null = null
 
   constructor(options: RunManagerOptions) {
@@ -82,6 +92,7 @@ export class RunManager {
     const taskConfig = taskOf(dataset, request.task)
     const base = await models.use(request.model)
     const adapter = defaultAdapter(request.adapter)
+    if (adapter.method === 'lora') resolveTargets(adapter.targets)
     const training = defaultTraining(base.info, taskConfig.task, request.training)
     if (training.maxLength > base.info.context)
       throw new GraftError(
@@ -158,9 +169,16 @@ export class RunManager {
     return ended ? ended.promise : getRun(this.#options.store, id)
   }
 
-  /** Resolves when the run has halted, after a checkpoint. */
+  /** Resolves when the run has halted, after a checkpoint; a run that waits in line halts as soon as it begins. */
   async pause(id: string): Promise<void> {
-    const live = this.#training(id, 'paused')
+    const waiting = this.#line.find((entry) => entry.id === id)
+    if (!waiting)
+      throw new GraftError('E_ARGUMENT', 'This run is not training, so it cannot be paused.', { run: id })
+    waiting.paused = true
+    if (waiting !== this.#line[0]) return
+    await waiting.begun.promise
+    const live = this.live(id)
+    if (!live) return
     await live.trainer.pause()
     if (this.#live === live && live.trainer.paused)
       await this.#update(live.run, { status: 'paused', secondsLeft: null })
@@ -175,7 +193,11 @@ export class RunManager {
       live.trainer.resume()
       return
     }
-    if (this.#line.some((waiting) => waiting.id === id)) return
+    const waiting = this.#line.find((entry) => entry.id === id)
+    if (waiting) {
+      waiting.paused = false
+      return
+    }
     const run = await getRun(this.#options.store, id)
     if (run.status === 'done')
       throw new GraftError('E_ARGUMENT', `"${run.config.name}" has trained all its ${run.steps} steps.`)
@@ -206,16 +228,9 @@ export class RunManager {
     this.#options.emitRemoved(id)
   }
 
-  #training(id: string, wanted: string): LiveRun {
-    const live = this.live(id)
-    if (!live)
-      throw new GraftError('E_ARGUMENT', `This run is not training, so it cannot be ${wanted}.`, { run: id })
-    return live
-  }
-
   #enqueue(run: Run, resume: boolean): void {
     this.#ended.set(run.id, deferred())
-    this.#line.push({ id: run.id, resume, cancelled: false })
+    this.#line.push({ id: run.id, resume, cancelled: false, paused: false, begun: deferred() })
     void this.#update(run, { status: 'queued', error: null })
     if (this.#line.length === 1) void this.#work()
   }
@@ -227,13 +242,14 @@ export class RunManager {
       if (run && entry.cancelled) await this.#update(run, { status: 'stopped' })
       else if (run) await this.#train(run, entry)
       this.#line.shift()
+      entry.begun.resolve()
       const ended = this.#ended.get(entry.id)
       this.#ended.delete(entry.id)
       if (run) ended?.resolve(run)
     }
   }
 
-  async #train(run: Run, entry: { resume: boolean; cancelled: boolean }): Promise<void> {
+  async #train(run: Run, entry: Waiting): Promise<void> {
     const { store } = this.#options
     // Held while the run trains: other tabs see that it is alive, and browsers do not freeze a tab with a lock.
     const lock = await takeLock(lockName(run.id))
@@ -248,6 +264,8 @@ export class RunManager {
       this.#live = { run, trainer }
       if (entry.resume) await this.#restore(run, trainer)
       if (entry.cancelled) trainer.stop()
+      if (entry.paused) void trainer.pause()
+      entry.begun.resolve()
       await this.#update(run, { status: 'running', backend: this.#options.backend(), error: null })
       const outcome = await trainer.run()
       await log.flush()
