@@ -17,6 +17,8 @@ export interface HeatOptions {
   columnLabels: string[]
   /** Value at the top of the colour scale; the largest value when absent. */
   max?: number
+  /** Largest side of a cell, in pixels. */
+  maxCell?: number
 }
 
 export interface HeatScene {
@@ -35,31 +37,35 @@ export interface HeatScene {
 /** Cells larger than this do not help; smaller than the second, labels would overlap. */
 const MAX_CELL = 44
 const MIN_LABELLED_CELL = 13
-const LABEL_SPACE = 96
-const CHARACTER = 7
+/** Labels take at most this many pixels, and at most this share of the width. */
+const LABEL_SPACE = 136
+const LABEL_SHARE = 0.36
+/** Width of a character of the label's 12 pixel monospace, and the gap between label and cell. */
+const CHARACTER = 7.25
+const GAP = 12
 
 export function heatScene(matrix: Matrix, options: HeatOptions): HeatScene {
   const { rows, columns } = matrix
-  const left = labelSpace(options.rowLabels)
-  const top = labelSpace(options.columnLabels)
+  const left = labelSpace(options.rowLabels, options.width)
+  const top = labelSpace(options.columnLabels, options.width)
   const cell = Math.min(
-    MAX_CELL,
+    options.maxCell ?? MAX_CELL,
     (options.width - left) / Math.max(1, columns),
     (options.maxHeight - top) / Math.max(1, rows),
   )
   const plot = { x: left, y: top, width: cell * columns, height: cell * rows }
   const every = Math.max(1, Math.ceil(MIN_LABELLED_CELL / cell))
-  const labels = (texts: string[], start: number) =>
+  const labels = (texts: string[], start: number, space: number) =>
     texts.flatMap((text, index) =>
-      index % every === 0 ? [{ at: start + (index + 0.5) * cell, text, index }] : [],
+      index % every === 0 ? [{ at: start + (index + 0.5) * cell, text: cut(text, space), index }] : [],
     )
   return {
     width: left + plot.width,
     height: top + plot.height,
     cell,
     plot,
-    rowLabels: labels(options.rowLabels, top),
-    columnLabels: labels(options.columnLabels, left),
+    rowLabels: labels(options.rowLabels, top, left),
+    columnLabels: labels(options.columnLabels, left, top),
     max: options.max ?? largest(matrix.values),
     rows,
     columns,
@@ -107,7 +113,13 @@ export function largest(values: Float32Array): number {
   return max
 }
 
-function labelSpace(labels: string[]): number {
+/** A label that fits its space: what is left out is marked. */
+function cut(text: string, space: number): string {
+  const characters = Math.max(2, Math.floor((space - GAP / 2) / CHARACTER))
+  return text.length <= characters ? text : `${text.slice(0, characters - 1)}…`
+}
+
+function labelSpace(labels: string[], width: number): number {
   const longest = labels.reduce((length, text) => Math.max(length, text.length), 0)
-  return Math.min(LABEL_SPACE, longest * CHARACTER + 12)
+  return Math.round(Math.min(LABEL_SPACE, width * LABEL_SHARE, longest * CHARACTER + GAP))
 }

@@ -11,7 +11,7 @@ from peft import PeftModel
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 base = "path/to/${modelName}"        # the base model's folder
-labels = ${JSON.stringify(labels ?? [])}
+labels = [${(labels ?? []).map((label) => JSON.stringify(label)).join(', ')}]
 tokenizer = AutoTokenizer.from_pretrained(base)
 model = AutoModelForSequenceClassification.from_pretrained(
     base,

@@ -12,7 +12,7 @@ export function cardText(card: string): string {
     .replace(/^#{1,6}\s+/gm, '')
     .replace(/\*\*(.+?)\*\*/g, '$1')
     .replace(/`([^`\n]+)`/g, '$1')
-    .replace(/^\s*[-*]\s+/gm, '• ')
+    .replace(/^[ \t]*[-*]\s+/gm, '• ')
     .trim()
 }
 

@@ -108,9 +108,16 @@ describe('heat map', () => {
   it('leaves out labels that would overlap', () => {
     const labels = Array.from({ length: 100 }, (_, index) => `t${index}`)
     const large = { rows: 100, columns: 100, values: new Float32Array(10_000) }
-    const scene = heatScene(large, { width: 433, maxHeight: 433, rowLabels: labels, columnLabels: labels })
+    const scene = heatScene(large, { width: 434, maxHeight: 434, rowLabels: labels, columnLabels: labels })
     expect(scene.cell).toBe(4)
     expect(scene.rowLabels.map((label) => label.index).slice(0, 3)).toEqual([0, 4, 8])
+  })
+
+  it('cuts labels that do not fit, and says so', () => {
+    const names = ['a_label_that_is_far_too_long', 'b']
+    const scene = heatScene(matrix, { width: 200, maxHeight: 200, rowLabels: names, columnLabels: names })
+    expect(scene.plot.x).toBe(72)
+    expect(scene.rowLabels.map((label) => label.text)).toEqual(['a_label_…', 'b'])
   })
 
   it('paints the ends of viridis', () => {
