@@ -89,6 +89,18 @@ export function lossTests(ops: OpsOf): void {
     tf.dispose([labels, th, tw.data, whole.loss, whole.dh, parts.loss, parts.dh])
   })
 
+  test('a part of a tensor', async () => {
+    const x = data(30)
+    const [tx, tl] = [tensor(x, [3, 10]), ints([1, 2, 3, 4])]
+    const some = counted(() => ops().part(tx, 7, [2, 4]))
+    const labels = counted(() => ops().part(tl, 1, [2]))
+    expect(some.shape).toEqual([2, 4])
+    expect(labels.dtype).toBe('int32')
+    await expectClose(some, x.slice(7, 15), 0)
+    await expectClose(labels, [2, 3], 0)
+    tf.dispose([tx, tl, some, labels])
+  })
+
   test('rows by index, and back', async () => {
     const [n, d] = [9, 5]
     const x = data(n * d)

@@ -126,6 +126,9 @@ export interface Ops {
 
   add(a: Tensor, b: Tensor): Tensor
 
+  /** The elements of x from `start` on, x read as one flat row, as a new tensor of the given shape. */
+  part(x: Tensor, start: number, shape: number[]): Tensor
+
   /** rows of x [N, d] at indices int32 [M] -> [M, d] */
   gatherRows(x: Tensor, indices: Tensor): Tensor
   /** The backward of gatherRows for distinct indices: dy [M, d] -> [N, d], zero elsewhere.

@@ -1,5 +1,5 @@
 // Every trainable tensor by its PEFT name, in one flat state of values and AdamW moments.
-import { clone, keep, reshape, slice, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { clone, keep, tensor2d, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
 import { SLOT_ALIGNMENT, type AdamwHyper, type GradientBuffer, type Ops, type Slot } from '../ops/ops.ts'
 
@@ -60,7 +60,7 @@ export class ParameterStore {
     if (cached) return cached
     const slot = this.#byName.get(name)
     if (!slot) throw new GraftError('E_INTERNAL', `No trainable tensor is called ${name}.`)
-    const value = keep(tidy(() => reshape(slice(this.#state, [0, slot.offset], [1, slot.size]), slot.shape)))
+    const value = keep(this.#ops.part(this.#state, slot.offset, slot.shape)) // the first row of the state is values
     this.#values.set(name, value)
     return value
   }

@@ -11,7 +11,6 @@ import {
   minimum,
   mul,
   reshape,
-  slice,
   sqrt,
   square,
   sub,
@@ -24,6 +23,7 @@ import {
 } from '@tensorflow/tfjs-core'
 import type { AdamwHyper, Slot } from '../ops.ts'
 import { SLOT_ALIGNMENT } from '../ops.ts'
+import { part } from './rows.ts'
 
 /** sqrt(sum g^2) of g [P] -> []; summed in two stages, which keeps float32's error small. */
 export function globalNorm(gradient: Tensor): Tensor {
@@ -45,7 +45,7 @@ export function adamw(
   const size = gradient.size
   const { learningRate, beta1, beta2, epsilon, weightDecay, clip, step } = hyper
   const next = tidy(() => {
-    const row = (index: number): Tensor => reshape(slice(state, [index, 0], [1, size]), [size])
+    const row = (index: number): Tensor => part(state, index * size, [size])
     const go = cast(finite(norm), 'float32') // [] 1, or 0 where the step is skipped
     const safeNorm = where(finite(norm), norm, zerosLike(norm)) // []
     const factor = clip > 0 ? minimum(1, div(clip, add(safeNorm, 1e-6))) : 1

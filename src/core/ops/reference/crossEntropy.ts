@@ -13,7 +13,6 @@ import {
   oneHot,
   reshape,
   scalar,
-  slice,
   sub,
   sum,
   tidy,
@@ -23,6 +22,7 @@ import {
 } from '@tensorflow/tfjs-core'
 import type { FrozenMatrix } from '../ops.ts'
 import { product, productTransposed } from './matmul.ts'
+import { part } from './rows.ts'
 import { expOfShifted } from './softmax.ts'
 
 /** Logits of one chunk: 8 MiB of float32. */
@@ -107,8 +107,8 @@ function logitsOf(h: Tensor, w: FrozenMatrix, start: number, count: number): Ten
 
 function rowsOf(x: Tensor, start: number, count: number): Tensor {
   if (start === 0 && count === x.shape[0]) return x
-  const rest = x.shape.slice(1)
-  return slice(x, [start, ...rest.map(() => 0)], [count, ...rest])
+  const width = x.size / x.shape[0]!
+  return part(x, start * width, [count, ...x.shape.slice(1)])
 }
 
 function total(parts: Tensor[]): Tensor {

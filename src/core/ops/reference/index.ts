@@ -10,7 +10,7 @@ import { linear, linearBackward } from './linear.ts'
 import { product } from './matmul.ts'
 import { rmsNorm, rmsNormBackward } from './rmsNorm.ts'
 import { rope } from './rope.ts'
-import { embedding, gatherRows, scatterRows } from './rows.ts'
+import { embedding, gatherRows, part, scatterRows } from './rows.ts'
 import { swiglu, swigluBackward } from './swiglu.ts'
 
 export const referenceOps: Ops = {
@@ -27,6 +27,7 @@ export const referenceOps: Ops = {
   swiglu,
   swigluBackward,
   add: (a, b) => tidy(() => add(a, b)),
+  part,
   gatherRows,
   scatterRows,
   headCrossEntropy,

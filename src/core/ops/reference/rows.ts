@@ -1,8 +1,8 @@
 // Rows by index: the token embedding, the rows that have a label, and RoPE's cosines.
-import { concat, gather, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
+import { concat, gather, reshape, slice, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../../protocol/errors.ts'
 import type { FrozenMatrix } from '../ops.ts'
-import { addressOf, asTensor, FLOAT_BYTES, isWasm, wasmBackend } from './wasmHeap.ts'
+import { addressOf, asTensor, ELEMENT_BYTES, isWasm, wasmBackend } from './wasmHeap.ts'
 
 /** table [V, d], ids int32 [N] -> [N, d] */
 export function embedding(table: FrozenMatrix, ids: Tensor): Tensor {
@@ -32,7 +32,7 @@ function wasmTakeRows(x: Tensor, indices: Tensor): Tensor {
   const heap = backend.wasm.HEAPU8
   const chosen = new Int32Array(heap.buffer, addressOf(backend, indices.dataId), indices.size)
   const source = addressOf(backend, x.dataId)
-  const bytes = width * FLOAT_BYTES
+  const bytes = width * ELEMENT_BYTES
   let target = addressOf(backend, out.dataId)
   for (const row of chosen) {
     if (row < 0 || row >= rows) {
@@ -42,5 +42,16 @@ function wasmTakeRows(x: Tensor, indices: Tensor): Tensor {
     heap.copyWithin(target, source + row * bytes, source + (row + 1) * bytes)
     target += bytes
   }
+  return asTensor(out)
+}
+
+/** x's elements from `start` on, in the given shape. On wasm, tfjs's slice copies all of x out and back first. */
+export function part(x: Tensor, start: number, shape: number[]): Tensor {
+  const size = shape.reduce((product, extent) => product * extent, 1)
+  if (!isWasm()) return tidy(() => reshape(slice(reshape(x, [x.size]), start, size), shape))
+  const backend = wasmBackend()
+  const out = backend.makeOutput(shape, x.dtype as 'float32' | 'int32')
+  const source = addressOf(backend, x.dataId) + start * ELEMENT_BYTES
+  backend.wasm.HEAPU8.copyWithin(addressOf(backend, out.dataId), source, source + size * ELEMENT_BYTES)
   return asTensor(out)
 }

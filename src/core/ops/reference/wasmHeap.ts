@@ -6,6 +6,7 @@ import {
   getBackend,
   type DataId,
   type Tensor,
+  type TensorInfo,
 } from '@tensorflow/tfjs-core'
 
 export type BatchMatMul = (
@@ -23,7 +24,7 @@ export type BatchMatMul = (
 export interface WasmBackend {
   dataIdNextNumber: number
   dataIdMap: { get(dataId: DataId): { id: number; memoryOffset: number } }
-  makeOutput(shape: number[], dtype: 'float32'): { dataId: DataId; shape: number[]; dtype: 'float32' }
+  makeOutput(shape: number[], dtype: 'float32' | 'int32'): TensorInfo
   wasm: {
     /** Replaced whenever the memory grows: read it anew after every allocation. */
     HEAPU8: Uint8Array
@@ -35,7 +36,8 @@ export interface WasmBackend {
   }
 }
 
-export const FLOAT_BYTES = 4
+/** Of a float32 or int32 number. */
+export const ELEMENT_BYTES = 4
 
 export function isWasm(): boolean {
   return getBackend() === 'wasm'
@@ -46,7 +48,7 @@ export function wasmBackend(): WasmBackend {
 }
 
 /** Makes the tensor of an output made by `makeOutput`. */
-export function asTensor(out: ReturnType<WasmBackend['makeOutput']>): Tensor {
+export function asTensor(out: TensorInfo): Tensor {
   return engine().makeTensorFromTensorInfo(out)
 }
 

@@ -9,7 +9,7 @@ import type { DataId, Tensor } from '@tensorflow/tfjs-core'
 import {
   addressOf,
   asTensor,
-  FLOAT_BYTES,
+  ELEMENT_BYTES,
   wasmBackend,
   type BatchMatMul,
   type WasmBackend,
@@ -45,7 +45,7 @@ function viewOf(backend: WasmBackend, dataId: DataId, elements: number): (index:
   const address = addressOf(backend, dataId)
   return (index) => {
     const id = backend.dataIdNextNumber++
-    backend.wasm.tfjs.registerTensor(id, elements, address + index * elements * FLOAT_BYTES)
+    backend.wasm.tfjs.registerTensor(id, elements, address + index * elements * ELEMENT_BYTES)
     return id
   }
 }
