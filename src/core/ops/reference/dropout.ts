@@ -8,12 +8,12 @@ import type { Dropout } from '../ops.ts'
 export function dropoutMask(dropout: Dropout, shape: number[]): Tensor {
   const { rate, key } = dropout
   const kept = 1 / (1 - rate)
-  const size = shape.reduce((product, extent) => product * extent, 1)
-  return tensor(
-    uniforms(key, size).map((u) => (u >= rate ? kept : 0)),
-    shape,
-    'float32',
+  const mask = uniforms(
+    key,
+    shape.reduce((product, extent) => product * extent, 1),
   )
+  for (let i = 0; i < mask.length; i++) mask[i] = mask[i]! >= rate ? kept : 0
+  return tensor(mask, shape, 'float32')
 }
 
 /** The mask, or null where nothing is dropped. */
