@@ -89,14 +89,20 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
     width,
     height,
     plot,
-    xTicks: x
-      .ticks(Math.max(2, Math.min(8, Math.floor(plot.width / 80))))
-      .filter((value) => Number.isInteger(value) || xDomain[1] - xDomain[0] < 2)
-      .map((value) => ({ at: round(x(value)), label: number(value, 6) })),
-    yTicks: yTickValues(y, options, plot.height).map((value) => ({
-      at: round(y(value)),
-      label: yFormat(value),
-    })),
+    xTicks:
+      values.length === 0
+        ? []
+        : x
+            .ticks(Math.max(2, Math.min(8, Math.floor(plot.width / 80))))
+            .filter((value) => Number.isInteger(value) || xDomain[1] - xDomain[0] < 2)
+            .map((value) => ({ at: round(x(value)), label: number(value, 6) })),
+    yTicks:
+      values.length === 0
+        ? []
+        : yTickValues(y, options, plot.height).map((value) => ({
+            at: round(y(value)),
+            label: yFormat(value),
+          })),
     xLabel: options.xLabel,
     yLabel: options.yLabel,
     lines: shown.map((each) => ({
