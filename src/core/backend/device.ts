@@ -30,8 +30,8 @@ export interface OwnDevice {
 
 /** @throws E_NO_ADAPTER where the browser has no WebGPU, no adapter, or the adapter gives no device. */
 export async function requestOwnDevice(): Promise<OwnDevice> {
-  // Absent in insecure contexts and in browsers without WebGPU, whatever the types say.
-  const gpu = (navigator as { gpu?: GPU }).gpu
+  // Absent in insecure contexts, in browsers without WebGPU and in Node, whatever the types say.
+  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GPU }
   if (!gpu) {
     throw new GraftError(
       'E_NO_ADAPTER',

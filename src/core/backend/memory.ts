@@ -2,6 +2,7 @@
 // disposed tensors stay in the pool for reuse and count until `releaseFreeBuffers`.
 import { backend as currentBackend, getBackend, memory } from '@tensorflow/tfjs-core'
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
+import { GraftError } from '../../protocol/errors.ts'
 import { submitPending } from './errorScopes.ts'
 
 export interface MemoryUse {
@@ -44,6 +45,33 @@ export function followAllocations(backend: WebGPUBackend): void {
     const buffer = acquire(...args)
     peak = Math.max(peak, pool.numBytesAllocated)
     return buffer
+  }
+}
+
+/** The part of tfjs-backend-wasm 4.22's backend that hands out memory. */
+interface WasmHeap {
+  wasm: { _malloc(bytes: number): number; _free(address: number): void }
+}
+
+/**
+ * Makes a full heap an error. tfjs takes the null pointer of a failed allocation for an address and writes there.
+ * @throws (from then on, in any op) E_MEMORY
+ */
+export function guardWasmMemory(): void {
+  const { wasm } = currentBackend() as unknown as WasmHeap
+  // Emscripten's stub puts the real function in its own place when it is first called.
+  wasm._free(wasm._malloc(1))
+  const allocate = wasm._malloc
+  wasm._malloc = (bytes) => {
+    const address = allocate(bytes)
+    if (address === 0 && bytes > 0) {
+      throw new GraftError(
+        'E_MEMORY',
+        'WebAssembly has no memory left (4 GiB at most). Choose a smaller model, a smaller batch or shorter examples.',
+        { bytes },
+      )
+    }
+    return address
   }
 }
 

@@ -7,7 +7,7 @@ import type { BackendName } from '../../protocol/engine.ts'
 import { GraftError } from '../../protocol/errors.ts'
 import { messageOf, requestOwnDevice } from './device.ts'
 import { gpuFault } from './errorScopes.ts'
-import { followAllocations, resetPeak } from './memory.ts'
+import { followAllocations, guardWasmMemory, resetPeak } from './memory.ts'
 import { selfCheck } from './selfCheck.ts'
 import { registerWasm, type WasmFiles } from './wasm.ts'
 
@@ -139,6 +139,7 @@ function stopWebgpu(): void {
 async function startWasm({ wasmPaths }: BackendOptions): Promise<Started> {
   const { simd, threads, reason } = await registerWasm(wasmPaths === undefined ? {} : { paths: wasmPaths })
   await choose('wasm')
+  guardWasmMemory()
   const described = [simd ? 'SIMD' : 'no SIMD', threads === 1 ? `1 thread. ${reason}` : `${threads} threads`]
   return {
     adapter: `CPU, ${described.join(', ')}`.trim(),
