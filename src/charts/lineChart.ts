@@ -145,20 +145,18 @@ export function readingAt(series: Series[], scene: LineScene, pixel: number): Re
   const x = best
   return {
     x,
-    values: series
-      .filter((each) => !each.faint)
-      .flatMap((each) => {
-        const point = each.points.findLast((candidate) => candidate.x <= x)
-        if (!point || !Number.isFinite(point.y)) return []
-        return [
-          {
-            name: each.name,
-            value: point.y,
-            colour: each.colour,
-            at: { x: scene.xOf(point.x), y: scene.yOf(point.y) },
-          },
-        ]
-      }),
+    values: series.flatMap((each) => {
+      const point = each.points.findLast((candidate) => candidate.x <= x)
+      if (!point || !Number.isFinite(point.y)) return []
+      return [
+        {
+          name: each.name,
+          value: point.y,
+          colour: each.colour,
+          at: { x: scene.xOf(point.x), y: scene.yOf(point.y) },
+        },
+      ]
+    }),
   }
 }
 
