@@ -66,6 +66,11 @@ export function duration(seconds: number): string {
   return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`
 }
 
+/** "about 4 min left". */
+export function timeLeft(seconds: number): string {
+  return seconds < 1 ? 'almost done' : `about ${duration(seconds)} left`
+}
+
 /** "today 14:02" or "3 May 2025". */
 export function moment(time: number, now = Date.now()): string {
   const date = new Date(time)

@@ -11,6 +11,9 @@ import { Runs } from './runs.svelte.ts'
 import { Selection } from './selection.svelte.ts'
 import { Work } from './work.svelte.ts'
 
+/** A dead worker is asked again after this many milliseconds. */
+const RESTART_MS = 500
+
 export class App {
   readonly api: GraftApi
   readonly selection = new Selection()
@@ -30,6 +33,10 @@ export class App {
     this.datasets = new Datasets(api, this.work, this.notices, this.selection)
     this.models = new Models(api, this.work, this.notices, this.selection)
     this.runs = new Runs(api, this.notices, this.selection)
+    // A worker that died has lost its bases and interrupted its run: what the page shows is read again.
+    this.notices.afterFail = (error) => {
+      if (error.code === 'E_WORKER') setTimeout(() => void this.#refresh().catch(() => undefined), RESTART_MS)
+    }
     this.work.afterJob = (kind) => {
       const asks = kind === 'predict' || kind === 'explain' || kind === 'generate' || kind === 'evaluate'
       if (asks && !this.models.current?.loaded) void this.models.refreshQuietly()
@@ -43,17 +50,21 @@ export class App {
   async start(): Promise<void> {
     try {
       await this.api.ready
-      await Promise.all([
-        this.engine.refresh(),
-        this.datasets.refresh(),
-        this.models.refresh(),
-        this.runs.refresh(),
-      ])
+      await this.#refresh()
       this.status = 'ready'
     } catch (thrown) {
       this.startError = asGraftError(thrown)
       this.status = 'failed'
     }
+  }
+
+  async #refresh(): Promise<void> {
+    await Promise.all([
+      this.engine.refresh(),
+      this.datasets.refresh(),
+      this.models.refresh(),
+      this.runs.refresh(),
+    ])
   }
 
   /** Takes files from a drop or a file dialog: a model's files become a base, anything else becomes datasets. */

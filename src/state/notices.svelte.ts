@@ -17,6 +17,8 @@ const DONE_MS = 4000
 
 export class Notices {
   items = $state.raw<Notice[]>([])
+  /** Called for every error shown. */
+  afterFail: (error: GraftError) => void = () => undefined
   #next = 1
 
   /** Shows an error; a cancellation is no error and is not shown. */
@@ -24,6 +26,7 @@ export class Notices {
     const error = asGraftError(thrown)
     if (error.code === 'E_ABORTED') return
     console.error(title, error)
+    this.afterFail(error)
     if (this.items.some((item) => item.title === title && item.message === error.message)) return
     this.#add({ kind: 'error', title, message: error.message, error, ...(action ? { action } : {}) })
   }

@@ -1,5 +1,6 @@
 // Training runs: their state as it changes, and the commands that change it.
 import type { GraftApi } from '../protocol/api.ts'
+import { GraftError, type ErrorCode } from '../protocol/errors.ts'
 import type { HistoryEntry, Run, RunEvent, RunPlan, RunRequest } from '../protocol/run.ts'
 import { mergeHistory } from './history.ts'
 import type { Notices } from './notices.svelte.ts'
@@ -138,7 +139,10 @@ export class Runs {
     const known = this.get(run.id)
     if (known) {
       if (run.status === 'failed' && known.info.status !== 'failed' && run.error)
-        this.#notices.fail(`Training stopped: ${run.config.name}`, new Error(run.error.message))
+        this.#notices.fail(
+          `Training stopped: ${run.config.name}`,
+          new GraftError(run.error.code as ErrorCode, run.error.message, { run: run.id, step: run.step }),
+        )
       known.info = run
       known.history = mergeHistory(known.history, entries)
       return
