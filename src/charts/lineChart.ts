@@ -83,7 +83,7 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
     (point) => round(x(point.x)),
     (point) => round(y(point.y)),
   ).defined((point) => Number.isFinite(point.y))
-  const yFormat = options.yFormat ?? ((value: number) => String(Number(value.toPrecision(3))))
+  const yFormat = options.yFormat ?? tickLabel
 
   return {
     width,
@@ -204,6 +204,14 @@ function yScale(values: number[], options: LineOptions, range: [number, number])
   if (high === low)
     return scaleLinear([low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1], range)
   return scaleLinear([low, high], range).nice(5)
+}
+
+/** Three digits, and a power of ten where they would not fit beside the axis. */
+function tickLabel(value: number): string {
+  const size = Math.abs(value)
+  const rounded = Number(value.toPrecision(3))
+  if (size >= 1e5 || (size > 0 && size < 1e-4)) return rounded.toExponential().replace('e+', 'e')
+  return String(rounded)
 }
 
 function yTickValues(y: YScale, options: LineOptions, height: number): number[] {

@@ -82,6 +82,25 @@ describe('line chart', () => {
     expect(lineScene([], size).empty).toBe(true)
   })
 
+  it('writes ticks that fit beside the axis', () => {
+    const ticks = (top: number) =>
+      lineScene(
+        [
+          {
+            name: 'a',
+            colour: 'red',
+            points: [
+              { x: 0, y: 0 },
+              { x: 1, y: top },
+            ],
+          },
+        ],
+        size,
+      ).yTicks.map((tick) => tick.label)
+    expect(ticks(1e6)).toEqual(['0', '2e5', '4e5', '6e5', '8e5', '1e6'])
+    expect(ticks(0.0025)).toEqual(['0', '0.0005', '0.001', '0.0015', '0.002', '0.0025'])
+  })
+
   it('smooths without a bias at the start', () => {
     const points = [5, 5, 5].map((y, x) => ({ x, y }))
     expect(smooth(points, 10).map((point) => point.y)).toEqual(
