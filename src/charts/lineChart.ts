@@ -83,7 +83,8 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
     (point) => round(x(point.x)),
     (point) => round(y(point.y)),
   ).defined((point) => Number.isFinite(point.y))
-  const yFormat = options.yFormat ?? tickLabel
+  const yValues = values.length === 0 ? [] : yTickValues(y, options, plot.height)
+  const yFormat = options.yFormat ?? tickFormat(yValues)
 
   return {
     width,
@@ -96,13 +97,7 @@ export function lineScene(series: Series[], options: LineOptions): LineScene {
             .ticks(Math.max(2, Math.min(8, Math.floor(plot.width / 80))))
             .filter((value) => Number.isInteger(value) || xDomain[1] - xDomain[0] < 2)
             .map((value) => ({ at: round(x(value)), label: number(value, 6) })),
-    yTicks:
-      values.length === 0
-        ? []
-        : yTickValues(y, options, plot.height).map((value) => ({
-            at: round(y(value)),
-            label: yFormat(value),
-          })),
+    yTicks: yValues.map((value) => ({ at: round(y(value)), label: yFormat(value) })),
     xLabel: options.xLabel,
     yLabel: options.yLabel,
     lines: shown.map((each) => ({
@@ -206,12 +201,20 @@ function yScale(values: number[], options: LineOptions, range: [number, number])
   return scaleLinear([low, high], range).nice(5)
 }
 
-/** Three digits, and a power of ten where they would not fit beside the axis. */
-function tickLabel(value: number): string {
-  const size = Math.abs(value)
-  const rounded = Number(value.toPrecision(3))
-  if (size >= 1e5 || (size > 0 && size < 1e-4)) return rounded.toExponential().replace('e+', 'e')
-  return String(rounded)
+/** As many digits as tell the ticks apart, at least three; a power of ten where they would not fit beside the axis. */
+function tickFormat(ticks: readonly number[]): (value: number) => string {
+  const largest = Math.max(...ticks.map(Math.abs), 0)
+  const step = Math.min(...ticks.slice(1).map((tick, i) => Math.abs(tick - ticks[i]!)), Infinity)
+  const digits =
+    step > 0 && largest > 0 && Number.isFinite(step)
+      ? Math.max(3, Math.ceil(Math.log10(largest / step)) + 1)
+      : 3
+  return (value) => {
+    const size = Math.abs(value)
+    const rounded = Number(value.toPrecision(Math.min(digits, 12)))
+    if (size >= 1e5 || (size > 0 && size < 1e-4)) return rounded.toExponential().replace('e+', 'e')
+    return String(rounded)
+  }
 }
 
 function yTickValues(y: YScale, options: LineOptions, height: number): number[] {

@@ -126,6 +126,8 @@ export interface RunPlan {
   /** Mean tokens an example after truncation, and the share of (sampled) examples that are cut. */
   meanTokens: number
   truncated: number
+  /** Share of (sampled) examples with nothing left to learn: an empty side, or a prompt that fills the whole length. */
+  unusable: number
   trainableParameters: number
   /** Estimated from a measured step on this device. */
   seconds: number

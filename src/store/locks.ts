@@ -34,6 +34,20 @@ export function takeLock(name: string): Promise<{ release(): void } | null> {
   })
 }
 
+/** Takes a lock as soon as nobody else has it; it comes late, or never, while another tab is at work. */
+export function waitForLock(name: string): Promise<{ release(): void }> {
+  const locks = lockManager()
+  if (!locks) return Promise.resolve({ release: () => undefined })
+  return new Promise((resolve, reject) => {
+    request(
+      locks,
+      name,
+      { mode: 'exclusive' },
+      () => new Promise<void>((done) => resolve({ release: done })),
+    ).catch(reject)
+  })
+}
+
 async function request<T>(
   locks: LockManager,
   name: string,

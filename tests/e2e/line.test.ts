@@ -23,7 +23,7 @@ const SAMPLES = [
 
 /** How much is trained: enough for the loss to fall, little enough for a machine without a GPU. */
 const EFFORT = {
-  webgpu: { 'Batch size': 4, 'Longest example': 40, Steps: 8, 'Learning rate': 0.02 },
+  webgpu: { 'Batch size': 2, 'Longest example': 160, Steps: 8, 'Learning rate': 0.02 },
   wasm: { 'Batch size': 8, 'Longest example': 64, Steps: 12 },
 }
 
@@ -85,8 +85,7 @@ for (const backend of ['webgpu', 'wasm'] as const) {
         await page.getByText(run.labels![0]!).first().waitFor()
       } else {
         await page
-          .getByLabel(/Longest answer|tokens/i)
-          .first()
+          .getByLabel('Max tokens', { exact: true })
           .fill('8')
         await page.getByRole('button', { name: 'Generate', exact: true }).click()
         await expect.poll(() => page.getByText(/tokens a second/).count(), { timeout: 60_000 }).toBe(2)
@@ -96,7 +95,7 @@ for (const backend of ['webgpu', 'wasm'] as const) {
       await page.getByLabel('Text', { exact: true }).fill(question)
       await page.getByRole('button', { name: 'Explain', exact: true }).click()
       await page
-        .getByRole('heading', { name: /Attention/ })
+        .getByRole('heading', { name: 'Where the model looks' })
         .first()
         .waitFor({ timeout: 60_000 })
 

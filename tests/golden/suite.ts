@@ -167,10 +167,16 @@ export function goldenSuite(title: string, ops: () => Ops, names = GOLDEN_NAMES,
       it(`${task}: loss and gradients`, async () => {
         await withAdapter(adapter, async (store, trainable) => {
           const examples = exampleBatch(examplesOf(batch), pad, model.architecture.context)
-          const loss = lossAndGradients(model, examples, trainable, 1 / examples.labelCount, store.gradients)
+          const { loss, energy } = lossAndGradients(
+            model,
+            examples,
+            trainable,
+            1 / examples.labelCount,
+            store.gradients,
+          )
           examples.dispose()
           const flat = (await store.gradients.flat().data()) as Float32Array
-          const [lossValue] = await readScalars([loss])
+          const [lossValue] = await readScalars([loss, energy])
           expect(Math.abs(lossValue! - batch.loss) / batch.loss).toBeLessThan(ONE_STEP)
           const expected = decodeAll(batch.gradients)
           expect(expected.size).toBe(store.slots.length)

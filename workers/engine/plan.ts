@@ -51,6 +51,7 @@ export class Planner {
     const sample = await rows.examples(places)
     const count = Math.max(1, sample.length)
     const meanTokens = sample.reduce((sum, example) => sum + example.ids.length, 0) / count
+    const unusable = sample.filter((example) => example.problem !== undefined).length / count
     throwIfAborted(signal)
     const labelCount = labels?.length ?? null
     const parameters = initialParameters(base.family, base.model.architecture, config.adapter, labelCount, 0)
@@ -64,9 +65,12 @@ export class Planner {
       steps,
       meanTokens,
       truncated: sample.filter((example) => example.truncated).length / count,
+      unusable,
       trainableParameters: parameters.reduce((sum, { values }) => sum + values.length, 0),
       seconds,
-      sentence: sentence(config, taskConfig, labelCount, rows.rows, steps, seconds, this.#backend()),
+      sentence:
+        sentence(config, taskConfig, labelCount, rows.rows, steps, seconds, this.#backend()) +
+        warning(unusable, config.training.maxLength),
     }
   }
 
@@ -114,9 +118,9 @@ async function measure(
     const score = store.has(SCORE_NAME) ? store.value(SCORE_NAME) : null
     const trainable = { adaptation: storeAdaptation(store, config.adapter), score }
     const started = performance.now()
-    const loss = lossAndGradients(model, batch, trainable, 1 / batch.labelCount, store.gradients)
+    const { loss, energy } = lossAndGradients(model, batch, trainable, 1 / batch.labelCount, store.gradients)
     const norm = store.step({ ...config.training, learningRate: 0, step: 1 })
-    await readScalars([loss, norm])
+    await readScalars([loss, energy, norm])
     return batch.tokenCount / ((performance.now() - started) / 1000)
   } finally {
     batch.dispose()
@@ -155,4 +159,12 @@ function duration(seconds: number): string {
   const minutes = Math.round(seconds / 60)
   if (minutes < 90) return `about ${minutes} minutes`
   return `about ${(seconds / 3600).toFixed(1)} hours`
+}
+
+/** Rows whose prompt fills all the room teach nothing: said before the training, not after. */
+function warning(unusable: number, maxLength: number): string {
+  if (unusable === 0) return ''
+  if (unusable === 1)
+    return ` No row leaves anything to learn within ${maxLength} tokens: raise the longest example.`
+  return ` About ${Math.max(1, Math.round(100 * unusable))}% of the rows leave nothing to learn within ${maxLength} tokens.`
 }

@@ -11,7 +11,7 @@ import type { HistoryEntry, Run, RunConfig, RunEvent, RunRequest, RunStatus } fr
 import { listCheckpoints, readCheckpoint, saveCheckpoint } from '../../src/store/checkpoints.ts'
 import type { Store } from '../../src/store/database.ts'
 import { getDataset } from '../../src/store/datasets.ts'
-import { takeLock } from '../../src/store/locks.ts'
+import { takeLock, waitForLock } from '../../src/store/locks.ts'
 import { keepStorage } from '../../src/store/quota.ts'
 import { appendHistory, getRun, listRuns, putRun, removeRun, truncateHistory } from '../../src/store/runs.ts'
 import { loadSnapshot, packState } from './checkpoint.ts'
@@ -19,6 +19,8 @@ import type { LoadedModel, ModelLibrary } from './models.ts'
 import { DatasetRows, taskOf } from './rows.ts'
 
 const ENDED: readonly RunStatus[] = ['done', 'stopped', 'failed', 'interrupted']
+/** How long the start waits for the locks of the page that was there before. */
+const RELOAD_MILLISECONDS = 2000
 /** Steps between readbacks on a GPU, where one would drain the queue; elsewhere reading costs nothing. */
 const READ_EVERY = { webgpu: 10, wasm: 1, cpu: 1 } as const
 
@@ -57,16 +59,24 @@ export class RunManager {
     this.#options = options
   }
 
-  /** Marks runs that a reload or crash cut short; those of another tab that is still at work are left alone. */
+  /** Marks runs that a reload or crash cut short; those of another tab are marked when that tab ends. */
   async recover(): Promise<void> {
+    const open = (await listRuns(this.#options.store)).filter((run) => !ENDED.includes(run.status))
+    const marked = Promise.all(open.map((run) => this.#recoverRun(run.id)))
+    // A page that is being reloaded gives its locks back a moment later.
+    await Promise.race([marked, new Promise((resolve) => setTimeout(resolve, RELOAD_MILLISECONDS))])
+  }
+
+  async #recoverRun(id: string): Promise<void> {
     const { store } = this.#options
-    for (const run of await listRuns(store)) {
-      if (ENDED.includes(run.status)) continue
-      const lock = await takeLock(lockName(run.id))
-      if (!lock) continue
-      const last = run.checkpoints.at(-1)
-      await putRun(store, { ...run, status: 'interrupted', step: last?.step ?? 0, secondsLeft: null })
-      await truncateHistory(store, run.id, last?.step ?? 0)
+    const lock = await waitForLock(lockName(id))
+    try {
+      const run = await getRun(store, id)
+      if (ENDED.includes(run.status)) return
+      const step = run.checkpoints.at(-1)?.step ?? 0
+      await truncateHistory(store, id, step)
+      await this.#update({ ...run, history: [] }, { status: 'interrupted', step, secondsLeft: null })
+    } finally {
       lock.release()
     }
   }

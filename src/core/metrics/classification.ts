@@ -1,7 +1,11 @@
 // Accuracy, macro-F1 and the confusion matrix, as scikit-learn defines them.
 
 /** confusion[gold][predicted] */
-export function confusionMatrix(gold: readonly number[], predicted: readonly number[], classes: number): number[][] {
+export function confusionMatrix(
+  gold: readonly number[],
+  predicted: readonly number[],
+  classes: number,
+): number[][] {
   const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
   gold.forEach((g, i) => matrix[g]![predicted[i]!]!++)
   return matrix

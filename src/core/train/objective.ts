@@ -1,5 +1,5 @@
 // From a batch of examples to a loss and its gradients: forward through the blocks, the head, and back.
-import { concat, dispose, reshape, scalar, tensor1d, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { concat, dispose, reshape, square, sum, tensor1d, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import { SCORE_NAME, type Adaptation, type GradientSink } from '../nn/adaptation.ts'
 import { tokenBatch, type TokenBatch } from '../nn/batch.ts'
 import type { Transformer } from '../models/transformer.ts'
@@ -86,6 +86,14 @@ function headRows(
   return h
 }
 
+/** What a pass leaves on the device to be read later, both []. */
+export interface StepScalars {
+  loss: Tensor
+  /** Sum of squares of the rows that meet the head. Where it overflows, RMSNorm turns them into zeros (x / infinity):
+   *  the loss looks sound and learns nothing. So it is looked at as the loss is. */
+  energy: Tensor
+}
+
 /** factor x sum of the cross-entropies, as a scalar; its gradients go to the sink. A full step of many micro-batches
  *  uses factor = 1 / (labels of the whole step), so the sum over micro-batches is the mean over labels. */
 export function lossAndGradients(
@@ -94,13 +102,13 @@ export function lossAndGradients(
   trainable: Trainable,
   factor: number,
   sink: GradientSink,
-): Tensor {
+): StepScalars {
   const { ops } = model
   const { adaptation, score } = trainable
   // Without adapters nothing below the head is trained, so no block input is worth keeping.
   const inputs: Tensor[] | undefined = adaptation ? [] : undefined
   const h = headRows(model, batch, adaptation, inputs) // [M, d]
-  const [loss, dx] = tidy(() => {
+  const [loss, energy, dx] = tidy(() => {
     const n = model.norm(h) // [M, d]
     let loss: Tensor
     let dn: Tensor
@@ -115,11 +123,12 @@ export function lossAndGradients(
       loss = result.loss
       dn = result.dh
     }
-    return inputs ? [loss, ops.scatterRows(model.normBackward(dn, h), batch.inverse)] : [loss]
-  }) as [Tensor, Tensor?]
+    const energy = sum(square(h))
+    return inputs ? [loss, energy, ops.scatterRows(model.normBackward(dn, h), batch.inverse)] : [loss, energy]
+  }) as [Tensor, Tensor, Tensor?]
   h.dispose()
   if (inputs && dx) model.backward(dx, inputs, model.pass(batch.tokens, adaptation), sink).dispose()
-  return loss
+  return { loss, energy }
 }
 
 /** The loss alone (factor x sum), and for a classifier its logits [B, C]. */
@@ -149,6 +158,3 @@ export async function readScalars(tensors: Tensor[]): Promise<Float32Array> {
   all.dispose()
   return values
 }
-
-/** A zero to add losses to. */
-export const zero = () => scalar(0)

@@ -12,7 +12,14 @@ import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
 import { ParameterStore, type InitialParameter, type ParameterSnapshot } from '../optim/parameters.ts'
 import type { Turns } from '../turns.ts'
 import { evaluateExamples } from './evaluate.ts'
-import { exampleBatch, lossAndGradients, readScalars, type Example, type Trainable } from './objective.ts'
+import {
+  exampleBatch,
+  lossAndGradients,
+  readScalars,
+  type Example,
+  type StepScalars,
+  type Trainable,
+} from './objective.ts'
 import { RowOrder, stepsPerEpoch, totalSteps } from './plan.ts'
 
 /** Tokenised rows by their place in one part of a dataset. */
@@ -72,6 +79,7 @@ interface Pending {
   learningRate: number
   loss: Tensor
   norm: Tensor
+  energy: Tensor
   tokens: number
 }
 
@@ -91,6 +99,8 @@ export class Trainer {
   #checkpointed = -1
   #pause: { halted: Deferred<void>; released: Deferred<void> } | null = null
   #stopped = false
+  /** Whether any step had a label to learn. */
+  #trained = false
 
   constructor(options: TrainerOptions) {
     this.#options = options
@@ -134,6 +144,7 @@ export class Trainer {
     this.#seconds = state.seconds
     this.#skippedRows = state.skippedRows
     this.#checkpointed = state.step
+    this.#trained = state.step > 0
   }
 
   async state(): Promise<TrainerState> {
@@ -178,6 +189,7 @@ export class Trainer {
         this.#order.microBatches(this.#step).map((places) => train.get(places)),
       )
       await turns.take(() => this.#trainStep(examples))
+      if (!this.#trained && this.#step % perEpoch === 0) throw this.#nothingTrained()
       if (this.#pending.length >= readEvery) await this.#readPending()
 
       const last = this.#step === this.steps
@@ -191,6 +203,7 @@ export class Trainer {
       if (due || last || validationLoss !== undefined) await this.#checkpoint(validationLoss)
     }
     await this.#readPending()
+    if (!this.#trained && this.#step === this.steps) throw this.#nothingTrained()
     if (this.#checkpointed !== this.#step) await this.#checkpoint()
     this.#stopClock()
     this.resume()
@@ -198,9 +211,18 @@ export class Trainer {
   }
 
   dispose(): void {
-    for (const { loss, norm } of this.#pending) dispose([loss, norm])
+    for (const { loss, norm, energy } of this.#pending) dispose([loss, norm, energy])
     this.#pending = []
     this.store.dispose()
+  }
+
+  #nothingTrained(): GraftError {
+    const { maxLength } = this.#options.training
+    return new GraftError(
+      'E_DATASET',
+      `No row leaves anything to learn within ${maxLength} tokens: the prompts alone are as long. Raise the longest example.`,
+      { maxLength },
+    )
   }
 
   #trainStep(microBatches: Example[][]): void {
@@ -217,7 +239,8 @@ export class Trainer {
       for (const batch of batches) batch.dispose()
       return
     }
-    let loss: Tensor | null = null
+    this.#trained = true
+    let sums: StepScalars | null = null
     batches.forEach((batch, micro) => {
       if (batch.labelCount > 0) {
         const dropout = {
@@ -225,17 +248,19 @@ export class Trainer {
           seed: training.seed,
           step: k * training.accumulation + micro,
         }
-        const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, adapter, dropout) }
+        const trainable = {
+          ...this.trainable(),
+          adaptation: storeAdaptation(this.store, adapter, dropout),
+        }
         const part = lossAndGradients(model, batch, trainable, 1 / labelCount, this.store.gradients)
-        const sum: Tensor = loss ? add(loss, part) : part
-        if (loss) dispose([loss, part])
-        loss = sum
+        sums = sums ? added(sums, part) : part
       }
       batch.dispose()
     })
+    const { loss, energy } = sums!
     const norm = this.store.step({ ...training, learningRate, step: k + 1 })
     const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
-    this.#pending.push({ step: this.#step, learningRate, loss: loss!, norm, tokens })
+    this.#pending.push({ step: this.#step, learningRate, loss, energy, norm, tokens })
   }
 
   /** One readback for all steps since the last one. */
@@ -244,7 +269,7 @@ export class Trainer {
     if (pending.length === 0) return
     this.#pending = []
     const values = await this.#options.turns.take(() =>
-      readScalars(pending.flatMap(({ loss, norm }) => [loss, norm])),
+      readScalars(pending.flatMap(({ loss, norm, energy }) => [loss, norm, energy])),
     )
     const now = performance.now()
     const tokensPerSecond =
@@ -252,14 +277,19 @@ export class Trainer {
     this.#lastRead = now
     const entries: HistoryEntry[] = []
     for (const [i, { step, learningRate }] of pending.entries()) {
-      const [loss, gradNorm] = [values[2 * i]!, values[2 * i + 1]!]
-      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+      const [loss, gradNorm, energy] = values.subarray(3 * i) as unknown as [number, number, number]
+      const wrong = [
+        ['loss', loss],
+        ['gradient', gradNorm],
+        ['size of the activations', energy],
+      ].find(([, value]) => !Number.isFinite(value))
+      if (wrong) {
         if (entries.length) await this.#options.hooks.entries(entries)
         throw new GraftError(
           'E_NON_FINITE',
-          `Training stopped at step ${step}: the ${Number.isFinite(loss) ? 'gradient' : 'loss'} is no longer a number. ` +
+          `Training stopped at step ${step}: the ${wrong[0]} is no longer a number. ` +
             `The last good checkpoint is kept. Try a learning rate ten times lower than ${this.#options.training.learningRate}.`,
-          { step, loss, gradNorm },
+          { step, loss, gradNorm, energy },
         )
       }
       entries.push({ step, loss, learningRate, gradNorm, tokensPerSecond })
@@ -323,4 +353,11 @@ function trains(example: Example): boolean {
   return 'label' in example
     ? example.label >= 0 && example.ids.length > 0
     : example.labels.some((label, t) => t > 0 && label >= 0)
+}
+
+/** Sums of two micro-batches; disposes the parts. */
+function added(a: StepScalars, b: StepScalars): StepScalars {
+  const sums = { loss: add(a.loss, b.loss), energy: add(a.energy, b.energy) }
+  dispose([a.loss, a.energy, b.loss, b.energy])
+  return sums
 }

@@ -152,6 +152,13 @@ describe('training loop', () => {
     made.dispose()
   })
 
+  it('stops where activations overflow, though the loss still looks sound', async () => {
+    // Squares above float32's range make RMSNorm return zeros: a loss of exactly ln 3, a gradient of 0.
+    const { made } = trainer({ learningRate: 1e10, warmup: 0, epochs: 20 })
+    await expect(made.run()).rejects.toMatchObject({ code: 'E_NON_FINITE' })
+    made.dispose()
+  })
+
   it('pauses before the next step and goes on', async () => {
     const { made, entries } = trainer({}, {}, {})
     const ended = made.run()
