@@ -88,9 +88,7 @@ for (const backend of ['webgpu', 'wasm'] as const) {
         await page.getByRole('button', { name: 'Predict', exact: true }).click()
         await page.getByText(run.labels![0]!).first().waitFor()
       } else {
-        await page
-          .getByLabel('Max tokens', { exact: true })
-          .fill('8')
+        await page.getByLabel('Max tokens', { exact: true }).fill('8')
         await page.getByRole('button', { name: 'Generate', exact: true }).click()
         await expect.poll(() => page.getByText(/tokens a second/).count(), { timeout: 60_000 }).toBe(2)
       }
@@ -98,10 +96,7 @@ for (const backend of ['webgpu', 'wasm'] as const) {
       await go(page, 'Explain')
       await page.getByLabel('Text', { exact: true }).fill(question)
       await page.getByRole('button', { name: 'Explain', exact: true }).click()
-      await page
-        .getByRole('heading', { name: 'Where the model looks' })
-        .first()
-        .waitFor({ timeout: 60_000 })
+      await page.getByRole('heading', { name: 'Where the model looks' }).first().waitFor({ timeout: 60_000 })
 
       await go(page, 'Export')
       const [download] = await Promise.all([
