@@ -3,13 +3,14 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
 import { headersFor, readHeaders } from './tools/headers.mjs'
+import { offline } from './tools/offline.mjs'
 
 const headers = headersFor(readHeaders(new URL('./public/_headers', import.meta.url)), '/')
 // Hot reloading writes inline styles, which the policy forbids: the dev server sends every header but that one.
 const { 'Content-Security-Policy': _policy, ...devHeaders } = headers
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), offline()],
   server: { headers: devHeaders, strictPort: false },
   preview: { headers },
   worker: { format: 'es' },

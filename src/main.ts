@@ -6,6 +6,7 @@ import { mount } from 'svelte'
 import AppView from './App.svelte'
 import { createGraft } from './client/api.ts'
 import type { GraftApi } from './protocol/api.ts'
+import { keepForOffline, spawn } from './spawn.ts'
 import { App } from './state/app.svelte.ts'
 
 declare global {
@@ -14,8 +15,9 @@ declare global {
   }
 }
 
-const graft = createGraft()
+const graft = createGraft(spawn)
 window.graft = graft
 const app = new App(graft)
 mount(AppView, { target: document.getElementById('app')!, props: { app } })
 void app.start()
+void keepForOffline()

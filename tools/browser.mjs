@@ -52,6 +52,8 @@ export async function openSite({
     url,
     /** Everything that the page reported as an error, policy violations included. */
     errors,
+    /** As if the network were cut. */
+    stopServer: () => server.close(),
     async close() {
       await context.close()
       await server.close()

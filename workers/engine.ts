@@ -42,7 +42,7 @@ const server = serve<EngineCalls, EngineEvent>({
   evaluate: ready((engine, { target, dataset, split }, context) =>
     engine.ask.evaluate(target, dataset, split, context),
   ),
-  attention: ready((engine, { target, text }, context) => engine.ask.attention(target, text, context)),
+  attention: ready((engine, { target, input }, context) => engine.ask.attention(target, input, context)),
   saliency: ready((engine, { target, request }, context) => engine.ask.saliency(target, request, context)),
   exportAdapter: ready((engine, { target }) => engine.exportAdapter(target)),
 })

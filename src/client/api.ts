@@ -5,7 +5,6 @@ import type { DataCalls, DataEvent, EngineCalls, EngineEvent } from '../protocol
 import { GraftError } from '../protocol/errors.ts'
 import type { CallOptions } from '../protocol/progress.ts'
 import type { SplitConfig } from '../protocol/data.ts'
-import { spawnData, spawnEngine } from './spawn.ts'
 import { WorkerHandle } from './workerHandle.ts'
 
 const DEFAULT_SPLIT: SplitConfig = { train: 0.8, validation: 0.1, test: 0.1, seed: 42 }
@@ -18,9 +17,15 @@ function separate<T extends object>(
   return { call: { ...(signal && { signal }), ...(onProgress && { onProgress }) }, rest }
 }
 
-export function createGraft(): GraftApi {
-  const engine = new WorkerHandle<EngineCalls, EngineEvent>('The engine', spawnEngine)
-  const data = new WorkerHandle<DataCalls, DataEvent>('The data worker', spawnData)
+/** How to start the two workers; the page decides where their scripts are. */
+export interface Spawn {
+  engine(): Worker
+  data(): Worker
+}
+
+export function createGraft(spawn: Spawn): GraftApi {
+  const engine = new WorkerHandle<EngineCalls, EngineEvent>('The engine', spawn.engine)
+  const data = new WorkerHandle<DataCalls, DataEvent>('The data worker', spawn.data)
 
   const ready = Promise.all([engine.call('info', {}), data.call('listDatasets', {})]).then(() => undefined)
   // Whoever awaits `ready` gets the error; nobody has to.
@@ -86,7 +91,7 @@ export function createGraft(): GraftApi {
     evaluate: (target, { dataset, split = 'test' }, options) =>
       engine.call('evaluate', { target, dataset, split }, options),
     explain: {
-      attention: (target, { text }, options) => engine.call('attention', { target, text }, options),
+      attention: (target, input, options) => engine.call('attention', { target, input }, options),
       saliency: (target, request, options) => engine.call('saliency', { target, request }, options),
     },
     export: {

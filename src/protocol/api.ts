@@ -1,7 +1,7 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
 import type { Dataset, ImportOptions, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
-import type { AttentionResult, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { ModelInfo, ModelSource, Precision, Tokens } from './model.ts'
 import type { CallOptions } from './progress.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
@@ -65,7 +65,7 @@ export interface GraftApi {
     options?: CallOptions,
   ): Promise<Evaluation>
   explain: {
-    attention(target: Target, input: { text: string }, options?: CallOptions): Promise<AttentionResult>
+    attention(target: Target, input: ExplainInput, options?: CallOptions): Promise<AttentionResult>
     saliency(target: Target, request: SaliencyRequest, options?: CallOptions): Promise<SaliencyResult>
   }
   export: {

@@ -1,7 +1,7 @@
 // What the two workers can do, by name: the contract between the page and the workers.
 import type { Dataset, ImportOptions, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
 import type { WireError } from './errors.ts'
-import type { AttentionResult, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { ModelInfo, ModelSource, Precision, Tokens } from './model.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
@@ -49,7 +49,7 @@ export interface EngineCalls {
   /** Progress carries the text so far while it streams. */
   generate(args: { target: Target; request: GenerateRequest }): GenerateResult
   evaluate(args: { target: Target; dataset: string; split: SplitName }): Evaluation
-  attention(args: { target: Target; text: string }): AttentionResult
+  attention(args: { target: Target; input: ExplainInput }): AttentionResult
   saliency(args: { target: Target; request: SaliencyRequest }): SaliencyResult
   exportAdapter(args: { target: Target }): Blob
 }

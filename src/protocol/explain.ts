@@ -1,4 +1,8 @@
 // Explanations as numbers; the Explain view and scripts draw or test the same ones.
+import type { Message } from './target.ts'
+
+/** What is read: a text as it stands, or messages in the model's chat template, up to where its answer begins. */
+export type ExplainInput = { text: string } | { messages: Message[] }
 
 export interface AttentionResult {
   tokens: string[]
@@ -11,8 +15,9 @@ export interface AttentionResult {
 
 export type SaliencyMethod = 'gradientNorm' | 'gradientXInput' | 'smoothGrad' | 'integratedGradients'
 
-export interface SaliencyRequest {
-  text: string
+export type SaliencyRequest = ExplainInput & SaliencyOptions
+
+export interface SaliencyOptions {
   method: SaliencyMethod
   /** A label's name or index (classify), a token id (language model); default: the most likely one. */
   output?: string | number

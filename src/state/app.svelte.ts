@@ -1,6 +1,7 @@
 // The whole state of the page, made once around the scripting API. Views get it from the context and use nothing else.
 import type { GraftApi } from '../protocol/api.ts'
 import { asGraftError, type GraftError } from '../protocol/errors.ts'
+import { keepStorage } from '../store/quota.ts'
 import { Datasets } from './datasets.svelte.ts'
 import { looksLikeModel } from './dropped.ts'
 import { Engine } from './engine.svelte.ts'
@@ -41,6 +42,8 @@ export class App {
       const asks = kind === 'predict' || kind === 'explain' || kind === 'generate' || kind === 'evaluate'
       if (asks && !this.models.current?.loaded) void this.models.refreshQuietly()
     }
+    // The first thing worth keeping: the browser is asked, once, not to clear this site by itself. Only a page may ask.
+    api.datasets.subscribe(() => void keepStorage())
     addEventListener('beforeunload', (event) => {
       if (this.runs.active?.info.status === 'running') event.preventDefault()
     })

@@ -1,6 +1,7 @@
 // Which device computes, why, and how much memory is in use.
 import type { GraftApi } from '../protocol/api.ts'
 import type { BackendName, EngineInfo } from '../protocol/engine.ts'
+import { fromWire, type GraftError } from '../protocol/errors.ts'
 import type { Notices } from './notices.svelte.ts'
 
 /** Memory is asked for this often while the page is visible, in milliseconds. */
@@ -17,12 +18,14 @@ export class Engine {
   switching = $state<BackendName | 'auto' | null>(null)
   readonly #api: GraftApi
   readonly #notices: Notices
+  readonly #said = new Set<string>()
 
   constructor(api: GraftApi, notices: Notices) {
     this.#api = api
     this.#notices = notices
     api.engine.subscribe((event) => {
       if (event.type === 'info') this.info = event.info
+      if (event.type === 'fault') this.#fault(fromWire(event.error))
     })
     setInterval(() => {
       if (this.info && !document.hidden && !this.switching) void this.refresh()
@@ -35,6 +38,13 @@ export class Engine {
     } catch {
       // The call that needs the engine will say why it does not answer.
     }
+  }
+
+  /** A broken shader reports itself at every dispatch; it is said once. */
+  #fault(error: GraftError): void {
+    if (this.#said.has(error.message)) return
+    this.#said.add(error.message)
+    this.#notices.fail('The GPU reported a fault', error)
   }
 
   async use(backend: BackendName | 'auto'): Promise<void> {

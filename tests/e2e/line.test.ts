@@ -144,3 +144,20 @@ it('a run that a reload cut short is listed as interrupted and goes on from its 
   expect(done.status).toBe('done')
   expect(done.history.map((entry) => entry.step)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1))
 })
+
+it('opens and answers without a network after the first visit', async () => {
+  site = await openSite({ gpu: false })
+  const { page } = site
+  const ask = () =>
+    page.evaluate(async () => {
+      await window.graft.ready
+      const model = await window.graft.models.load({ builtin: 'graft-7m' })
+      const { logits } = await window.graft.logits({ model: model.id }, { text: 'Once upon a time' })
+      return Array.from(logits.slice(0, 8))
+    })
+  const before = await ask()
+  await page.evaluate(() => navigator.serviceWorker.ready)
+  await site.stopServer()
+  await page.reload()
+  expect(await ask()).toEqual(before)
+})

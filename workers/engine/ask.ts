@@ -12,7 +12,12 @@ import type { Turns } from '../../src/core/turns.ts'
 import { renderPrompt } from '../../src/data/templates.ts'
 import type { SplitName } from '../../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
-import type { AttentionResult, SaliencyRequest, SaliencyResult } from '../../src/protocol/explain.ts'
+import type {
+  AttentionResult,
+  ExplainInput,
+  SaliencyRequest,
+  SaliencyResult,
+} from '../../src/protocol/explain.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type {
   Evaluation,
@@ -168,9 +173,10 @@ export class Ask {
     })
   }
 
-  attention(target: Target, text: string, context: CallContext): Promise<AttentionResult> {
-    return this.#with(target, async ({ base, trainable }) => {
-      const ids = base.tokenizer.encode(text)
+  attention(target: Target, input: ExplainInput, context: CallContext): Promise<AttentionResult> {
+    return this.#with(target, async (resolved) => {
+      const { base, trainable } = resolved
+      const ids = inputIds(resolved, input)
       checkIds(ids, base.model.architecture)
       const { layers, heads } = base.model.architecture
       const weights = await this.#parts.turns.take(() =>
@@ -188,9 +194,10 @@ export class Ask {
   }
 
   saliency(target: Target, request: SaliencyRequest, context: CallContext): Promise<SaliencyResult> {
-    return this.#with(target, async ({ base, trainable, labels }) => {
+    return this.#with(target, async (resolved) => {
+      const { base, trainable, labels } = resolved
       const { turns } = this.#parts
-      const ids = base.tokenizer.encode(request.text)
+      const ids = inputIds(resolved, request)
       checkIds(ids, base.model.architecture)
       const nameOf = (index: number) => (labels ? labels[index]! : base.tokenizer.tokens([index])[0]!)
       const { shape, logits } = await turns.take(() => inspectLogits(base.model, ids, trainable, base.padId))
@@ -315,6 +322,13 @@ export class Ask {
     const total = confusion.flat().reduce((sum, n) => sum + n, 0)
     return confusion[labels.indexOf(frequent)]!.reduce((sum, n) => sum + n, 0) / total
   }
+}
+
+/** Token ids of what is to be explained. */
+function inputIds({ base, taskConfig }: ResolvedTarget, input: ExplainInput): number[] {
+  return 'messages' in input
+    ? renderPrompt(taskConfig, base.tokenizer, input.messages).ids
+    : base.tokenizer.encode(input.text)
 }
 
 /** Softmax of logits as a named prediction. */

@@ -52,6 +52,13 @@ function siteRoot(): URL {
   return new URL(import.meta.env.BASE_URL, self.location.origin)
 }
 
+/** The id under which a source is stored; null for files, which are always new. */
+export function storedId(source: ModelSource): string | null {
+  if ('builtin' in source) return source.builtin
+  if ('hub' in source) return `hub/${source.hub}@${source.revision ?? 'main'}`
+  return null
+}
+
 export async function offer(source: ModelSource): Promise<Offer> {
   if ('builtin' in source) return embeddedOffer(source.builtin)
   if ('hub' in source) return hubOffer(source.hub, source.revision ?? 'main')
@@ -87,7 +94,7 @@ function hubOffer(repository: string, revision: string): Offer {
       { hub: repository },
     )
   return {
-    id: `hub/${repository}@${revision}`,
+    id: storedId({ hub: repository, revision })!,
     name: repository.split('/').pop()!,
     source: { hub: repository, revision },
     async find(name, signal) {

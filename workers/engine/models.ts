@@ -22,7 +22,14 @@ import {
   writeModelFile,
 } from '../../src/store/models.ts'
 import { keepStorage } from '../../src/store/quota.ts'
-import { embeddedModels, offer, type EmbeddedModel, type Offer, type OfferedFile } from './modelFiles.ts'
+import {
+  embeddedModels,
+  offer,
+  storedId,
+  type EmbeddedModel,
+  type Offer,
+  type OfferedFile,
+} from './modelFiles.ts'
 import { secondsLeft } from './time.ts'
 
 /** Files that are taken where they exist, besides config.json, tokenizer.json and the weights. */
@@ -73,8 +80,10 @@ export class ModelLibrary {
       throw new GraftError('E_ARGUMENT', `Precision "${String(precision)}" is not available. Use "f32".`, {
         precision,
       })
-    const offered = await offer(source)
-    const record = (await findModel(this.#store, offered.id)) ?? (await this.#fetch(offered, context))
+    // What is stored needs no network, not even to look up what is on offer.
+    const id = storedId(source)
+    const known = id === null ? undefined : await findModel(this.#store, id)
+    const record = known ?? (await this.#fetch(await offer(source), context))
     const { info } = await this.use(record.id, context)
     // One base at a time on the device, and the one that is being trained.
     this.unloadAll([info.id, ...this.#inUse()])

@@ -91,6 +91,11 @@ export class RunManager {
     return this.#live?.run.config.model ?? null
   }
 
+  /** The device reported a fault: the run that is training ends with it, and can be resumed from its checkpoint. */
+  fault(error: GraftError): void {
+    this.#live?.trainer.fail(error)
+  }
+
   get busy(): boolean {
     return this.#line.length > 0
   }

@@ -200,6 +200,7 @@ export class EngineService {
 
   #fault(error: GraftError): void {
     this.#emit({ type: 'fault', error: { code: error.code, message: error.message, details: error.details } })
+    this.#parts?.runs.fault(error)
     if (error.code !== 'E_DEVICE_LOST') return
     this.#lost = error
     this.#starting = null

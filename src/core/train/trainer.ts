@@ -99,6 +99,7 @@ export class Trainer {
   #checkpointed = -1
   #pause: { halted: Deferred<void>; released: Deferred<void> } | null = null
   #stopped = false
+  #fault: GraftError | null = null
   /** Whether any step had a label to learn. */
   #trained = false
 
@@ -174,6 +175,12 @@ export class Trainer {
     this.resume()
   }
 
+  /** Ends with this error before the next step: what was computed since the fault cannot be trusted. */
+  fail(error: GraftError): void {
+    this.#fault ??= error
+    this.resume()
+  }
+
   /** Trains to the end. Throws E_NON_FINITE at the first loss or gradient that is no number; the weights then are
    *  those before that step, and earlier checkpoints are untouched. */
   async run(): Promise<TrainerOutcome> {
@@ -185,6 +192,7 @@ export class Trainer {
     while (this.#step < this.steps && !this.#stopped) {
       if (this.#pause) await this.#waitWhilePaused()
       if (this.#stopped) break
+      if (this.#fault) throw this.#fault
       const examples = await Promise.all(
         this.#order.microBatches(this.#step).map((places) => train.get(places)),
       )
@@ -324,6 +332,7 @@ export class Trainer {
 
   async #checkpoint(validationLoss?: number): Promise<void> {
     await this.#readPending()
+    if (this.#fault) throw this.#fault
     const state = await this.#options.turns.take(() => this.state())
     await this.#options.hooks.checkpoint(state, validationLoss)
     this.#checkpointed = this.#step
