@@ -35,7 +35,7 @@ const workerZones = {
 }
 
 export default ts.config(
-  { ignores: ['dist', 'node_modules', 'tests/output', 'public'] },
+  { ignores: ['dist', 'node_modules', '.cache', 'tests/output', 'public'] },
   js.configs.recommended,
   ...ts.configs.strict,
   ...svelte.configs.recommended,

@@ -18,7 +18,7 @@ export class Engine {
   switching = $state<BackendName | 'auto' | null>(null)
   readonly #api: GraftApi
   readonly #notices: Notices
-  readonly #said = new Set<string>()
+  #said: string[] = []
 
   constructor(api: GraftApi, notices: Notices) {
     this.#api = api
@@ -42,8 +42,8 @@ export class Engine {
 
   /** A broken shader reports itself at every dispatch; it is said once. */
   #fault(error: GraftError): void {
-    if (this.#said.has(error.message)) return
-    this.#said.add(error.message)
+    if (this.#said.includes(error.message)) return
+    this.#said.push(error.message)
     this.#notices.fail('The GPU reported a fault', error)
   }
 
