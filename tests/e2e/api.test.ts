@@ -134,6 +134,29 @@ describe('scripting API', () => {
     expect(tensors.size).toBe(2 * 2 * 2 + 1)
   })
 
+  it('runs wait in line, and one that waits can be stopped or removed', async () => {
+    const { page } = site
+    const model = await loadTiny(page)
+    const seen = await page.evaluate(
+      async ([model, csv]) => {
+        const { graft } = window
+        const dataset = await graft.datasets.import(new File([csv], 'moods.csv'))
+        await graft.datasets.configure(dataset.id, dataset.suggestion!)
+        const start = () =>
+          graft.runs.start({ dataset: dataset.id, model, training: { steps: 3, batchSize: 2, maxLength: 8 } })
+        const [first, second, third] = [await start(), await start(), await start()]
+        await graft.runs.stop(second)
+        await graft.runs.remove(third)
+        const stopped = (await graft.runs.get(second)).status
+        const done = (await graft.runs.wait(first)).status
+        const left = (await graft.runs.list()).some((run) => run.id === third)
+        return { stopped, done, left }
+      },
+      [model, SMALL] as const,
+    )
+    expect(seen).toEqual({ stopped: 'stopped', done: 'done', left: false })
+  })
+
   it('the same seed gives the same answer', async () => {
     const { page } = site
     const model = await loadTiny(page)

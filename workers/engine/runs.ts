@@ -224,9 +224,19 @@ export class RunManager {
   async stop(id: string): Promise<void> {
     const waiting = this.#line.find((entry) => entry.id === id)
     if (!waiting) throw new GraftError('E_ARGUMENT', 'This run is not training.', { run: id })
-    waiting.cancelled = true
-    this.live(id)?.trainer.stop()
-    await this.#ended.get(id)?.promise
+    const ended = this.#ended.get(id)
+    if (waiting === this.#line[0]) {
+      waiting.cancelled = true
+      this.live(id)?.trainer.stop()
+      await ended?.promise
+      return
+    }
+    // It has not begun: it leaves the line at once.
+    this.#line = this.#line.filter((entry) => entry !== waiting)
+    const run = await getRun(this.#options.store, id)
+    await this.#update(run, { status: 'stopped' })
+    this.#ended.delete(id)
+    ended?.resolve(run)
   }
 
   async list(): Promise<Run[]> {
