@@ -16,6 +16,8 @@ export interface EncodeOptions {
 export interface TextTokenizer {
   /** Entries of the vocabulary, added tokens included. */
   readonly size: number
+  /** The largest id of the vocabulary; a vocabulary may have holes, so this can be above `size`. */
+  readonly largestId: number
   readonly bosId: number | null
   readonly eosId: number | null
   /** The padding token; where the model has none, the end token stands in. */
@@ -79,11 +81,13 @@ export function loadTokenizer(
     return code < 0x80 ? String.fromCharCode(code) : REPLACEMENT
   }
 
+  const vocabulary = inner.get_vocab()
   const [prefixIds, suffixIds] = around(encode('a', true), encode('a', false))
   const endIds = [eosId, chat ? terminatorId(chat, inner) : null].filter((id): id is number => id !== null)
 
   return {
-    size: inner.get_vocab().size,
+    size: vocabulary.size,
+    largestId: Array.from(vocabulary.values()).reduce((largest, id) => Math.max(largest, id), -1),
     bosId: idOf(config.bos_token),
     eosId,
     padId: idOf(config.pad_token) ?? eosId,

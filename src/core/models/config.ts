@@ -1,6 +1,14 @@
 // Reading a config.json that we did not write: every field checked, every refusal by name.
 import { GraftError } from '../../protocol/errors.ts'
 
+/** A value from a file as it may stand in a message: short, whatever the file holds. */
+export function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  const text = JSON.stringify(value) ?? 'missing'
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+}
+
 export class ConfigReader {
   readonly #family: string
   readonly #config: Record<string, unknown>
@@ -10,17 +18,19 @@ export class ConfigReader {
     this.#config = config
   }
 
-  number(name: string, fallback: number): number {
+  /** A finite number above zero. */
+  positive(name: string, fallback: number): number {
     const value = this.#config[name] ?? fallback
-    if (typeof value !== 'number' || !Number.isFinite(value)) this.#wrong(name, 'a number', value)
+    if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
+      this.#wrong(name, 'a number above 0', value)
     return value as number
   }
 
-  /** A positive whole number. */
-  size(name: string, fallback?: number): number {
+  /** A whole number from 1 to `max`: what is above no real model has, and would only fill the memory. */
+  size(name: string, fallback: number | undefined, max: number): number {
     const value = this.#config[name] ?? fallback
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1)
-      this.#wrong(name, 'a positive whole number', value)
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > max)
+      this.#wrong(name, `a whole number from 1 to ${max}`, value)
     return value as number
   }
 
@@ -54,16 +64,14 @@ export class ConfigReader {
   refuse(name: string, value: unknown): never {
     throw new GraftError(
       'E_MODEL_UNSUPPORTED',
-      `This ${this.#family} model sets ${name} to ${JSON.stringify(value)}, which Graft does not support yet. Choose another base.`,
-      { field: name, value },
+      `This ${this.#family} model sets ${name} to ${shown(value)}, which Graft does not support yet. Choose another base.`,
+      { field: name, value: shown(value) },
     )
   }
 
   #wrong(name: string, wanted: string, value: unknown): never {
-    throw new GraftError(
-      'E_MODEL_FILES',
-      `config.json: ${name} must be ${wanted}, but is ${JSON.stringify(value) ?? 'missing'}.`,
-      { field: name },
-    )
+    throw new GraftError('E_MODEL_FILES', `config.json: ${name} must be ${wanted}, but is ${shown(value)}.`, {
+      field: name,
+    })
   }
 }

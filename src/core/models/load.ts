@@ -1,6 +1,8 @@
 // From checkpoint tensors to a model on the device, one tensor at a time.
-import { tensor1d, tensor2d } from '@tensorflow/tfjs-core'
-import { GraftError } from '../../protocol/errors.ts'
+import { tensor1d, tensor2d, type Tensor } from '@tensorflow/tfjs-core'
+import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
+import { releaseFreeBuffers } from '../backend/memory.ts'
+import { uploadNow } from '../backend/upload.ts'
 import { Block, TARGETS, type TargetName } from '../nn/block.ts'
 import { Linear } from '../nn/linear.ts'
 import { ropeTable } from '../nn/rope.ts'
@@ -72,7 +74,10 @@ export function checkTensors(family: Family, architecture: Architecture, source:
   }
 }
 
-/** Loads every tensor in turn; `onTensor` is told how many of how many are there. Frees everything if it is aborted. */
+/**
+ * Loads every tensor in turn; `onTensor` is told how many of how many are there. Frees everything if it fails.
+ * Throws E_MODEL_FILES, E_FORMAT, E_HASH from the source, E_MEMORY where the device has no room, E_ABORTED.
+ */
 export async function loadTransformer(
   family: Family,
   architecture: Architecture,
@@ -85,21 +90,21 @@ export async function loadTransformer(
   const { names } = family
   const total = expectedTensors(family, architecture).size
   const made: { dispose(): void }[] = []
-  const vector = async (name: string) => {
-    const values = await read(name)
-    const tensor = tensor1d(values)
+  const place = async <T extends Tensor>(tensor: T): Promise<T> => {
     made.push(tensor)
+    await uploadNow('Loading the weights', tensor)
     return tensor
   }
+  const vector = async (name: string) => place(tensor1d(await read(name)))
   const matrix = async (name: string): Promise<FrozenMatrix> => {
     const [rows, columns] = source.shape(name) as [number, number]
-    const data = tensor2d(await read(name), [rows, columns])
-    made.push(data)
+    const data = await place(tensor2d(await read(name), [rows, columns]))
     return { kind: 'f32', shape: [rows, columns], data }
   }
   const read = async (name: string) => {
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     const values = await source.read(name)
+    throwIfAborted(signal)
     onTensor(made.length + 1, total)
     return values
   }
@@ -125,9 +130,13 @@ export async function loadTransformer(
     const finalNorm = await vector(names.finalNorm)
     const head = architecture.tiedHead ? embedding : await matrix(names.head)
     const rope = ropeTable(architecture.context, architecture.headSize, architecture.ropeTheta)
+    made.push(rope.cos, rope.sin)
+    for (const table of [rope.cos, rope.sin]) await uploadNow('Loading the weights', table)
+    throwIfAborted(signal)
     return new Transformer(architecture, ops, { embedding, blocks, finalNorm, head, rope })
   } catch (error) {
     for (const tensor of made) tensor.dispose()
+    releaseFreeBuffers()
     throw error
   }
 }

@@ -1,6 +1,7 @@
 // The model families that Graft knows: one line each.
 import { GraftError } from '../../protocol/errors.ts'
 import type { Architecture, Family } from './architecture.ts'
+import { shown } from './config.ts'
 import { llama } from './llama/index.ts'
 
 const FAMILIES: Family[] = [llama]
@@ -17,8 +18,8 @@ export function recogniseModel(config: unknown): { family: Family; architecture:
   if (!family)
     throw new GraftError(
       'E_MODEL_UNSUPPORTED',
-      `Graft does not support models of type ${JSON.stringify(modelType) ?? 'unknown'}. Supported: ${FAMILIES.map((known) => known.modelType).join(', ')}.`,
-      { modelType },
+      `Graft does not support models of type ${shown(modelType)}. Supported: ${FAMILIES.map((known) => known.modelType).join(', ')}.`,
+      { modelType: shown(modelType) },
     )
   const architecture = family.parseConfig(config as Record<string, unknown>)
   if (architecture.headSize % 2 !== 0)
