@@ -1,5 +1,5 @@
 // Where a base's files come from: the embedded models beside the site, the Hub, or files from the user's disk.
-import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
+import { asGraftError, GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import type { ModelInfo, ModelSource } from '../../src/protocol/model.ts'
 import { pieces, type ByteSource } from '../../src/store/chunks.ts'
 
@@ -39,12 +39,35 @@ let index: Promise<EmbeddedModel[]> | null = null
 
 /** The bases that come with the site. */
 export function embeddedModels(): Promise<EmbeddedModel[]> {
-  index ??= fetchOk(new URL('models/index.json', siteRoot()), {})
-    .then((response) => response.json())
-    .then((json: { models: EmbeddedModel[] }) => json.models)
+  index ??= fetchIndex(new URL('models/index.json', siteRoot()))
   // A failed look is repeated next time.
   index.catch(() => (index = null))
   return index
+}
+
+async function fetchIndex(url: URL): Promise<EmbeddedModel[]> {
+  const response = await fetchOk(url, {})
+  let text: string
+  try {
+    text = await response.text()
+  } catch (cause) {
+    throw cut(url, cause)
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    // Hosts answer with a page of theirs where a file is missing.
+    json = null
+  }
+  const models: unknown = Object(json).models
+  if (!Array.isArray(models))
+    throw new GraftError(
+      'E_NETWORK',
+      `${url.host} answered ${url.pathname} with something that is not the list of built-in models. Reload the page; if that does not help, the site is not completely installed.`,
+      { url: url.href },
+    )
+  return models as EmbeddedModel[]
 }
 
 /** The address of the site: this worker's script is in its assets folder (or, in development, at its root). */
@@ -133,7 +156,28 @@ async function download(url: URL, signal: AbortSignal): Promise<ByteSource> {
   const response = await fetchOk(url, { signal })
   if (!response.body)
     throw new GraftError('E_NETWORK', `${url.host} sent an empty answer for ${url.pathname}. Try again.`)
-  return pieces(response.body)
+  return arriving(url, response.body, signal)
+}
+
+/** The pieces of a download, whose failures are told as such. */
+async function* arriving(url: URL, body: ReadableStream<Uint8Array>, signal: AbortSignal) {
+  try {
+    yield* pieces(body)
+  } catch (cause) {
+    throwIfAborted(signal)
+    throw cut(url, cause)
+  }
+}
+
+/** A connection that ended too early, as E_NETWORK; an abort as E_ABORTED. */
+function cut(url: URL, cause: unknown): GraftError {
+  if (cause instanceof Error && cause.name === 'AbortError') return asGraftError(cause)
+  return new GraftError(
+    'E_NETWORK',
+    `The download of ${url.pathname.split('/').at(-1)} was cut. Try again.`,
+    { url: url.href },
+    { cause },
+  )
 }
 
 function fetchOk(url: URL, init: RequestInit): Promise<Response>

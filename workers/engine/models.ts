@@ -1,41 +1,23 @@
 // The library of bases: what is embedded, what is stored in this browser, and what is on the device right now.
+// Callers that work with a base over several steps hold it; a base that nobody holds makes room for the next one.
+import { releaseFreeBuffers } from '../../src/core/backend/memory.ts'
+import type { Family } from '../../src/core/models/architecture.ts'
 import { loadTransformer } from '../../src/core/models/load.ts'
-import { countParameters, type Architecture, type Family } from '../../src/core/models/architecture.ts'
-import { recogniseModel } from '../../src/core/models/registry.ts'
 import type { Transformer } from '../../src/core/models/transformer.ts'
-import { openWeights, type ByteFile } from '../../src/core/models/weights.ts'
-import { TARGETS } from '../../src/core/nn/block.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
-import { loadTokenizer, type TextTokenizer } from '../../src/data/tokenizer.ts'
-import { GraftError } from '../../src/protocol/errors.ts'
+import type { TextTokenizer } from '../../src/data/tokenizer.ts'
+import { asGraftError, GraftError, throwIfAborted, type ErrorCode } from '../../src/protocol/errors.ts'
 import type { ModelInfo, ModelSource, Precision } from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
-import { deleteBlob, readRange, verifyBlob } from '../../src/store/chunks.ts'
-import type { ModelFile, ModelRecord, Store } from '../../src/store/database.ts'
-import { whileWriting } from '../../src/store/locks.ts'
-import {
-  findModel,
-  listModels,
-  putModel,
-  readModelFile,
-  removeModel,
-  writeModelFile,
-} from '../../src/store/models.ts'
-import { keepStorage } from '../../src/store/quota.ts'
-import {
-  embeddedModels,
-  offer,
-  storedId,
-  type EmbeddedModel,
-  type Offer,
-  type OfferedFile,
-} from './modelFiles.ts'
+import type { ModelRecord, Store } from '../../src/store/database.ts'
+import { waitForLock } from '../../src/store/locks.ts'
+import { findModel, listModels, removeModel } from '../../src/store/models.ts'
+import { fetchModel } from './fetchModel.ts'
+import { embeddedModels, offer, storedId, type Offer } from './modelFiles.ts'
+import { embeddedInfo } from './modelInfo.ts'
+import { readModel } from './readModel.ts'
+import { SharedWork } from './sharedWork.ts'
 import { secondsLeft } from './time.ts'
-
-/** Files that are taken where they exist, besides config.json, tokenizer.json and the weights. */
-const OPTIONAL_FILES = ['tokenizer_config.json', 'generation_config.json', 'chat_template.jinja', 'README.md']
-const WEIGHTS = 'model.safetensors'
-const WEIGHTS_INDEX = 'model.safetensors.index.json'
 
 export interface LoadedModel {
   info: ModelInfo
@@ -47,18 +29,36 @@ export interface LoadedModel {
   endIds: ReadonlySet<number>
 }
 
+/** A base that stays on the device until it is released. */
+export interface HeldModel {
+  base: LoadedModel
+  /** Call it once the work is over; again does nothing. */
+  release(): void
+}
+
+interface Resident {
+  base: LoadedModel
+  holders: number
+  /** No longer offered; its memory is freed with the last holder. */
+  gone: boolean
+}
+
+/** What is wrong with the files themselves: trying again with the same ones cannot help. */
+const UNUSABLE: readonly ErrorCode[] = ['E_MODEL_FILES', 'E_MODEL_UNSUPPORTED', 'E_FORMAT', 'E_HASH']
+
 export class ModelLibrary {
   readonly #store: Store
   readonly #ops: () => Ops
-  readonly #inUse: () => string[]
-  readonly #loaded = new Map<string, LoadedModel>()
-  readonly #loading = new Map<string, Promise<LoadedModel>>()
+  readonly #resident = new Map<string, Resident>()
+  /** How many calls are waiting for a base to come; it must not go between its arrival and their turn. */
+  readonly #wanted = new Map<string, number>()
+  readonly #bringing = new SharedWork<Resident>()
+  /** Counts the devices: a base whose weights began on one must not end on the next. */
+  #device = 0
 
-  /** `inUse` names the bases that must stay on the device. */
-  constructor(store: Store, ops: () => Ops, inUse: () => string[]) {
+  constructor(store: Store, ops: () => Ops, _inUse?: () => string[]) {
     this.#store = store
     this.#ops = ops
-    this.#inUse = inUse
   }
 
   /** Embedded bases first, then those the user brought. */
@@ -70,321 +70,199 @@ export class ModelLibrary {
       .map(embeddedInfo)
     return [...missing, ...stored.map((record) => record.info)].map((info) => ({
       ...info,
-      loaded: this.#loaded.has(info.id),
+      loaded: this.#resident.has(info.id),
     }))
   }
 
-  /** Brings a base into this browser, if it is not there yet, and onto the device. */
+  /**
+   * Brings a base into this browser, if it is not there yet, and onto the device, from which all others go that nobody
+   * holds. Throws E_NETWORK, E_STORAGE, E_MEMORY, E_ABORTED; E_MODEL_FILES, E_MODEL_UNSUPPORTED, E_FORMAT and E_HASH
+   * where the files cannot be used, and then keeps nothing of what it fetched.
+   */
   async load(source: ModelSource, precision: Precision = 'f32', context: CallContext): Promise<ModelInfo> {
     if (precision !== 'f32')
       throw new GraftError('E_ARGUMENT', `Precision "${String(precision)}" is not available. Use "f32".`, {
         precision,
       })
-    // What is stored needs no network, not even to look up what is on offer.
-    const id = storedId(source)
-    const known = id === null ? undefined : await findModel(this.#store, id)
-    const record = known ?? (await this.#fetch(await offer(source), context))
-    const { info } = await this.use(record.id, context)
-    // One base at a time on the device, and the one that is being trained.
-    this.unloadAll([info.id, ...this.#inUse()])
-    return info
+    // Dropped files are a new model every time; what has a name may be here already, and then needs no network.
+    const named = storedId(source)
+    const dropped = named === null ? await offer(source) : null
+    const id = named ?? dropped!.id
+    const find = async () => dropped ?? (await offer(source))
+    return this.#bring(id, context, find, ({ base }) => {
+      this.#unloadOthers(id)
+      return base.info
+    })
   }
 
-  /** A base on the device; loads it from this browser's storage if needed. Throws E_NOT_FOUND. */
-  async use(id: string, context?: CallContext): Promise<LoadedModel> {
-    const loaded = this.#loaded.get(id)
-    if (loaded) return loaded
-    let loading = this.#loading.get(id)
-    if (!loading) {
-      loading = this.#open(id, context).finally(() => this.#loading.delete(id))
-      this.#loading.set(id, loading)
-    }
-    return loading
+  /**
+   * A base for a short look, such as at its tokenizer: its weights may be gone after the next `await`.
+   * Loads it if needed. Throws E_NOT_FOUND, and what `load` throws.
+   */
+  use(id: string, context?: CallContext): Promise<LoadedModel> {
+    return this.#bring(id, context, undefined, ({ base }) => base)
   }
 
+  /** A base that stays on the device until `release`. Loads it if needed. Throws E_NOT_FOUND, and what `load` throws. */
+  hold(id: string, context?: CallContext): Promise<HeldModel> {
+    return this.#bring(id, context, undefined, (resident) => {
+      resident.holders++
+      let held = true
+      const release = () => {
+        if (!held) return
+        held = false
+        resident.holders--
+        if (resident.gone && resident.holders === 0) free(resident)
+      }
+      return { base: resident.base, release }
+    })
+  }
+
+  /** Removes a base from this browser; work that holds it can end. */
   async remove(id: string): Promise<void> {
+    this.#bringing.cancel(id, new GraftError('E_ABORTED', 'The model was removed while it was being loaded.'))
     this.unload(id)
     await removeModel(this.#store, id)
   }
 
+  /** Takes a base off the device: now, or when its last holder releases it. */
   unload(id: string): void {
-    this.#loaded.get(id)?.model.dispose()
-    this.#loaded.delete(id)
+    const resident = this.#resident.get(id)
+    if (!resident) return
+    this.#resident.delete(id)
+    resident.gone = true
+    if (resident.holders === 0) free(resident)
   }
 
-  /** Takes every base but `except` off the device. */
-  unloadAll(except: readonly string[] = []): void {
-    for (const id of [...this.#loaded.keys()]) if (!except.includes(id)) this.unload(id)
+  /** Takes every base off the device, which is about to change; what is just being loaded fails with E_BUSY. */
+  unloadAll(): void {
+    this.#device++
+    for (const id of [...this.#resident.keys()]) this.unload(id)
   }
 
-  /** Downloads or copies a model's files into IndexedDB; refuses an unsupported one before its weights are fetched. */
-  #fetch(offered: Offer, context: CallContext): Promise<ModelRecord> {
-    return whileWriting(async () => {
-      const { signal } = context
-      const need = async (name: string): Promise<OfferedFile> => {
-        const file = await offered.find(name, signal)
-        if (!file)
-          throw new GraftError(
-            'E_MODEL_FILES',
-            `${offered.name} has no ${name}. A model needs config.json, tokenizer.json and its weights as safetensors.`,
-            { file: name },
-          )
-        return file
+  #unloadOthers(id: string): void {
+    for (const [other, { holders }] of [...this.#resident])
+      if (other !== id && holders === 0 && !this.#wanted.has(other)) this.unload(other)
+  }
+
+  /** Gets a base and, before anything else can happen to it, lets `take` have it. */
+  async #bring<T>(
+    id: string,
+    context: CallContext | undefined,
+    find: (() => Promise<Offer>) | undefined,
+    take: (resident: Resident) => T,
+  ): Promise<T> {
+    this.#wanted.set(id, (this.#wanted.get(id) ?? 0) + 1)
+    try {
+      for (;;) {
+        const resident = this.#resident.get(id) ?? (await this.#arrival(id, context, find))
+        // Unloaded again while this call waited for its turn.
+        if (!resident.gone) return take(resident)
       }
-      const stored: ModelFile[] = []
-      const started = performance.now()
-      let doneBytes = 0
-      let totalBytes: number | undefined
-      const take = async (file: OfferedFile) => {
-        const written = await writeModelFile(this.#store, offered.id, file.name, await file.open(signal), {
-          signal,
-          ...(file.sha256 && { expectedSha256: file.sha256 }),
-          ...(file.bytes && { totalBytes: file.bytes }),
-        })
-        doneBytes += written.bytes
-        stored.push(written)
-        return written
-      }
-      const json = async (file: ModelFile) => {
-        return parseJson(file.name, await readRange(this.#store, file, 0, file.bytes, file.name))
-      }
-      const report = (name: string, extra = 0) =>
-        context.progress({
-          label: `Getting ${name} of ${offered.name}`,
-          done: doneBytes + extra,
-          ...(totalBytes && {
-            total: totalBytes,
-            secondsLeft: secondsLeft(started, doneBytes + extra, totalBytes),
-          }),
-          unit: 'bytes',
-        })
+    } finally {
+      const left = this.#wanted.get(id)! - 1
+      if (left > 0) this.#wanted.set(id, left)
+      else this.#wanted.delete(id)
+    }
+  }
+
+  async #arrival(
+    id: string,
+    context: CallContext | undefined,
+    find: (() => Promise<Offer>) | undefined,
+  ): Promise<Resident> {
+    // Checked before the shared work begins, so that a `load` never joins a look-up that must fail.
+    if (!find && !this.#bringing.has(id)) await this.#checkKnown(id)
+    return this.#bringing.run(id, context, (shared) =>
+      this.#obtain(id, find ?? (() => offer({ builtin: id })), shared),
+    )
+  }
+
+  /** A built-in base can be asked for by its id at any time, others only when they are stored. */
+  async #checkKnown(id: string): Promise<void> {
+    if (await findModel(this.#store, id)) return
+    const embedded = await embeddedModels().catch(() => [])
+    if (!embedded.some((model) => model.id === id))
+      throw new GraftError('E_NOT_FOUND', `There is no model "${id}" in this browser. Load it first.`, { id })
+  }
+
+  /** From storage onto the device; what is not stored is fetched, in one tab at a time. */
+  async #obtain(id: string, find: () => Promise<Offer>, context: CallContext): Promise<Resident> {
+    const known = await findModel(this.#store, id)
+    if (known) return this.#open(known, context)
+    const lock = await waitForLock(`graft-model/${id}`)
+    try {
+      throwIfAborted(context.signal)
+      const meanwhile = await findModel(this.#store, id)
+      if (meanwhile) return await this.#open(meanwhile, context)
+      const record = await fetchModel(this.#store, await find(), context)
       try {
-        const config = await json(await take(await need('config.json')))
-        const { family, architecture } = recogniseModel(config)
-        const weights = await this.#weightFiles(offered, signal, async (file) => json(await take(file)))
-        const rest = [await need('tokenizer.json'), ...(await this.#optional(offered, signal)), ...weights]
-        if (rest.every((file) => file.bytes))
-          totalBytes = doneBytes + rest.reduce((sum, file) => sum + file.bytes!, 0)
-        for (const file of rest) {
-          report(file.name)
-          await take({
-            ...file,
-            open: async (abort) => counted(await file.open(abort), (bytes) => report(file.name, bytes)),
-          })
-        }
-        report(offered.name)
-        const info = await this.#describe(offered, stored, family, architecture)
-        const record: ModelRecord = { id: offered.id, createdAt: Date.now(), info, files: stored }
-        await putModel(this.#store, record)
-        void keepStorage()
-        return record
+        return await this.#open(record, context)
       } catch (error) {
-        // Nothing half-downloaded stays.
-        await removeModel(this.#store, offered.id)
-        for (const file of stored) await deleteBlob(this.#store, file.blob).catch(() => undefined)
+        if (UNUSABLE.includes(asGraftError(error).code))
+          await removeModel(this.#store, id).catch(() => undefined)
         throw error
       }
-    })
-  }
-
-  async #weightFiles(
-    offered: Offer,
-    signal: AbortSignal,
-    readJson: (file: OfferedFile) => Promise<unknown>,
-  ): Promise<OfferedFile[]> {
-    const whole = await offered.find(WEIGHTS, signal)
-    if (whole) return [whole]
-    const indexFile = await offered.find(WEIGHTS_INDEX, signal)
-    if (!indexFile)
-      throw new GraftError(
-        'E_MODEL_FILES',
-        `${offered.name} has no weights as safetensors: neither ${WEIGHTS} nor ${WEIGHTS_INDEX}.`,
-      )
-    const map = ((await readJson(indexFile)) as { weight_map?: Record<string, string> } | null)?.weight_map
-    const names = [...new Set(Object.values(map ?? {}))]
-    if (names.length === 0) throw new GraftError('E_MODEL_FILES', `${WEIGHTS_INDEX} names no files.`)
-    return Promise.all(
-      names.map(async (name) => {
-        const shard = await offered.find(name, signal)
-        if (!shard)
-          throw new GraftError('E_MODEL_FILES', `The part ${name} of the weights is missing.`, { file: name })
-        return shard
-      }),
-    )
-  }
-
-  async #optional(offered: Offer, signal: AbortSignal): Promise<OfferedFile[]> {
-    const found = await Promise.all(OPTIONAL_FILES.map((name) => offered.find(name, signal)))
-    return found.filter((file) => file !== undefined)
-  }
-
-  async #describe(
-    offered: Offer,
-    files: ModelFile[],
-    family: Family,
-    architecture: Architecture,
-  ): Promise<ModelInfo> {
-    const text = async (name: string) => {
-      const file = files.find((candidate) => candidate.name === name)
-      return file && new TextDecoder().decode(await readRange(this.#store, file, 0, file.bytes, name))
-    }
-    const tokenizerConfig = await text('tokenizer_config.json')
-    const card = await text('README.md')
-    const hasChatTemplate =
-      files.some((file) => file.name === 'chat_template.jinja') ||
-      (tokenizerConfig !== undefined &&
-        'chat_template' in Object(parseJson('tokenizer_config.json', tokenizerConfig)))
-    return {
-      ...infoOf(offered.id, offered.name, offered.source, family.modelType, architecture),
-      bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-      stored: true,
-      hasChatTemplate,
-      ...(card !== undefined && { card }),
+    } finally {
+      lock.release()
     }
   }
 
-  async #open(id: string, context?: CallContext): Promise<LoadedModel> {
-    let record = await findModel(this.#store, id)
-    if (!record) {
-      // A built-in base can be asked for by its id at any time.
-      const known = (await embeddedModels().catch(() => [])).some((model) => model.id === id)
-      if (!known)
-        throw new GraftError('E_NOT_FOUND', `There is no model "${id}" in this browser. Load it first.`, {
-          id,
-        })
-      const silent: CallContext = { signal: new AbortController().signal, progress: () => undefined }
-      record = await this.#fetch(await offer({ builtin: id }), context ?? silent)
-    }
-    const { info, files } = record
-    const text = async (name: string) =>
-      new TextDecoder().decode(await readModelFile(this.#store, record, name))
-    const has = (name: string) => files.some((file) => file.name === name)
-    const { family, architecture } = recogniseModel(parseJson('config.json', await text('config.json')))
-    const tokenizerConfig = has('tokenizer_config.json')
-      ? parseJson('tokenizer_config.json', await text('tokenizer_config.json'))
-      : {}
-    const template = has('chat_template.jinja') ? await text('chat_template.jinja') : undefined
-    const tokenizer = loadTokenizer(
-      parseJson('tokenizer.json', await text('tokenizer.json')),
-      tokenizerConfig,
-      template,
-    )
-    const generation = has('generation_config.json')
-      ? parseJson('generation_config.json', await text('generation_config.json'))
-      : {}
+  async #open(record: ModelRecord, context: CallContext): Promise<Resident> {
+    const { info, id } = record
+    const { signal } = context
+    const read = await readModel(this.#store, record, signal)
+    const { family, architecture, tokenizer, padId, endIds, weights } = read
+    throwIfAborted(signal)
+    // Room first: two bases at once may be more than the device has.
+    this.#unloadOthers(id)
 
+    const device = this.#device
     const started = performance.now()
-    const weights: ByteFile[] = []
-    for (const file of files.filter(({ name }) => name.endsWith('.safetensors'))) {
-      const label = `${file.name} of ${info.name}`
-      await verifyBlob(this.#store, file, label)
-      weights.push({
-        name: file.name,
-        bytes: file.bytes,
-        read: (begin, end) => readRange(this.#store, file, begin, end, label),
-      })
+    const checkDevice = () => {
+      if (device !== this.#device)
+        throw new GraftError('E_BUSY', `The backend changed while ${info.name} was loading. Load it again.`)
     }
     const model = await loadTransformer(
       family,
       architecture,
-      await openWeights(weights),
+      weights,
       this.#ops(),
-      (done, total) =>
-        context?.progress({
+      (done, total) => {
+        checkDevice()
+        context.progress({
           label: `Loading ${info.name}`,
           done,
           total,
           unit: 'items',
           secondsLeft: secondsLeft(started, done, total),
-        }),
-      context?.signal,
+        })
+      },
+      signal,
     )
-    if (tokenizer.size > architecture.vocab)
-      throw new GraftError(
-        'E_MODEL_FILES',
-        `The tokenizer has ${tokenizer.size} tokens, but the model only ${architecture.vocab} rows for them. The files do not belong together.`,
-      )
-    const endIds = new Set([
-      ...architecture.eosIds,
-      ...idsOf(generation, 'eos_token_id'),
-      ...tokenizer.endIds,
-    ])
-    const loaded: LoadedModel = {
-      info: { ...info, loaded: true },
+    try {
+      checkDevice()
+      throwIfAborted(signal)
+    } catch (error) {
+      model.dispose()
+      releaseFreeBuffers()
+      throw error
+    }
+    const base: LoadedModel = {
+      info: { ...info, context: architecture.context, loaded: true },
       family,
       model,
       tokenizer,
-      padId: tokenizer.padId ?? architecture.padId ?? architecture.eosIds[0] ?? 0,
+      padId,
       endIds,
     }
-    this.#loaded.set(id, loaded)
-    return loaded
+    const resident = { base, holders: 0, gone: false }
+    this.#resident.set(id, resident)
+    return resident
   }
 }
 
-function infoOf(
-  id: string,
-  name: string,
-  source: ModelInfo['source'],
-  family: string,
-  architecture: Architecture,
-) {
-  return {
-    id,
-    name,
-    family,
-    parameters: countParameters(architecture),
-    layers: architecture.layers,
-    heads: architecture.heads,
-    keyValueHeads: architecture.keyValueHeads,
-    hidden: architecture.hidden,
-    headSize: architecture.headSize,
-    intermediate: architecture.intermediate,
-    vocab: architecture.vocab,
-    context: architecture.context,
-    precision: 'f32' as const,
-    loaded: false,
-    targets: [...TARGETS],
-    source,
-  }
-}
-
-/** An embedded base that has not been downloaded into this browser yet. */
-function embeddedInfo(model: EmbeddedModel): ModelInfo {
-  const { family, architecture } = recogniseModel(model.config)
-  return {
-    ...infoOf(model.id, model.name, { builtin: model.id }, family.modelType, architecture),
-    bytes: model.files.reduce((sum, file) => sum + file.bytes, 0),
-    stored: false,
-    hasChatTemplate: model.hasChatTemplate,
-    card: model.card,
-  }
-}
-
-function parseJson(name: string, content: string | Uint8Array): unknown {
-  try {
-    return JSON.parse(typeof content === 'string' ? content : new TextDecoder().decode(content))
-  } catch (cause) {
-    throw new GraftError(
-      'E_MODEL_FILES',
-      `${name} is not valid JSON. Was the download cut?`,
-      { file: name },
-      { cause },
-    )
-  }
-}
-
-function idsOf(json: unknown, field: string): number[] {
-  const value: unknown = Object(json)[field]
-  return (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id))
-}
-
-/** Tells how many bytes have passed. */
-async function* counted(source: Awaited<ReturnType<OfferedFile['open']>>, onBytes: (bytes: number) => void) {
-  let bytes = 0
-  for await (const piece of source) {
-    bytes += piece.length
-    onBytes(bytes)
-    yield piece
-  }
+function free({ base }: Resident): void {
+  base.model.dispose()
+  releaseFreeBuffers()
 }
