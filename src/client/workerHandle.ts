@@ -6,8 +6,9 @@ import type { CallMap, FromWorker, ToWorker } from '../protocol/rpc.ts'
 
 /** How often a worker with pending calls is asked for a sign of life, in milliseconds. */
 const PING_EVERY = 5_000
-/** A worker silent for this long counts as hung. One training step on a slow CPU is a single, silent computation. */
-const SILENCE_LIMIT = 60_000
+/** A worker silent for this long counts as hung. A micro-batch on a slow CPU is one silent computation, and killing a
+ *  worker that computes loses more than waiting for one that hangs. */
+const SILENCE_LIMIT = 180_000
 
 interface Pending {
   resolve(value: unknown): void
@@ -23,6 +24,7 @@ export class WorkerHandle<Calls extends CallMap<Calls>, Event> {
   #worker: Worker | null = null
   #heartbeat: ReturnType<typeof setInterval> | undefined
   #lastSign = 0
+  #lastBeat = 0
   #nextId = 1
 
   /** `name` is what errors call it: "The engine". */
@@ -87,16 +89,18 @@ export class WorkerHandle<Calls extends CallMap<Calls>, Event> {
       this.#die(event.message || 'it could not be loaded')
     }
     worker.onmessageerror = () => this.#die('a message could not be read')
-    this.#lastSign = performance.now()
+    this.#lastSign = this.#lastBeat = performance.now()
     this.#heartbeat = setInterval(() => this.#beat(), PING_EVERY)
     return worker
   }
 
   #beat(): void {
-    if (this.#pending.size === 0) {
-      this.#lastSign = performance.now()
-      return
-    }
+    const now = performance.now()
+    // A page that was frozen or asleep has heard nothing because it did not listen.
+    const slept = now - this.#lastBeat > 2 * PING_EVERY
+    this.#lastBeat = now
+    if (slept || this.#pending.size === 0) this.#lastSign = now
+    if (this.#pending.size === 0) return
     if (performance.now() - this.#lastSign > SILENCE_LIMIT)
       this.#die(`it did not answer for ${SILENCE_LIMIT / 1000} seconds`)
     else this.#post({ type: 'ping', id: 0 })

@@ -17,7 +17,7 @@ export class Turns {
 }
 
 /** Lets the event loop handle waiting messages; not a timer, so a hidden tab does not slow it down. */
-function breathe(): Promise<void> {
+export function breathe(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()
     port1.onmessage = () => {

@@ -33,6 +33,18 @@ export interface ExampleOptions {
   maxLength: number
 }
 
+/** The ids of a text as a classifier reads it, in training and afterwards. */
+export function classifyIds(
+  tokenizer: TextTokenizer,
+  text: string,
+  maxLength: number,
+): { ids: number[]; truncated: boolean; empty: boolean } {
+  const body = tokenizer.encode(text, { special: false })
+  const room = Math.max(0, maxLength - tokenizer.prefixIds.length - tokenizer.suffixIds.length)
+  const ids = [...tokenizer.prefixIds, ...body.slice(0, room), ...tokenizer.suffixIds].slice(0, maxLength)
+  return { ids, truncated: body.length > room, empty: body.length === 0 }
+}
+
 /** A text and its label. The text is cut on the right; the tokenizer's own first and last tokens stay. */
 export function classifyExample(
   tokenizer: TextTokenizer,
@@ -41,11 +53,9 @@ export function classifyExample(
   { maxLength }: ExampleOptions,
 ): ClassifyExample {
   const label = labels.indexOf(row.label)
-  const body = tokenizer.encode(row.text, { special: false })
-  const room = Math.max(0, maxLength - tokenizer.prefixIds.length - tokenizer.suffixIds.length)
-  const ids = [...tokenizer.prefixIds, ...body.slice(0, room), ...tokenizer.suffixIds].slice(0, maxLength)
-  const example = { ids, label, truncated: body.length > room }
-  if (body.length === 0) return { ...example, problem: 'The text is empty.' }
+  const { ids, truncated, empty } = classifyIds(tokenizer, row.text, maxLength)
+  const example = { ids, label, truncated }
+  if (empty) return { ...example, problem: 'The text is empty.' }
   if (label < 0)
     return {
       ...example,

@@ -13,7 +13,13 @@ export interface AttentionResult {
   weights: Float32Array
 }
 
-export type SaliencyMethod = 'gradientNorm' | 'gradientXInput' | 'smoothGrad' | 'integratedGradients'
+export const SALIENCY_METHODS = [
+  'gradientNorm',
+  'gradientXInput',
+  'smoothGrad',
+  'integratedGradients',
+] as const
+export type SaliencyMethod = (typeof SALIENCY_METHODS)[number]
 
 export type SaliencyRequest = ExplainInput & SaliencyOptions
 

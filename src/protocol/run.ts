@@ -101,6 +101,8 @@ export interface Run {
   taskConfig: TaskConfig
   /** Labels in the order of the score head (classify only). */
   labels: string[] | null
+  /** Fingerprint of the split and the task when the run started: it resumes only on the same rows. */
+  dataKey: string
   /** Rows in the training part; rows left out because no label of theirs would be trained. */
   rows: number
   skippedRows: number

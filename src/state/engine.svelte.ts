@@ -44,7 +44,10 @@ export class Engine {
   #fault(error: GraftError): void {
     if (this.#said.includes(error.message)) return
     this.#said.push(error.message)
-    this.#notices.fail('The GPU reported a fault', error)
+    this.#notices.fail(
+      error.code === 'E_STORAGE' ? 'A checkpoint could not be saved' : 'The GPU reported a fault',
+      error,
+    )
   }
 
   async use(backend: BackendName | 'auto'): Promise<void> {

@@ -260,6 +260,7 @@ export function goldenSuite(title: string, ops: () => Ops, names = GOLDEN_NAMES,
           validation: () => undefined,
           checkpoint: async (state) => {
             last = state
+            return true
           },
         },
       })

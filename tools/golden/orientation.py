@@ -54,15 +54,19 @@ def make_model(base: Path, labels: int, pad: int, random_base: bool, head_only: 
     return get_peft_model(model, config)
 
 
-def train(model, examples, epochs, pad, generator):
+def train(model, examples, epochs, steps, pad, generator):
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.0)
-    total = epochs * -(-len(examples) // BATCH)
+    total = steps or epochs * -(-len(examples) // BATCH)
+    done = 0
     schedule = get_linear_schedule_with_warmup(optimizer, 0, total)
     model.train()
-    for _ in range(epochs):
+    while done < total:
         order = torch.randperm(len(examples), generator=generator).tolist()
         for start in range(0, len(order), BATCH):
+            if done == total:
+                break
+            done += 1
             inputs, labels = batch_of([examples[i] for i in order[start : start + BATCH]], pad)
             loss = torch.nn.functional.cross_entropy(model(**inputs).logits, labels)
             optimizer.zero_grad()
@@ -91,6 +95,7 @@ def main():
     parser.add_argument("--intents", type=int, default=6)
     parser.add_argument("--rows", type=int, default=80, help="training rows of each intent")
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--steps", type=int, help="optimizer steps in place of epochs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     kind = parser.add_mutually_exclusive_group()
@@ -115,7 +120,7 @@ def main():
 
     model = make_model(options.base, len(labels), pad, options.random_base, options.head_only)
     started = time.time()
-    steps, loss = train(model, examples, options.epochs, pad, generator)
+    steps, loss = train(model, examples, options.epochs, options.steps, pad, generator)
     seconds = time.time() - started
     largest = max(sum(label == i for _, label in tests) for i in range(len(labels))) / len(tests)
     print(

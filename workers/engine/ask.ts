@@ -9,14 +9,16 @@ import { accuracy, confusionMatrix, macroF1 } from '../../src/core/metrics/class
 import { evaluateBatch, exampleBatch, readScalars } from '../../src/core/train/objective.ts'
 import { evaluateExamples } from '../../src/core/train/evaluate.ts'
 import type { Turns } from '../../src/core/turns.ts'
+import { classifyIds } from '../../src/data/examples.ts'
 import { renderPrompt } from '../../src/data/templates.ts'
 import type { SplitName } from '../../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
-import type {
-  AttentionResult,
-  ExplainInput,
-  SaliencyRequest,
-  SaliencyResult,
+import {
+  SALIENCY_METHODS,
+  type AttentionResult,
+  type ExplainInput,
+  type SaliencyRequest,
+  type SaliencyResult,
 } from '../../src/protocol/explain.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type {
@@ -36,6 +38,8 @@ import { secondsLeft } from './time.ts'
 
 /** Texts that go through the model at once. */
 const BATCH = 16
+/** Passes of one SmoothGrad or integrated gradients. */
+const SAMPLES_LIMIT = 10_000
 const GENERATE_DEFAULTS = { maxTokens: 128, temperature: 0.7, topK: 40, topP: 0.95, seed: 0 }
 
 export class Ask {
@@ -46,8 +50,9 @@ export class Ask {
   }
 
   logits(target: Target, text?: string, ids?: number[]): Promise<LogitsResult> {
-    return this.#with(target, async ({ base, trainable }) => {
-      const tokens = ids ?? base.tokenizer.encode(text ?? '')
+    return this.#with(target, async (resolved) => {
+      const { base, trainable } = resolved
+      const tokens = ids ?? inputIds(resolved, { text: text ?? '' })
       checkIds(tokens, base.model.architecture)
       const { shape, logits } = await this.#parts.turns.take(() =>
         inspectLogits(base.model, tokens, trainable, base.padId),
@@ -69,6 +74,8 @@ export class Ask {
           'E_ARGUMENT',
           'This target has no label head. Choose a classification run, or name at least two labels to compare.',
         )
+      if (labels.some((label) => label.trim() === '') || new Set(labels).size < labels.length)
+        throw new GraftError('E_ARGUMENT', 'The labels to compare must be different, and none may be empty.')
       const predictions: Prediction[] = []
       for (const text of texts) predictions.push(await this.#zeroShot(resolved, text, labels, context))
       return predictions
@@ -158,6 +165,12 @@ export class Ask {
             secondsLeft: secondsLeft(started, done, source.rows),
           }),
       })
+      if (sums.labels === 0)
+        throw new GraftError(
+          'E_DATASET',
+          `No row of the ${split} part leaves anything to measure within ${maxLength} tokens.`,
+          { split, maxLength },
+        )
       const loss = sums.loss / sums.labels
       if (!labels) return { rows: source.rows, loss, perplexity: Math.exp(loss) }
       const confusion = confusionMatrix(sums.gold, sums.predicted, labels.length)
@@ -197,12 +210,12 @@ export class Ask {
     return this.#with(target, async (resolved) => {
       const { base, trainable, labels } = resolved
       const { turns } = this.#parts
+      checkSaliency(request)
       const ids = inputIds(resolved, request)
       checkIds(ids, base.model.architecture)
       const nameOf = (index: number) => (labels ? labels[index]! : base.tokenizer.tokens([index])[0]!)
-      const { shape, logits } = await turns.take(() => inspectLogits(base.model, ids, trainable, base.padId))
-      const last = logits.subarray((shape[0] - 1) * shape[1])
-      const index = outputIndex(request.output, labels, last)
+      const { logits } = await turns.take(() => inspectLogits(base.model, ids, trainable, base.padId, true))
+      const index = outputIndex(request.output, labels, logits)
       const { scores, logit, residual } = await saliency({
         model: base.model,
         turns,
@@ -239,17 +252,17 @@ export class Ask {
   }
 
   async #classify(
-    { base, trainable, run }: ResolvedTarget,
+    resolved: ResolvedTarget,
     texts: string[],
     labels: string[],
     context: CallContext,
   ): Promise<Prediction[]> {
-    const maxLength = Math.min(run?.config.training.maxLength ?? Infinity, base.model.architecture.context)
+    const { base, trainable } = resolved
     const predictions: Prediction[] = []
     for (let start = 0; start < texts.length; start += BATCH) {
       throwIfAborted(context.signal)
       const examples = texts.slice(start, start + BATCH).map((text) => {
-        const ids = base.tokenizer.encode(text).slice(0, maxLength)
+        const ids = inputIds(resolved, { text })
         checkIds(ids, base.model.architecture)
         return { ids, label: 0 }
       })
@@ -324,11 +337,29 @@ export class Ask {
   }
 }
 
-/** Token ids of what is to be explained. */
-function inputIds({ base, taskConfig }: ResolvedTarget, input: ExplainInput): number[] {
-  return 'messages' in input
-    ? renderPrompt(taskConfig, base.tokenizer, input.messages).ids
-    : base.tokenizer.encode(input.text)
+/** Token ids of an input, as the target learned to read it: a classifier cuts a text at its training length. */
+function inputIds({ base, taskConfig, labels, run }: ResolvedTarget, input: ExplainInput): number[] {
+  if ('messages' in input) return renderPrompt(taskConfig, base.tokenizer, input.messages).ids
+  if (!labels) return base.tokenizer.encode(input.text)
+  const { ids, empty } = classifyIds(
+    base.tokenizer,
+    input.text,
+    run?.config.training.maxLength ?? base.info.context,
+  )
+  return empty ? [] : ids
+}
+
+function checkSaliency({ method, samples }: SaliencyRequest): void {
+  if (!SALIENCY_METHODS.includes(method))
+    throw new GraftError(
+      'E_ARGUMENT',
+      `There is no method "${String(method)}". There are: ${SALIENCY_METHODS.join(', ')}.`,
+    )
+  if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1 && samples <= SAMPLES_LIMIT))
+    throw new GraftError(
+      'E_ARGUMENT',
+      `samples must be a whole number from 1 to ${SAMPLES_LIMIT}, but is ${samples}.`,
+    )
 }
 
 /** Softmax of logits as a named prediction. */

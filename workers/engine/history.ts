@@ -35,7 +35,13 @@ export class HistoryLog {
     const entries = this.#unwritten
     this.#unwritten = []
     this.#lastWrite = performance.now()
-    await appendHistory(this.#store, this.#run.id, entries)
+    try {
+      await appendHistory(this.#store, this.#run.id, entries)
+    } catch (error) {
+      // Kept for the next try: a full disk may be emptied meanwhile.
+      this.#unwritten = [...entries, ...this.#unwritten]
+      throw error
+    }
   }
 
   async #rewriteLastPiece(entry: HistoryEntry): Promise<void> {

@@ -56,7 +56,7 @@ export class ModelLibrary {
   /** Counts the devices: a base whose weights began on one must not end on the next. */
   #device = 0
 
-  constructor(store: Store, ops: () => Ops, _inUse?: () => string[]) {
+  constructor(store: Store, ops: () => Ops) {
     this.#store = store
     this.#ops = ops
   }

@@ -1,6 +1,5 @@
 // What a run will be, before it runs: rows, steps, cuts, and a time from a step that was measured here.
-import { initialParameters } from '../../src/core/adapters/lora.ts'
-import { storeAdaptation } from '../../src/core/adapters/lora.ts'
+import { initialParameters, storeAdaptation } from '../../src/core/adapters/lora.ts'
 import { SCORE_NAME } from '../../src/core/nn/adaptation.ts'
 import { ParameterStore } from '../../src/core/optim/parameters.ts'
 import { exampleBatch, lossAndGradients, readScalars, type Example } from '../../src/core/train/objective.ts'
@@ -12,7 +11,7 @@ import type { TaskConfig } from '../../src/protocol/data.ts'
 import { throwIfAborted } from '../../src/protocol/errors.ts'
 import type { RunConfig, RunPlan, RunRequest } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
-import type { LoadedModel } from './models.ts'
+import type { LoadedModel, ModelLibrary } from './models.ts'
 import { DatasetRows } from './rows.ts'
 import type { RunManager } from './runs.ts'
 
@@ -23,20 +22,37 @@ const MEASURED_ROWS = 8
 
 export class Planner {
   readonly #store: Store
+  readonly #models: ModelLibrary
   readonly #runs: RunManager
   readonly #turns: Turns
   readonly #backend: () => BackendName
   /** Measured tokens per second by base, backend and adapter. */
   readonly #speeds = new Map<string, number>()
 
-  constructor(store: Store, runs: RunManager, turns: Turns, backend: () => BackendName) {
+  constructor(
+    store: Store,
+    models: ModelLibrary,
+    runs: RunManager,
+    turns: Turns,
+    backend: () => BackendName,
+  ) {
     this.#store = store
+    this.#models = models
     this.#runs = runs
     this.#turns = turns
     this.#backend = backend
   }
 
   async plan(request: RunRequest, signal: AbortSignal): Promise<RunPlan> {
+    const { release } = await this.#models.hold(request.model)
+    try {
+      return await this.#plan(request, signal)
+    } finally {
+      release()
+    }
+  }
+
+  async #plan(request: RunRequest, signal: AbortSignal): Promise<RunPlan> {
     const { config, dataset, taskConfig, base, labels } = await this.#runs.configure(request)
     const reading = {
       dataset,

@@ -122,6 +122,17 @@ export class DatasetRows implements ExampleSource {
   }
 }
 
+/** A fingerprint of which row is in which part, and of what rows are used for. Hex. */
+export async function dataKey(store: Store, dataset: string, taskConfig: TaskConfig): Promise<string> {
+  const { parts } = await readParts(store, dataset)
+  const task = new TextEncoder().encode(JSON.stringify(taskConfig))
+  const bytes = new Uint8Array(parts.length + task.length)
+  bytes.set(parts)
+  bytes.set(task, parts.length)
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
 /** The confirmed task of a dataset, checked against the run's. Throws E_DATASET. */
 export function taskOf(dataset: Dataset, task?: string): TaskConfig {
   const config = dataset.config ?? dataset.suggestion

@@ -4,6 +4,7 @@ import { deferred, type Deferred } from '../../src/core/deferred.ts'
 import { initialParameters, resolveTargets } from '../../src/core/adapters/lora.ts'
 import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
 import { totalSteps } from '../../src/core/train/plan.ts'
+import { releaseFreeBuffers } from '../../src/core/backend/memory.ts'
 import type { Turns } from '../../src/core/turns.ts'
 import { asGraftError, GraftError } from '../../src/protocol/errors.ts'
 import { defaultAdapter, defaultTraining } from '../../src/protocol/settings.ts'
@@ -17,7 +18,7 @@ import { getRun, listRuns, putRun, removeRun, truncateHistory } from '../../src/
 import { loadSnapshot, packState } from './checkpoint.ts'
 import { HistoryLog } from './history.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
-import { DatasetRows, taskOf } from './rows.ts'
+import { dataKey, DatasetRows, taskOf } from './rows.ts'
 
 const ENDED: readonly RunStatus[] = ['done', 'stopped', 'failed', 'interrupted']
 /** How long the start waits for the locks of the page that was there before. */
@@ -30,7 +31,11 @@ export interface RunManagerOptions {
   models: ModelLibrary
   turns: Turns
   backend: () => keyof typeof READ_EVERY
+  /** Resolves when a backend is there: after a lost device a new one is started. */
+  ready: () => Promise<void>
   emit: (event: RunEvent) => void
+  /** Something that does not end a run: the disk is full. */
+  emitFault: (error: GraftError) => void
   emitRemoved: (id: string) => void
 }
 
@@ -40,6 +45,8 @@ interface Waiting {
   resume: boolean
   cancelled: boolean
   paused: boolean
+  /** Held from the line to the end: other tabs see that the run is alive, and browsers do not freeze a tab with a lock. */
+  lock: { release(): void }
   /** Resolves when the run has begun to train, or has ended without. */
   begun: Deferred<void>
 }
@@ -165,6 +172,7 @@ export class RunManager {
       config,
       taskConfig,
       labels,
+      dataKey: await dataKey(store, dataset.id, taskConfig),
       rows: train.rows,
       skippedRows: train.empty,
       trainableParameters: countTrainable(base, config, labels),
@@ -173,16 +181,22 @@ export class RunManager {
       modelName: base.info.name,
       error: null,
     }
+    const lock = await this.#lock(run.id)
     await putRun(store, run)
     void keepStorage()
-    this.#enqueue(run, false)
+    this.#enqueue(run, false, lock)
     return run.id
   }
 
-  /** Resolves when the run is done, stopped, failed or was cut short. */
+  /** Resolves when the run is done, stopped, failed or was cut short; also one that trains in another tab. */
   async wait(id: string): Promise<Run> {
     const ended = this.#ended.get(id)
-    return ended ? ended.promise : getRun(this.#options.store, id)
+    if (ended) return ended.promise
+    const run = await getRun(this.#options.store, id)
+    if (ENDED.includes(run.status)) return run
+    const lock = await waitForLock(lockName(id))
+    lock.release()
+    return getRun(this.#options.store, id)
   }
 
   /** Resolves when the run has halted, after a checkpoint; a run that waits in line halts as soon as it begins. */
@@ -214,10 +228,16 @@ export class RunManager {
       waiting.paused = false
       return
     }
-    const run = await getRun(this.#options.store, id)
-    if (run.status === 'done')
+    const lock = await this.#lock(id)
+    const run = await getRun(this.#options.store, id).catch((error: unknown) => {
+      lock.release()
+      throw error
+    })
+    if (run.status === 'done') {
+      lock.release()
       throw new GraftError('E_ARGUMENT', `"${run.config.name}" has trained all its ${run.steps} steps.`)
-    this.#enqueue(run, true)
+    }
+    this.#enqueue(run, true, lock)
   }
 
   /** Ends a run, keeping what it has learnt; resolves when it has ended. */
@@ -235,6 +255,7 @@ export class RunManager {
     this.#line = this.#line.filter((entry) => entry !== waiting)
     const run = await getRun(this.#options.store, id)
     await this.#update(run, { status: 'stopped' })
+    waiting.lock.release()
     this.#ended.delete(id)
     ended?.resolve(run)
   }
@@ -250,13 +271,28 @@ export class RunManager {
 
   async remove(id: string): Promise<void> {
     if (this.#line.some((entry) => entry.id === id)) await this.stop(id)
-    await removeRun(this.#options.store, id)
+    const lock = await this.#lock(id)
+    try {
+      await removeRun(this.#options.store, id)
+    } finally {
+      lock.release()
+    }
     this.#options.emitRemoved(id)
   }
 
-  #enqueue(run: Run, resume: boolean): void {
+  /** The right to change a run. Throws E_BUSY while another tab has it, or this one is still busy with it. */
+  async #lock(id: string): Promise<{ release(): void }> {
+    const lock = await takeLock(lockName(id))
+    if (!lock)
+      throw new GraftError('E_BUSY', 'This run is in use in another tab. Close that tab, or wait for it.', {
+        run: id,
+      })
+    return lock
+  }
+
+  #enqueue(run: Run, resume: boolean, lock: { release(): void }): void {
     this.#ended.set(run.id, deferred())
-    this.#line.push({ id: run.id, resume, cancelled: false, paused: false, begun: deferred() })
+    this.#line.push({ id: run.id, resume, cancelled: false, paused: false, lock, begun: deferred() })
     void this.#update(run, { status: 'queued', error: null })
     if (this.#line.length === 1) void this.#work()
   }
@@ -264,37 +300,40 @@ export class RunManager {
   async #work(): Promise<void> {
     while (this.#line.length > 0) {
       const entry = this.#line[0]!
-      const run = await getRun(this.#options.store, entry.id).catch(() => null)
-      if (run && entry.cancelled) await this.#update(run, { status: 'stopped' })
-      else if (run) await this.#train(run, entry)
-      this.#line.shift()
-      entry.begun.resolve()
       const ended = this.#ended.get(entry.id)
+      try {
+        const run = await getRun(this.#options.store, entry.id)
+        if (entry.cancelled) await this.#update(run, { status: 'stopped' })
+        else await this.#train(run, entry)
+        ended?.resolve(run)
+      } catch (error) {
+        ended?.reject(asGraftError(error))
+      }
+      this.#line.shift()
       this.#ended.delete(entry.id)
-      if (run) ended?.resolve(run)
+      entry.begun.resolve()
+      entry.lock.release()
     }
   }
 
   async #train(run: Run, entry: Waiting): Promise<void> {
-    const { store } = this.#options
-    // Held while the run trains: other tabs see that it is alive, and browsers do not freeze a tab with a lock.
-    const lock = await takeLock(lockName(run.id))
-    if (!lock) {
-      await this.#fail(run, new GraftError('E_BUSY', 'This run is training in another tab.'))
-      return
-    }
+    const { store, models, ready, backend } = this.#options
     const log = new HistoryLog(store, run)
     let trainer: Trainer | null = null
+    let base: { release(): void } | null = null
     try {
-      trainer = await this.#trainer(run, log)
-      this.#live = { run, trainer }
+      await ready()
+      const held = await models.hold(run.config.model)
+      base = held
+      trainer = await this.#trainer(run, held.base, log)
       if (entry.resume) await this.#restore(run, trainer)
-      if (entry.cancelled) trainer.stop()
-      if (entry.paused) void trainer.pause()
+      this.#live = { run, trainer }
+      await this.#update(run, { status: 'running', backend: backend(), error: null })
       entry.begun.resolve()
-      await this.#update(run, { status: 'running', backend: this.#options.backend(), error: null })
+      if (entry.cancelled) trainer.stop()
+      else if (entry.paused) void this.pause(run.id)
       const outcome = await trainer.run()
-      await log.flush()
+      await this.#unlessFull(() => log.flush())
       await this.#update(run, {
         status: outcome,
         step: trainer.step,
@@ -307,14 +346,27 @@ export class RunManager {
     } finally {
       this.#live = null
       trainer?.dispose()
-      lock.release()
+      base?.release()
+      releaseFreeBuffers()
     }
   }
 
-  async #trainer(run: Run, log: HistoryLog): Promise<Trainer> {
-    const { store, models, turns, backend } = this.#options
+  /** Runs work on the store; a full disk is said, and the training goes on. Resolves with whether it was done. */
+  async #unlessFull(work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await work()
+      return true
+    } catch (thrown) {
+      const error = asGraftError(thrown)
+      if (error.code !== 'E_STORAGE') throw error
+      this.#options.emitFault(error)
+      return false
+    }
+  }
+
+  async #trainer(run: Run, base: LoadedModel, log: HistoryLog): Promise<Trainer> {
+    const { store, turns, backend } = this.#options
     const { config, taskConfig, labels } = run
-    const base = await models.use(config.model)
     const dataset = await getDataset(store, config.dataset)
     const reading = {
       dataset,
@@ -324,10 +376,11 @@ export class RunManager {
       maxLength: config.training.maxLength,
     }
     const train = await DatasetRows.open(store, reading, 'train')
-    if (train.rows !== run.rows)
+    if ((await dataKey(store, dataset.id, taskConfig)) !== run.dataKey)
       throw new GraftError(
         'E_DATASET',
-        `${dataset.name} has changed since this run began: ${train.rows} training rows in place of ${run.rows}. Start a new run.`,
+        `The split of ${dataset.name} has changed since this run began, so it would train on rows that were held back. Start a new run.`,
+        { dataset: dataset.id },
       )
     const validation = await DatasetRows.open(store, reading, 'validation')
     const trainer: Trainer = new Trainer({
@@ -343,7 +396,7 @@ export class RunManager {
       readEvery: READ_EVERY[backend()],
       hooks: {
         entries: async (entries) => {
-          await log.add(entries)
+          await this.#unlessFull(() => log.add(entries))
           const { seconds, step, steps } = trainer
           await this.#tell(run, entries, {
             step,
@@ -353,12 +406,15 @@ export class RunManager {
           })
         },
         validation: async (step, result) => {
-          const entry = await log.amend(step, result)
+          await this.#unlessFull(() => log.amend(step, result))
+          const entry = run.history.findLast((candidate) => candidate.step === step)
           if (entry) await this.#tell(run, [entry], {})
         },
-        checkpoint: async (state, validationLoss) => {
-          await log.flush()
-          await this.#save(run, trainer, state, validationLoss)
+        checkpoint: (state, validationLoss) => {
+          return this.#unlessFull(async () => {
+            await log.flush()
+            await this.#save(run, trainer, state, validationLoss)
+          })
         },
       },
     })

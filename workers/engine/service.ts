@@ -77,6 +77,8 @@ export class EngineService {
       )
     const before = this.#backend!
     await this.#turns.take(async () => {
+      if (this.runs.busy)
+        throw new GraftError('E_BUSY', 'A run has begun on this backend. Stop it, then switch.')
       this.#clearDevice()
       try {
         this.#backend = await this.#startBackend(backend)
@@ -162,17 +164,15 @@ export class EngineService {
     if (!this.#parts) {
       const store = await openStore()
       const backend = () => this.#backend!.name
-      const models: ModelLibrary = new ModelLibrary(
-        store,
-        () => opsFor(backend()),
-        () => (runs.model === null ? [] : [runs.model]),
-      )
-      const runs: RunManager = new RunManager({
+      const models = new ModelLibrary(store, () => opsFor(backend()))
+      const runs = new RunManager({
         store,
         models,
         turns: this.#turns,
         backend,
+        ready: () => this.ready(),
         emit: (event) => this.#emit({ type: 'run', event }),
+        emitFault: (error) => this.#emitFault(error),
         emitRemoved: (id) => this.#emit({ type: 'runRemoved', id }),
       })
       await runs.recover()
@@ -185,7 +185,7 @@ export class EngineService {
         runs,
         targets,
         ask,
-        planner: new Planner(store, runs, this.#turns, backend),
+        planner: new Planner(store, models, runs, this.#turns, backend),
       }
     }
     if (this.#lost) this.#clearDevice()
@@ -199,11 +199,15 @@ export class EngineService {
   }
 
   #fault(error: GraftError): void {
-    this.#emit({ type: 'fault', error: { code: error.code, message: error.message, details: error.details } })
+    this.#emitFault(error)
     this.#parts?.runs.fault(error)
     if (error.code !== 'E_DEVICE_LOST') return
     this.#lost = error
     this.#starting = null
+  }
+
+  #emitFault({ code, message, details }: GraftError): void {
+    this.#emit({ type: 'fault', error: { code, message, details } })
   }
 
   #clearDevice(): void {

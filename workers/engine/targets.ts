@@ -3,6 +3,7 @@ import { clone, dispose, keep, tensor, type Tensor } from '@tensorflow/tfjs-core
 import { tensorAdaptation } from '../../src/core/adapters/lora.ts'
 import { SCORE_NAME } from '../../src/core/nn/adaptation.ts'
 import type { ParameterSnapshot } from '../../src/core/optim/parameters.ts'
+import type { Trainer } from '../../src/core/train/trainer.ts'
 import type { Trainable } from '../../src/core/train/objective.ts'
 import type { TaskConfig } from '../../src/protocol/data.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
@@ -58,17 +59,18 @@ export class Targets {
           `There is no adapter "${target.adapter}". Ask a run with { run } instead.`,
           { adapter: target.adapter },
         )
-      const base = await this.#models.use(target.model)
+      const { base, release } = await this.#models.hold(target.model)
       const trainable = { adaptation: null, score: null }
-      return { base, run: null, taskConfig: null, labels: null, trainable, release: () => undefined }
+      return { base, run: null, taskConfig: null, labels: null, trainable, release }
     }
     const live = target.checkpoint === undefined ? this.#runs.live(target.run) : undefined
     const run = live?.run ?? (await getRun(this.#store, target.run))
-    const base = await this.#models.use(run.config.model)
+    const { base, release } = await this.#models.hold(run.config.model)
     const { adapter } = run.config
-    const tensors = live
-      ? live.trainer.store.copies()
-      : copies((await this.#load(run, target.checkpoint)).tensors)
+    const tensors = await this.#tensors(live, run, target.checkpoint).catch((error: unknown) => {
+      release()
+      throw error
+    })
     return {
       base,
       run,
@@ -78,8 +80,20 @@ export class Targets {
         adaptation: adapter.method === 'lora' ? tensorAdaptation(tensors, adapter, strength) : null,
         score: tensors.get(SCORE_NAME) ?? null,
       },
-      release: () => dispose([...tensors.values()]),
+      release: () => {
+        dispose([...tensors.values()])
+        release()
+      },
     }
+  }
+
+  /** Tensors of the caller's own: of a live run as it is now, else of a checkpoint. */
+  async #tensors(
+    live: { trainer: Trainer } | undefined,
+    run: Run,
+    checkpoint?: string,
+  ): Promise<Map<string, Tensor>> {
+    return live ? live.trainer.store.copies() : copies((await this.#load(run, checkpoint)).tensors)
   }
 
   /** The trained tensors of a target, for an export. */

@@ -16,6 +16,11 @@ const HEAD_STD = 0.02
 /** The targeted layer kinds, in the model's order. Throws E_ARGUMENT naming an unknown one. */
 export function resolveTargets(targets: AdapterConfig['targets']): TargetName[] {
   if (targets === 'all-linear') return [...TARGETS]
+  if (!Array.isArray(targets))
+    throw new GraftError(
+      'E_ARGUMENT',
+      `adapter.targets must be "all-linear" or a list of layer names, but is ${JSON.stringify(targets)}.`,
+    )
   const unknown = targets.find((name) => !(TARGETS as readonly string[]).includes(name))
   if (unknown !== undefined)
     throw new GraftError(

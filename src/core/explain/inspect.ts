@@ -1,22 +1,25 @@
 // A single text through the model for inspection: its logits, and the attention probabilities of every layer.
 import { tidy } from '@tensorflow/tfjs-core'
-import { throwIfAborted } from '../../protocol/errors.ts'
+import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
 import type { Transformer } from '../models/transformer.ts'
 import { tokenBatch } from '../nn/batch.ts'
 import type { Trainable } from '../train/objective.ts'
 import { gatherLast } from './rows.ts'
 
-/** Logits of one sequence: [T, V] of a language model, or [1, labels] where a score head is given. */
+/** Logits of one sequence: [T, V] of a language model (its last row alone, [1, V], with `lastOnly`), or [1, labels]
+ *  where a score head is given. Throws E_LIMIT where they would not fit in memory. */
 export async function inspectLogits(
   model: Transformer,
   ids: readonly number[],
   trainable: Trainable,
   padId: number,
+  lastOnly = false,
 ): Promise<{ shape: [number, number]; logits: Float32Array }> {
+  if (!trainable.score && !lastOnly) checkSize(ids.length, ids.length * model.architecture.vocab)
   const batch = tokenBatch([ids], padId, ids.length)
   const x = model.forward(model.embed(batch.ids), model.pass(batch, trainable.adaptation))
   const logits = tidy(() => {
-    if (!trainable.score) return model.logits(model.norm(x))
+    if (!trainable.score) return model.logits(model.norm(lastOnly ? gatherLast(model, x, ids.length) : x))
     return model.ops.matmul(model.norm(gatherLast(model, x, ids.length)), trainable.score, false, true)
   })
   x.dispose()
@@ -38,6 +41,7 @@ export async function inspectAttention(
 ): Promise<Float32Array> {
   const { layers, heads } = model.architecture
   const size = heads * ids.length * ids.length
+  checkSize(ids.length, layers * size)
   const weights = new Float32Array(layers * size)
   const batch = tokenBatch([ids], padId, ids.length)
   const pass = model.pass(batch, trainable.adaptation)
@@ -58,4 +62,16 @@ export async function inspectAttention(
     batch.dispose()
   }
   return weights
+}
+
+/** Numbers that one answer may hold: 1 GiB of float32, what browsers allocate at once without trouble. */
+const NUMBERS_LIMIT = 2 ** 28
+
+function checkSize(tokens: number, numbers: number): void {
+  if (numbers > NUMBERS_LIMIT)
+    throw new GraftError(
+      'E_LIMIT',
+      `The answer for ${tokens} tokens would hold ${numbers.toLocaleString('en')} numbers; at most ${NUMBERS_LIMIT.toLocaleString('en')} are given at once. Shorten the text.`,
+      { tokens, numbers, limit: NUMBERS_LIMIT },
+    )
 }

@@ -38,7 +38,8 @@ export function exampleBatch(examples: readonly Example[], padId: number, contex
     const start = b * tokens.length
     if ('label' in example) {
       rows.push(start + Math.max(0, example.ids.length - 1))
-      labels.push(example.label)
+      // A row without tokens has nothing to look at: its padding must not be trained on.
+      labels.push(example.ids.length === 0 ? IGNORED : example.label)
       return
     }
     for (let t = 0; t + 1 < example.ids.length; t++) {
@@ -105,29 +106,31 @@ export function lossAndGradients(
 ): StepScalars {
   const { ops } = model
   const { adaptation, score } = trainable
-  // Without adapters nothing below the head is trained, so no block input is worth keeping.
-  const inputs: Tensor[] | undefined = adaptation ? [] : undefined
-  const h = headRows(model, batch, adaptation, inputs) // [M, d]
-  const [loss, energy, dx] = tidy(() => {
+  // Tidy, so that a failure half-way (a full memory) leaves nothing behind.
+  const [loss, energy] = tidy(() => {
+    // Without adapters nothing below the head is trained, so no block input is worth keeping.
+    const inputs: Tensor[] | undefined = adaptation ? [] : undefined
+    const h = headRows(model, batch, adaptation, inputs) // [M, d]
     const n = model.norm(h) // [M, d]
     let loss: Tensor
-    let dn: Tensor
+    let dn: Tensor // [M, d]
     if (score) {
       const logits = ops.matmul(n, score, false, true) // [M, C]
       const result = ops.crossEntropy(logits, batch.labels, factor)
       loss = result.loss
       sink.add(SCORE_NAME, ops.matmul(result.dLogits, n, true, false))
-      dn = ops.matmul(result.dLogits, score) // [M, d]
+      dn = ops.matmul(result.dLogits, score)
     } else {
       const result = ops.headCrossEntropy(n, model.weights.head, batch.labels, factor)
       loss = result.loss
       dn = result.dh
     }
-    const energy = sum(square(h))
-    return inputs ? [loss, energy, ops.scatterRows(model.normBackward(dn, h), batch.inverse)] : [loss, energy]
-  }) as [Tensor, Tensor, Tensor?]
-  h.dispose()
-  if (inputs && dx) model.backward(dx, inputs, model.pass(batch.tokens, adaptation), sink).dispose()
+    if (inputs) {
+      const dx = ops.scatterRows(model.normBackward(dn, h), batch.inverse) // [N, d]
+      model.backward(dx, inputs, model.pass(batch.tokens, adaptation), sink)
+    }
+    return [loss, sum(square(h))]
+  }) as [Tensor, Tensor]
   return { loss, energy }
 }
 
@@ -138,14 +141,12 @@ export function evaluateBatch(
   trainable: Trainable,
   factor: number,
 ): { loss: Tensor; logits: Tensor | null } {
-  const h = headRows(model, batch, trainable.adaptation)
   const [loss, logits] = tidy(() => {
-    const n = model.norm(h)
+    const n = model.norm(headRows(model, batch, trainable.adaptation)) // [M, d]
     if (!trainable.score) return [model.ops.headLoss(n, model.weights.head, batch.labels, factor)]
     const logits = model.ops.matmul(n, trainable.score, false, true)
     return [model.ops.crossEntropy(logits, batch.labels, factor).loss, logits]
   }) as [Tensor, Tensor?]
-  h.dispose()
   return { loss, logits: logits ?? null }
 }
 

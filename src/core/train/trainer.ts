@@ -10,7 +10,7 @@ import type { Transformer } from '../models/transformer.ts'
 import { SCORE_NAME } from '../nn/adaptation.ts'
 import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
 import { ParameterStore, type InitialParameter, type ParameterSnapshot } from '../optim/parameters.ts'
-import type { Turns } from '../turns.ts'
+import { breathe, type Turns } from '../turns.ts'
 import { evaluateExamples } from './evaluate.ts'
 import {
   exampleBatch,
@@ -46,7 +46,8 @@ export interface TrainerHooks {
   entries(entries: HistoryEntry[]): Promise<void> | void
   /** A look at the validation rows after a step that `entries` has told. */
   validation(step: number, result: Validation): Promise<void> | void
-  checkpoint(state: TrainerState, validationLoss?: number): Promise<void>
+  /** Resolves with whether it was saved; a full disk does not end the training. */
+  checkpoint(state: TrainerState, validationLoss?: number): Promise<boolean>
 }
 
 export interface TrainerOptions {
@@ -184,6 +185,15 @@ export class Trainer {
   /** Trains to the end. Throws E_NON_FINITE at the first loss or gradient that is no number; the weights then are
    *  those before that step, and earlier checkpoints are untouched. */
   async run(): Promise<TrainerOutcome> {
+    try {
+      return await this.#run()
+    } catch (error) {
+      // After a fault of the device whatever fails next is its consequence.
+      throw this.#fault ?? error
+    }
+  }
+
+  async #run(): Promise<TrainerOutcome> {
     const { training, train, turns, readEvery } = this.#options
     const perEpoch = stepsPerEpoch(train.rows, training)
     this.#resumeClock()
@@ -213,12 +223,21 @@ export class Trainer {
     await this.#readPending()
     if (!this.#trained && this.#step === this.steps) throw this.#nothingTrained()
     if (this.#checkpointed !== this.#step) await this.#checkpoint()
+    if (this.#checkpointed !== this.#step)
+      throw new GraftError(
+        'E_STORAGE',
+        `Storage is full: what was learnt after step ${Math.max(0, this.#checkpointed)} could not be saved. ` +
+          'Remove a dataset, run or model, then resume from there.',
+        { step: this.#checkpointed },
+      )
     this.#stopClock()
     this.resume()
     return this.#step === this.steps ? 'done' : 'stopped'
   }
 
   dispose(): void {
+    // Whoever waits for a pause has waited enough.
+    this.resume()
     for (const { loss, norm, energy } of this.#pending) dispose([loss, norm, energy])
     this.#pending = []
     this.store.dispose()
@@ -233,42 +252,40 @@ export class Trainer {
     )
   }
 
-  #trainStep(microBatches: Example[][]): void {
-    const { model, training, adapter, padId } = this.#options
-    const k = this.#step
+  /** One optimizer step. Messages are read between its micro-batches, so that a long one does not look like a hang. */
+  async #trainStep(microBatches: Example[][]): Promise<void> {
+    const { model, training, adapter, padId, train } = this.#options
+    const k = this.#step++
     const batches = microBatches.map((examples) => exampleBatch(examples, padId, model.architecture.context))
-    for (const examples of microBatches)
-      this.#skippedRows += examples.filter((example) => !trains(example)).length
-    const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
-    const learningRate =
-      training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
-    this.#step++
-    if (labelCount === 0) {
-      for (const batch of batches) batch.dispose()
-      return
-    }
-    this.#trained = true
-    let sums: StepScalars | null = null
-    batches.forEach((batch, micro) => {
-      if (batch.labelCount > 0) {
+    try {
+      // The same rows come again in later epochs; they are counted once.
+      if (k < stepsPerEpoch(train.rows, training))
+        for (const examples of microBatches)
+          this.#skippedRows += examples.filter((example) => !trains(example)).length
+      const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
+      if (labelCount === 0) return
+      this.#trained = true
+      let sums: StepScalars | null = null
+      for (const [micro, batch] of batches.entries()) {
+        if (batch.labelCount === 0) continue
+        if (micro > 0) await breathe()
         const dropout = {
           rate: adapter.dropout,
           seed: training.seed,
           step: k * training.accumulation + micro,
         }
-        const trainable = {
-          ...this.trainable(),
-          adaptation: storeAdaptation(this.store, adapter, dropout),
-        }
+        const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, adapter, dropout) }
         const part = lossAndGradients(model, batch, trainable, 1 / labelCount, this.store.gradients)
         sums = sums ? added(sums, part) : part
       }
-      batch.dispose()
-    })
-    const { loss, energy } = sums!
-    const norm = this.store.step({ ...training, learningRate, step: k + 1 })
-    const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
-    this.#pending.push({ step: this.#step, learningRate, loss, energy, norm, tokens })
+      const learningRate =
+        training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
+      const norm = this.store.step({ ...training, learningRate, step: k + 1 })
+      const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
+      this.#pending.push({ step: k + 1, learningRate, ...sums!, norm, tokens })
+    } finally {
+      for (const batch of batches) batch.dispose()
+    }
   }
 
   /** One readback for all steps since the last one. */
@@ -334,8 +351,7 @@ export class Trainer {
     await this.#readPending()
     if (this.#fault) throw this.#fault
     const state = await this.#options.turns.take(() => this.state())
-    await this.#options.hooks.checkpoint(state, validationLoss)
-    this.#checkpointed = this.#step
+    if (await this.#options.hooks.checkpoint(state, validationLoss)) this.#checkpointed = this.#step
     this.#lastCheckpointAt = performance.now()
     this.#lastRead = performance.now()
   }

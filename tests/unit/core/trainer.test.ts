@@ -69,7 +69,7 @@ function trainer(
     hooks: {
       entries: (news) => void entries.push(...news),
       validation: () => undefined,
-      checkpoint: (state) => Promise.resolve(void states.push(state)),
+      checkpoint: (state) => Promise.resolve(states.push(state) > 0),
       ...hooks,
     },
     ...options,
@@ -98,8 +98,13 @@ describe('training loop', () => {
       { checkpointEvery: 4 },
       {},
       {
-        checkpoint: (state) =>
-          Promise.resolve(void (state.step === 4 && (cut.states.push(state), cut.made.stop()))),
+        checkpoint: (state) => {
+          if (state.step === 4) {
+            cut.states.push(state)
+            cut.made.stop()
+          }
+          return Promise.resolve(true)
+        },
       },
     )
     expect(await cut.made.run()).toBe('stopped')
