@@ -59,7 +59,7 @@ for (const name of ['tiny-llama', 'tiny-llama-odd']) {
         const logits = []
         for (const sequence of ids) {
           const { shape, logits: all } = await graft.logits({ run }, { ids: sequence })
-          logits.push(Array.from(all.slice((shape[0] - 1) * shape[1])))
+          logits.push(...all.slice((shape[0] - 1) * shape[1]))
         }
         const zip = await graft.export.adapter(run)
         return { ids, logits, labels: ended.labels, zip: Array.from(new Uint8Array(await zip.arrayBuffer())) }
