@@ -129,8 +129,13 @@ export class EngineService {
         'This run trained only a head, which PEFT has no format for. Train with LoRA to export.',
       )
     const source = (await this.models.list()).find((model) => model.id === config.model)?.source
-    const last = history.at(-1)
-    const validation = history.findLast((entry) => entry.validationLoss !== undefined)
+    // The card speaks of the state that is exported, which may be an earlier one.
+    const wanted =
+      'checkpoint' in target ? run.checkpoints.find(({ id }) => id === target.checkpoint) : undefined
+    const step = wanted?.step ?? run.step
+    const until = history.filter((entry) => entry.step <= step)
+    const last = until.at(-1)
+    const validation = until.findLast((entry) => entry.validationLoss !== undefined)
     const files = peftFiles({
       name: config.name,
       task: config.task,
@@ -142,7 +147,7 @@ export class EngineService {
       tensors,
       facts: [
         `Data: ${datasetName}, ${rows} training rows.`,
-        `Training: ${run.step} of ${run.steps} steps, batch ${config.training.batchSize * config.training.accumulation}, learning rate ${config.training.learningRate}, ${config.training.schedule} schedule, seed ${config.training.seed}.`,
+        `Training: ${step} of ${run.steps} steps, batch ${config.training.batchSize * config.training.accumulation}, learning rate ${config.training.learningRate}, ${config.training.schedule} schedule, seed ${config.training.seed}.`,
         ...(last ? [`Last training loss: ${last.loss.toFixed(4)}.`] : []),
         ...(validation
           ? [
