@@ -60,7 +60,7 @@ for (const backend of ['webgpu', 'wasm'] as const) {
       // Train.
       await go(page, 'Train')
       for (const [label, value] of Object.entries(EFFORT[backend])) await set(page, label, value)
-      await page.getByRole('status').filter({ hasText: /rows/ }).waitFor()
+      await page.getByRole('status').filter({ hasText: /rows/ }).waitFor({ timeout: 120_000 })
       await page.getByRole('button', { name: 'Train', exact: true }).click()
       await page
         .getByRole('heading', { name: /Training|Run|on / })

@@ -17,6 +17,8 @@ import type { RunManager } from './runs.ts'
 
 /** Rows that are tokenised to estimate lengths. */
 const SAMPLE_ROWS = 200
+/** A pass over one row that is quicker than this leaves time to measure more rows, which is more exact. */
+const QUICK_MILLISECONDS = 500
 /** Rows of a measured step: enough to load the device, few enough to wait for. */
 const MEASURED_ROWS = 8
 
@@ -107,10 +109,13 @@ export class Planner {
     ].join(' ')
     const known = this.#speeds.get(key)
     if (known !== undefined) return known
-    let speed = 0
-    // Twice: the first pass compiles shaders and fills buffers.
-    for (let pass = 0; pass < 2; pass++)
-      speed = await this.#turns.take(() => measure(base, config, labels, examples))
+    const timed = (count: number) =>
+      this.#turns.take(() => measure(base, config, labels, examples.slice(0, count)))
+    // The first pass compiles shaders and fills buffers. A slow device is judged by one row: its user waits for this.
+    await timed(1)
+    const started = performance.now()
+    let speed = await timed(1)
+    if (performance.now() - started < QUICK_MILLISECONDS) speed = await timed(examples.length)
     // While a run trains, half the turns are its own and the figure would mislead later.
     if (!this.#runs.busy) this.#speeds.set(key, speed)
     return speed
