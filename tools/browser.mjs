@@ -36,6 +36,8 @@ export async function openSite({
     viewport,
     acceptDownloads: true,
   })
+  // SwiftShader takes its time.
+  context.setDefaultTimeout(120_000)
   const page = context.pages()[0] ?? (await context.newPage())
   /** @type {string[]} */
   const errors = []

@@ -90,13 +90,13 @@ for (const backend of ['webgpu', 'wasm'] as const) {
       } else {
         await page.getByLabel('Max tokens', { exact: true }).fill('8')
         await page.getByRole('button', { name: 'Generate', exact: true }).click()
-        await expect.poll(() => page.getByText(/tokens a second/).count(), { timeout: 60_000 }).toBe(2)
+        await expect.poll(() => page.getByText(/tokens a second/).count(), { timeout: 120_000 }).toBe(2)
       }
 
       await go(page, 'Explain')
       await page.getByLabel('Text', { exact: true }).fill(question)
       await page.getByRole('button', { name: 'Explain', exact: true }).click()
-      await page.getByRole('heading', { name: 'Where the model looks' }).first().waitFor({ timeout: 60_000 })
+      await page.getByRole('heading', { name: 'Where the model looks' }).first().waitFor({ timeout: 120_000 })
 
       await go(page, 'Export')
       const [download] = await Promise.all([
