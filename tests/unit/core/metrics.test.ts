@@ -1,4 +1,4 @@
-// Metrics against scikit-learn 1.7 (accuracy_score, f1_score(average='macro'), confusion_matrix); numbers by hand below.
+// Metrics as scikit-learn defines them (accuracy_score, f1_score with average="macro", confusion_matrix); worked by hand.
 import { expect, it } from 'vitest'
 import { accuracy, confusionMatrix, macroF1 } from '../../../src/core/metrics/classification.ts'
 import { gaussLegendre } from '../../../src/core/explain/quadrature.ts'
