@@ -1,8 +1,19 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
-import type { Dataset, ImportOptions, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { Dataset, ImportOptions, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
-import type { ModelInfo, ModelSource, Precision, Tokens } from './model.ts'
+import type {
+  AdapterInfo,
+  AdapterSource,
+  EstimateRequest,
+  HubModel,
+  LoadOptions,
+  MemoryEstimate,
+  ModelInfo,
+  ModelSource,
+  PrecisionReport,
+  Tokens,
+} from './model.ts'
 import type { CallOptions } from './progress.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
@@ -31,11 +42,30 @@ export interface GraftApi {
     remove(id: string): Promise<void>
     configure(id: string, config: TaskConfig): Promise<Dataset>
     split(id: string, config: Partial<SplitConfig>): Promise<Dataset>
+    /** Rows as a model would read them in training. */
+    render(
+      id: string,
+      query: { model: string; offset: number; limit: number; maxLength?: number },
+    ): Promise<RenderedRow[]>
     subscribe(listener: (event: DataEvent) => void): () => void
   }
   models: {
     list(): Promise<ModelInfo[]>
-    load(source: ModelSource, options?: { precision?: Precision } & CallOptions): Promise<ModelInfo>
+    load(source: ModelSource, options?: LoadOptions & CallOptions): Promise<ModelInfo>
+    remove(id: string): Promise<void>
+    /** Models of the Hub; without a query the curated list, which needs no network. */
+    search(query?: string, options?: { token?: string } & CallOptions): Promise<HubModel[]>
+    estimate(request: EstimateRequest, options?: { token?: string } & CallOptions): Promise<MemoryEstimate>
+    /** What the precision of a loaded base costs, measured against its float32 weights. */
+    precisionReport(id: string, options?: { texts?: string[] } & CallOptions): Promise<PrecisionReport>
+  }
+  adapters: {
+    import(
+      model: string,
+      source: AdapterSource,
+      options?: { name?: string; labels?: string[] } & CallOptions,
+    ): Promise<AdapterInfo>
+    list(model?: string): Promise<AdapterInfo[]>
     remove(id: string): Promise<void>
   }
   runs: {
@@ -69,6 +99,12 @@ export interface GraftApi {
     saliency(target: Target, request: SaliencyRequest, options?: CallOptions): Promise<SaliencyResult>
   }
   export: {
+    /** A zip in PEFT's layout, loaded again and compared before it is handed out. */
     adapter(target: string | Target, options?: CallOptions): Promise<Blob>
+    /** A zip with the whole model, the adapter merged in; checked in the same way. */
+    merged(
+      target: string | Target,
+      options?: { dtype?: 'f32' | 'f16' | 'bf16' } & CallOptions,
+    ): Promise<Blob>
   }
 }

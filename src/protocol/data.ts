@@ -37,6 +37,24 @@ export interface TaskConfig {
   columns: TaskColumns
   /** Text between prompt and completion in a `complete` task; default empty (plain concatenation). */
   separator?: string
+  /** Which of the assistant's turns are learnt: all (default) or the last of each conversation. */
+  turns?: 'all' | 'last'
+}
+
+/** A row as the model reads it in training. */
+export interface RenderedRow {
+  /** Row of the dataset, from 0. */
+  index: number
+  /** The text in stretches: `trained` is what the model learns to write; the rest it only reads. */
+  pieces: { text: string; trained: boolean }[]
+  tokens: number
+  trainedTokens: number
+  /** Whether tokens were cut off at the longest example. */
+  truncated: boolean
+  /** The class, for `classify`. */
+  label: string | null
+  /** Why nothing of the row can be learnt, or null. */
+  problem: string | null
 }
 
 export const SPLIT_NAMES = ['train', 'validation', 'test'] as const

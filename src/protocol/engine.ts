@@ -1,8 +1,19 @@
 // What the two workers can do, by name: the contract between the page and the workers.
-import type { Dataset, ImportOptions, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { Dataset, ImportOptions, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
-import type { ModelInfo, ModelSource, Precision, Tokens } from './model.ts'
+import type {
+  AdapterInfo,
+  AdapterSource,
+  EstimateRequest,
+  HubModel,
+  LoadOptions,
+  MemoryEstimate,
+  ModelInfo,
+  ModelSource,
+  PrecisionReport,
+  Tokens,
+} from './model.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   Evaluation,
@@ -31,8 +42,21 @@ export interface EngineCalls {
   info(args: Record<string, never>): EngineInfo
   use(args: { backend: BackendName | 'auto' }): EngineInfo
   listModels(args: Record<string, never>): ModelInfo[]
-  loadModel(args: { source: ModelSource; precision?: Precision }): ModelInfo
+  loadModel(args: { source: ModelSource } & LoadOptions): ModelInfo
   removeModel(args: { id: string }): void
+  searchModels(args: { query: string; token?: string }): HubModel[]
+  estimateModel(args: { request: EstimateRequest; token?: string }): MemoryEstimate
+  precisionReport(args: { id: string; texts?: string[] }): PrecisionReport
+  importAdapter(args: { model: string; source: AdapterSource; name?: string; labels?: string[] }): AdapterInfo
+  listAdapters(args: { model?: string }): AdapterInfo[]
+  removeAdapter(args: { id: string }): void
+  renderRows(args: {
+    dataset: string
+    model: string
+    offset: number
+    limit: number
+    maxLength?: number
+  }): RenderedRow[]
   tokenize(args: { model: string; text: string }): Tokens
   planRun(args: RunRequest): RunPlan
   startRun(args: RunRequest): string
@@ -52,6 +76,7 @@ export interface EngineCalls {
   attention(args: { target: Target; input: ExplainInput }): AttentionResult
   saliency(args: { target: Target; request: SaliencyRequest }): SaliencyResult
   exportAdapter(args: { target: Target }): Blob
+  exportMerged(args: { target: Target; dtype?: 'f32' | 'f16' | 'bf16' }): Blob
 }
 
 /** What the engine worker says unasked. */
@@ -59,8 +84,8 @@ export type EngineEvent =
   | { type: 'run'; event: RunEvent }
   | { type: 'info'; info: EngineInfo }
   | { type: 'runRemoved'; id: string }
-  /** Something went wrong outside of any call: the GPU was lost, or reported an error. */
-  | { type: 'fault'; error: WireError }
+  /** The list of adapters has changed. */
+  | { type: 'adapters' }
   /** Something went wrong outside of any call: the GPU was lost, or reported an error. */
   | { type: 'fault'; error: WireError }
 

@@ -1,13 +1,35 @@
 // Training runs: configuration, history, checkpoints.
 import type { Task, TaskConfig } from './data.ts'
 
+/** What is trained. Names and meanings are PEFT's (LoraConfig), in camelCase. */
 export interface AdapterConfig {
-  /** `lora` adapts linear layers; `head` trains the classification head alone. */
-  method: 'lora' | 'head'
+  /** `lora` adapts linear layers; `head` trains the classification head alone; `layers` the last `topLayers` blocks
+   *  and what stands above them; `full` every weight. */
+  method: 'lora' | 'head' | 'layers' | 'full'
   r: number
   alpha: number
   dropout: number
-  targets: 'all-linear' | string[]
+  /** Last parts of module paths, whole paths, or, as one string, a regular expression for whole paths. */
+  targets: 'all-linear' | string | string[]
+  /** Scale alpha / sqrt(r) in place of alpha / r (Kalajdzievski 2023, arXiv 2312.03732). */
+  useRslora: boolean
+  /** A trained magnitude for every output row (Liu et al. 2024, arXiv 2402.09353). */
+  useDora: boolean
+  /** true: Kaiming-uniform A; B is zero. `pissa` begins with the base's principal components (arXiv 2404.02948). */
+  initLoraWeights: true | 'gaussian' | 'pissa'
+  /** Learning rate of B / learning rate of A (LoRA+, arXiv 2402.12354); 1 is plain LoRA. */
+  loraPlusRatio: number
+  /** Ranks and alphas of single layers, by the end of the module path or a regular expression. */
+  rankPattern: Record<string, number>
+  alphaPattern: Record<string, number>
+  /** Blocks that get adapters, from 0; null: all. */
+  layersToTransform: number[] | null
+  /** Modules that are trained whole and saved beside the adapter, by the end of their path. */
+  modulesToSave: string[]
+  /** Which biases are trained too. */
+  bias: 'none' | 'all' | 'lora_only'
+  /** Method `layers`: how many blocks, counted from the top. */
+  topLayers: number
 }
 
 export type ScheduleName = 'linear' | 'cosine' | 'constant'
@@ -46,7 +68,8 @@ export interface RunRequest {
   dataset: string
   model: string
   task?: Task
-  adapter?: Partial<AdapterConfig>
+  /** `from`: goes on from an imported adapter, whose own settings then hold. */
+  adapter?: Partial<AdapterConfig> & { from?: string }
   training?: Partial<TrainingConfig>
 }
 
@@ -56,6 +79,8 @@ export interface RunConfig {
   model: string
   task: Task
   adapter: AdapterConfig
+  /** Id of the imported adapter whose weights it began with. */
+  from?: string
   training: TrainingConfig
 }
 
@@ -130,6 +155,8 @@ export interface RunPlan {
   truncated: number
   /** Share of (sampled) examples with nothing left to learn: an empty side, or a prompt that fills the whole length. */
   unusable: number
+  /** Rows (by their index in the dataset, the first UNLABELLED_LIMIT) that would train nothing, and how many there are. */
+  unlabelled: { count: number; rows: number[] }
   trainableParameters: number
   /** Estimated from a measured step on this device. */
   seconds: number
