@@ -1,4 +1,5 @@
-// Who may look at whom: arithmetic on positions and segments, from which each implementation makes its mask.
+// Who may look at whom: arithmetic on positions and segments, from which each implementation makes its masks. One layout
+// serves all layers of a pass; what differs between layers (causal, sliding window) is the mask.
 import { dispose, tensor1d, type Tensor } from '@tensorflow/tfjs-core'
 
 /** Segment of padding; padding sees only padding. */
@@ -11,24 +12,32 @@ export interface AttentionLayoutOptions {
   querySegments: Int32Array
   keyPositions?: Int32Array
   keySegments?: Int32Array
-  causal: boolean
 }
 
-/** A query (position p, segment s) sees a key (position q, segment t) where s = t and, if causal, q <= p. */
+/** Of one layer: softmax(scale q k^T) over the keys that a query may see. */
+export interface AttentionMask {
+  scale: number
+  /** Only keys at or before the query. */
+  causal: boolean
+  /** Only keys less than this many positions before the query (and, where not causal, after it); null: all. */
+  window: number | null
+}
+
+/** A query (position p, segment s) sees a key (position q, segment t) where s = t; if causal, q <= p; with a window,
+ *  |p - q| < window. */
 export class AttentionLayout {
   readonly batch: number
   /** Queries and keys of one sequence. */
   readonly queries: number
   readonly keys: number
-  readonly causal: boolean
   /** int32 [batch x queries] */
   readonly queryPositions: Tensor
   readonly querySegments: Tensor
   /** int32 [batch x keys] */
   readonly keyPositions: Tensor
   readonly keySegments: Tensor
-  /** f32 [batch, 1, queries, keys]: 0 where seen, a large negative number elsewhere; made once by the reference. */
-  bias: Tensor | null = null
+  /** f32 [batch, 1, queries, keys] by mask: 0 where seen, a large negative number elsewhere; made once by the reference. */
+  readonly bias = new Map<string, Tensor>()
   /** int32: query positions, query segments, key positions, key segments; made once by the WGSL kernels. */
   packed: Tensor | null = null
 
@@ -38,7 +47,6 @@ export class AttentionLayout {
     const keyPositions = options.keyPositions ?? options.queryPositions
     const keySegments = options.keySegments ?? options.querySegments
     this.keys = keyPositions.length / options.batch
-    this.causal = options.causal
     this.queryPositions = tensor1d(options.queryPositions, 'int32')
     this.querySegments = tensor1d(options.querySegments, 'int32')
     this.keyPositions = tensor1d(keyPositions, 'int32')
@@ -47,7 +55,7 @@ export class AttentionLayout {
 
   dispose(): void {
     dispose([this.queryPositions, this.querySegments, this.keyPositions, this.keySegments])
-    this.bias?.dispose()
+    dispose([...this.bias.values()])
     this.packed?.dispose()
   }
 }

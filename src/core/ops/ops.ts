@@ -7,16 +7,10 @@
 // Ownership. An op never disposes its arguments; the caller owns every returned tensor.
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { RngKey } from '../rng.ts'
-import type { AttentionLayout } from './layout.ts'
+import type { AttentionLayout, AttentionMask } from './layout.ts'
+import type { FrozenMatrix } from './matrix.ts'
 
-/** A frozen matrix [out, in]; packed precisions become further kinds. */
-export interface FrozenMatrix {
-  kind: 'f32'
-  /** [out, in] */
-  shape: [number, number]
-  /** f32 [out, in] */
-  data: Tensor
-}
+export type { FrozenMatrix } from './matrix.ts'
 
 /** Dropout on the input of an adapter: element i is kept where uniforms(key)[i] >= rate, and scaled by 1 / (1 - rate). */
 export interface Dropout {
@@ -39,6 +33,9 @@ export interface RopeTable {
   cos: Tensor
   sin: Tensor
 }
+
+/** Smooth steps of an MLP or a head: GELU exact (erf) and in its tanh form (Hendrycks & Gimpel 2016, arXiv 1606.08415). */
+export type Activation = 'silu' | 'gelu' | 'geluTanh' | 'relu' | 'tanh'
 
 export interface LinearGradients {
   /** [N, in] */
@@ -69,6 +66,8 @@ export interface Slot {
   size: number
   /** Weight decay applies (never to biases and norms). */
   decay: boolean
+  /** Its learning rate / the step's: 1, or LoRA+'s ratio for B. */
+  rate: number
 }
 
 /** Adds up gradients by name into one flat f32 [P] buffer. */
@@ -86,6 +85,8 @@ export interface Ops {
 
   /** table [V, d], ids int32 [N] -> [N, d] */
   embedding(table: FrozenMatrix, ids: Tensor): Tensor
+  /** The gradient of a trained table: rows of dy [N, d] added up by their ids -> [V, d]. */
+  embeddingGradient(dy: Tensor, ids: Tensor, rows: number): Tensor
 
   /** x [N, in] -> x W^T + bias (+ LoRA) [N, out]; bias [out] */
   linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFactors): Tensor
@@ -95,6 +96,14 @@ export interface Ops {
   /** y = w x / sqrt(mean(x^2) + eps), row by row. Zhang & Sennrich 2019. */
   rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor
   rmsNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): Tensor
+  /** dw [d] of a trained norm weight. */
+  rmsNormWeightGradient(dy: Tensor, x: Tensor, eps: number): Tensor
+
+  /** y = w (x - mean x) / sqrt(var x + eps) + b, row by row. Ba et al. 2016 (arXiv 1607.06450). */
+  layerNorm(x: Tensor, w: Tensor, b: Tensor, eps: number): Tensor
+  layerNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): Tensor
+  /** dw [d] and db [d] of trained norm weights. */
+  layerNormWeightGradients(dy: Tensor, x: Tensor, eps: number): { dw: Tensor; db: Tensor }
 
   /** Half-split rotation of x [N, H, hd] by the rows' positions int32 [N]; `inverse` rotates back (the backward). */
   rope(x: Tensor, positions: Tensor, table: RopeTable, inverse?: boolean): Tensor
@@ -105,7 +114,7 @@ export interface Ops {
     k: Tensor,
     v: Tensor,
     layout: AttentionLayout,
-    scale: number,
+    mask: AttentionMask,
   ): { output: Tensor; logSumExp: Tensor }
   attentionBackward(
     dOutput: Tensor,
@@ -115,16 +124,23 @@ export interface Ops {
     output: Tensor,
     logSumExp: Tensor,
     layout: AttentionLayout,
-    scale: number,
+    mask: AttentionMask,
   ): { dq: Tensor; dk: Tensor; dv: Tensor }
   /** The probabilities themselves, [B, H, Tq, Tk], for the Explain view only; masked cells are exactly 0. */
-  attentionProbabilities(q: Tensor, k: Tensor, layout: AttentionLayout, scale: number): Tensor
+  attentionProbabilities(q: Tensor, k: Tensor, layout: AttentionLayout, mask: AttentionMask): Tensor
 
-  /** silu(gate) * up, elementwise. */
-  swiglu(gate: Tensor, up: Tensor): Tensor
-  swigluBackward(dh: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor }
+  /** act(x), elementwise. */
+  activation(act: Activation, x: Tensor): Tensor
+  activationBackward(act: Activation, dy: Tensor, x: Tensor): Tensor
+  /** act(gate) * up, elementwise: SwiGLU, GeGLU (Shazeer 2020, arXiv 2002.05202). */
+  gated(act: Activation, gate: Tensor, up: Tensor): Tensor
+  gatedBackward(act: Activation, dh: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor }
 
   add(a: Tensor, b: Tensor): Tensor
+  /** x [N, d] with column j multiplied by s[j]; s [d]. */
+  scaleColumns(x: Tensor, s: Tensor): Tensor
+  /** x [N, d] -> sum over rows [d] */
+  columnSums(x: Tensor): Tensor
 
   /** The elements of x from `start` on, x read as one flat row, as a new tensor of the given shape. */
   part(x: Tensor, start: number, shape: number[]): Tensor
@@ -137,8 +153,14 @@ export interface Ops {
 
   /** Tied or untied output head fused with cross-entropy; the [M, V] logits never exist as a whole.
    *  h [M, d], w [V, d], labels int32 [M] with -100 ignored.
-   *  loss = factor x sum of cross-entropies (scalar []); dh [M, d] is its gradient. */
-  headCrossEntropy(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): { loss: Tensor; dh: Tensor }
+   *  loss = factor x sum of cross-entropies (scalar []); dh [M, d] is its gradient, and dw [V, d] that of a trained head. */
+  headCrossEntropy(
+    h: Tensor,
+    w: FrozenMatrix,
+    labels: Tensor,
+    factor: number,
+    trained?: boolean,
+  ): { loss: Tensor; dh: Tensor; dw?: Tensor }
   /** The same without the gradient, for evaluation. */
   headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor
   /** For small trained heads: logits [M, C], labels int32 [M] -> loss [], dLogits [M, C]. */
