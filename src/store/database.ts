@@ -47,6 +47,17 @@ export interface ModelRecord {
   files: ModelFile[]
 }
 
+/** A file of the Hub that is not part of a model yet: bytes of it that have arrived, and must not be swept. */
+export interface DownloadRecord {
+  /** Which bytes: repository, commit and path. */
+  key: string
+  blob: string
+  /** When the last of its bytes came, in milliseconds since 1970. */
+  touchedAt: number
+  /** Hex, once it is complete and checked. */
+  sha256?: string
+}
+
 export interface ChunkRecord {
   blob: string
   index: number
@@ -83,6 +94,7 @@ export interface MainDatabase extends Dexie {
   rows: Table<RowBatch, [string, number]>
   models: Table<ModelRecord, string>
   chunks: Table<ChunkRecord, [string, number]>
+  downloads: Table<DownloadRecord, string>
   runs: Table<RunRecord, string>
   history: Table<HistoryPiece, [string, number]>
 }
@@ -121,6 +133,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     runs: 'id, createdAt',
     history: '[run+from]',
   })
+  main.version(2).stores({ downloads: 'key' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true

@@ -32,10 +32,19 @@ export async function writeModelFile(
   return { name, ...entry }
 }
 
-/** Makes a model visible; replaces one of the same id and then deletes the files that are no longer pointed at. */
-export async function putModel(store: Store, record: ModelRecord): Promise<void> {
-  const before = await guarded(() => store.main.models.get(record.id))
-  await guarded(() => store.main.models.put(record))
+/**
+ * Makes a model visible; replaces one of the same id and then deletes the files that are no longer pointed at. Its
+ * files that were downloads (by their keys) are the model's from now on.
+ */
+export async function putModel(store: Store, record: ModelRecord, downloads: string[] = []): Promise<void> {
+  const { main } = store
+  const before = await guarded(() => main.models.get(record.id))
+  await guarded(() =>
+    main.transaction('rw', main.models, main.downloads, async () => {
+      await main.models.put(record)
+      await main.downloads.bulkDelete(downloads)
+    }),
+  )
   const kept = new Set(record.files.map((file) => file.blob))
   for (const file of before?.files ?? []) if (!kept.has(file.blob)) await deleteBlob(store, file.blob)
 }

@@ -16,6 +16,20 @@ export async function storageRoom(): Promise<StorageRoom | null> {
   return { used: estimate.usage, quota: estimate.quota, free: Math.max(0, estimate.quota - estimate.usage) }
 }
 
+/**
+ * Throws E_STORAGE, naming the needed and free bytes, where that much more does not fit. Refuses nothing where the
+ * browser does not tell its room.
+ */
+export async function requireRoom(neededBytes: number, what: string): Promise<void> {
+  const freeBytes = (await storageRoom().catch(() => null))?.free
+  if (freeBytes === undefined || neededBytes <= freeBytes) return
+  throw new GraftError(
+    'E_STORAGE',
+    `${what} needs ${megabytes(neededBytes)}, but the browser gives this site only ${megabytes(freeBytes)} more. Remove a model, dataset or run, or free space on the disk, then try again.`,
+    { reason: 'quota', neededBytes, freeBytes },
+  )
+}
+
 let asked: Promise<boolean> | undefined
 
 /**

@@ -2,6 +2,7 @@
 // Pointers are always written last, so whatever has none was never finished.
 import type { Store } from './database.ts'
 import { deleteBlob } from './chunks.ts'
+import { KEEP_DOWNLOADS_MS } from './downloads.ts'
 import { whileQuiet } from './locks.ts'
 import { guarded } from './quota.ts'
 
@@ -30,11 +31,16 @@ async function sweepNow(store: Store): Promise<Swept> {
   const history = (await main.history.toCollection().primaryKeys()).filter(([run]) => !runs.has(run))
   await main.history.bulkDelete(history)
 
-  // Bytes that neither a model nor a checkpoint points at.
+  // Downloads that nobody went on with.
+  const abandoned = Date.now() - KEEP_DOWNLOADS_MS
+  await main.downloads.filter(({ touchedAt }) => !(touchedAt >= abandoned)).delete()
+
+  // Bytes that neither a model, nor a download, nor a checkpoint points at.
   const pointed = new Set(
     checkpoints.filter((checkpoint) => !lost.includes(checkpoint)).map(({ blob }) => blob),
   )
   await main.models.each((model) => model.files.forEach(({ blob }) => pointed.add(blob)))
+  await main.downloads.each(({ blob }) => pointed.add(blob))
   const blobs = new Set((await main.chunks.toCollection().primaryKeys()).map(([blob]) => blob))
   const orphans = [...blobs].filter((blob) => !pointed.has(blob))
   for (const blob of orphans) await deleteBlob(store, blob)

@@ -307,7 +307,7 @@ describe('boot', () => {
     const name = `store-test-${count++}`
     const old = await openStore({ name, onClosed })
     const newer = new Dexie(name)
-    newer.version(2).stores({ datasets: 'id, createdAt' })
+    newer.version(99).stores({ datasets: 'id, createdAt' })
     await newer.open()
     newer.close()
     expect(onClosed).toHaveBeenCalledWith('upgrade')
