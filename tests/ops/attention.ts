@@ -71,7 +71,6 @@ export function attentionTests(ops: OpsOf): void {
       batch,
       queryPositions: Int32Array.from(positions.flat()),
       querySegments: Int32Array.from(segments.flat()),
-      causal,
     })
     const [q, k, v, dO] = [
       data(rows * h * hd),
@@ -85,14 +84,16 @@ export function attentionTests(ops: OpsOf): void {
 
     // Whatever the layout keeps is made by the first calls.
     tf.dispose([
-      ops().attentionProbabilities(tq, tk, layout, scale),
-      { ...ops().attention(tq, tk, tv, layout, scale) },
+      ops().attentionProbabilities(tq, tk, layout, { scale, causal, window: null }),
+      { ...ops().attention(tq, tk, tv, layout, { scale, causal, window: null }) },
     ])
-    const { output, logSumExp } = counted(() => ops().attention(tq, tk, tv, layout, scale))
+    const { output, logSumExp } = counted(() =>
+      ops().attention(tq, tk, tv, layout, { scale, causal, window: null }),
+    )
     expect(logSumExp.shape).toEqual([rows, h])
     await expectClose(output, expected.output)
     await expectClose(logSumExp, expected.logSumExp)
-    const p = counted(() => ops().attentionProbabilities(tq, tk, layout, scale))
+    const p = counted(() => ops().attentionProbabilities(tq, tk, layout, { scale, causal, window: null }))
     expect(p.shape).toEqual([batch, h, length, length])
     await expectClose(p, expected.probabilities)
     const values = await p.data()
@@ -101,7 +102,7 @@ export function attentionTests(ops: OpsOf): void {
     })
 
     const { dq, dk, dv } = counted(() =>
-      ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, scale),
+      ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, { scale, causal, window: null }),
     )
     const f = (vq: oracle.Vector, vk: oracle.Vector, vv: oracle.Vector): oracle.Vector =>
       oracle.attention(sizes, vq, vk, vv).output
@@ -129,7 +130,6 @@ export function attentionTests(ops: OpsOf): void {
       batch: 1,
       queryPositions: Int32Array.from({ length: rows }, (_, i) => i),
       querySegments: new Int32Array(rows),
-      causal: false,
     })
     const [q, k, v, dO] = [1, 2, 3, 4].map(() => tensor(data(rows * hd), [rows, 1, hd])) as [
       tf.Tensor,
@@ -137,8 +137,12 @@ export function attentionTests(ops: OpsOf): void {
       tf.Tensor,
       tf.Tensor,
     ]
-    const { output, logSumExp } = ops().attention(q, k, v, layout, scale)
-    const { dq, dk, dv } = ops().attentionBackward(dO, q, k, v, output, logSumExp, layout, scale)
+    const { output, logSumExp } = ops().attention(q, k, v, layout, { scale, causal: false, window: null })
+    const { dq, dk, dv } = ops().attentionBackward(dO, q, k, v, output, logSumExp, layout, {
+      scale,
+      causal: false,
+      window: null,
+    })
     const flat = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [rows, hd])
     const taped = tf.grads((pq: tf.Tensor, pk: tf.Tensor, pv: tf.Tensor) =>
       tf.reshape(tf.matMul(tf.softmax(tf.mul(tf.matMul(flat(pq), flat(pk), false, true), scale)), flat(pv)), [
@@ -160,18 +164,21 @@ export function attentionTests(ops: OpsOf): void {
       batch: 1,
       queryPositions: Int32Array.from({ length }, (_, i) => i),
       querySegments: new Int32Array(length),
-      causal: true,
     })
     const [q, k, v, dO] = [data(length * h * hd), data(length * hd), data(length * hd), data(length * h * hd)]
     const [tq, tdO] = [tensor(q, [length, h, hd]), tensor(dO, [length, h, hd])]
     const [tk, tv] = [tensor(k, [length, hkv, hd]), tensor(v, [length, hkv, hd])]
     const sees = (_: number, t: number, s: number): boolean => s <= t
     const sizes: oracle.AttentionSizes = { batch: 1, queries: length, keys: length, h, hkv, hd, scale, sees }
-    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, scale)
+    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, { scale, causal: true, window: null })
     const expected = oracle.attention(sizes, q, k, v)
     await expectClose(output, expected.output)
     await expectClose(logSumExp, expected.logSumExp)
-    const { dq, dk, dv } = ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, scale)
+    const { dq, dk, dv } = ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, {
+      scale,
+      causal: true,
+      window: null,
+    })
     const gradients = oracle.attentionBackward(sizes, q, k, v, dO)
     await expectClose(dq, gradients.dq)
     await expectClose(dk, gradients.dk)
@@ -188,11 +195,10 @@ export function attentionTests(ops: OpsOf): void {
       querySegments: Int32Array.from([0]),
       keyPositions: Int32Array.from([0, 1, 2, 3, 0, 0]),
       keySegments: Int32Array.from([0, 0, 0, 0, PADDING, PADDING]),
-      causal: true,
     })
     const [q, k, v] = [data(h * hd), data(keys * hkv * hd), data(keys * hkv * hd)]
     const [tq, tk, tv] = [tensor(q, [1, h, hd]), tensor(k, [keys, hkv, hd]), tensor(v, [keys, hkv, hd])]
-    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, scale)
+    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, { scale, causal: true, window: null })
     const sizes = {
       batch: 1,
       queries: 1,
@@ -217,11 +223,14 @@ export function attentionTests(ops: OpsOf): void {
       batch,
       queryPositions: Int32Array.from({ length: rows }, (_, i) => i % length),
       querySegments: new Int32Array(rows),
-      causal: true,
     })
     const [q, k, v] = [data(rows * h * hd), data(rows * hkv * hd), data(rows * hkv * hd)]
     const [tq, tk, tv] = [tensor(q, [rows, h, hd]), tensor(k, [rows, hkv, hd]), tensor(v, [rows, hkv, hd])]
-    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, 0.7)
+    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, {
+      scale: 0.7,
+      causal: true,
+      window: null,
+    })
     const sees = (_: number, t: number, s: number): boolean => s <= t
     const last = 8
     const sizes = { batch: last, queries: length, keys: length, h, hkv, hd, scale: 0.7, sees }

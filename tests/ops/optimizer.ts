@@ -7,9 +7,9 @@ import type { OpsOf } from './suite.ts'
 import { counted, data, expectClose, tensor } from './support.ts'
 
 const SLOTS: Slot[] = [
-  { name: 'a', shape: [3, 5], offset: 0, size: 15, decay: true },
-  { name: 'b', shape: [70], offset: SLOT_ALIGNMENT, size: 70, decay: false },
-  { name: 'c', shape: [2, 2], offset: 3 * SLOT_ALIGNMENT, size: 4, decay: true },
+  { name: 'a', shape: [3, 5], offset: 0, size: 15, decay: true, rate: 1 },
+  { name: 'b', shape: [70], offset: SLOT_ALIGNMENT, size: 70, decay: false, rate: 1 },
+  { name: 'c', shape: [2, 2], offset: 3 * SLOT_ALIGNMENT, size: 4, decay: true, rate: 1 },
 ]
 const SIZE = 4 * SLOT_ALIGNMENT
 const HYPER: AdamwHyper = {

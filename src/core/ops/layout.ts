@@ -23,6 +23,11 @@ export interface AttentionMask {
   window: number | null
 }
 
+/** Masks of the same name look at the same keys; the scale does not matter. */
+export function maskName({ causal, window }: AttentionMask): string {
+  return `${causal ? 'causal' : 'both'} ${window ?? 'all'}`
+}
+
 /** A query (position p, segment s) sees a key (position q, segment t) where s = t; if causal, q <= p; with a window,
  *  |p - q| < window. */
 export class AttentionLayout {

@@ -10,20 +10,23 @@ import {
   cast,
   div,
   equal,
+  greater,
+  greaterEqual,
   keep,
-  lessEqual,
+  less,
   log,
   max,
   maximum,
   mul,
   reshape,
+  scalar,
   sub,
   sum,
   tidy,
   transpose,
   type Tensor,
 } from '@tensorflow/tfjs-core'
-import type { AttentionLayout } from '../layout.ts'
+import { maskName, type AttentionLayout, type AttentionMask } from '../layout.ts'
 import { batchedProduct } from './matmul.ts'
 import { expOfShifted } from './softmax.ts'
 
@@ -75,32 +78,40 @@ function scores(
   kGroups: Tensor,
   layout: AttentionLayout,
   sizes: Sizes,
-  scale: number,
+  mask: AttentionMask,
 ): Tensor {
   const { batch, heads, queries, keys } = sizes
-  const raw = batchedProduct(mul(qGroups, scale), kGroups, false, true) // [B G, g Tq, Tk]
-  return add(reshape(raw, [batch, heads, queries, keys]), biasOf(layout))
+  const raw = batchedProduct(mul(qGroups, mask.scale), kGroups, false, true) // [B G, g Tq, Tk]
+  return add(reshape(raw, [batch, heads, queries, keys]), biasOf(layout, mask))
 }
 
-/** 0 where seen, MASKED elsewhere: [B, 1, Tq, Tk], made once per layout. */
-function biasOf(layout: AttentionLayout): Tensor {
-  if (layout.bias) return layout.bias
+/** 0 where seen, MASKED elsewhere: [B, 1, Tq, Tk], made once per layout and kind of mask. */
+function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
+  const name = maskName(mask)
+  const known = layout.bias.get(name)
+  if (known) return known
   const { batch, queries, keys } = layout
-  layout.bias = tidy(() => {
+  const bias = tidy(() => {
     const across = (x: Tensor): Tensor => reshape(x, [batch, 1, queries, 1])
     const along = (x: Tensor): Tensor => reshape(x, [batch, 1, 1, keys])
     let seen = cast(equal(across(layout.querySegments), along(layout.keySegments)), 'float32')
-    if (layout.causal) {
-      seen = mul(seen, cast(lessEqual(along(layout.keyPositions), across(layout.queryPositions)), 'float32'))
+    const rule = (holds: Tensor): void => {
+      seen = mul(seen, cast(holds, 'float32'))
     }
+    const before = sub(across(layout.queryPositions), along(layout.keyPositions)) // int32 [B, 1, Tq, Tk]
+    const number = (value: number): Tensor => scalar(value, 'int32')
+    if (mask.window !== null) rule(less(before, number(mask.window)))
+    if (mask.causal) rule(greaterEqual(before, number(0)))
+    else if (mask.window !== null) rule(greater(before, number(-mask.window)))
     return keep(mul(sub(1, seen), MASKED))
   })
-  return layout.bias
+  layout.bias.set(name, bias)
+  return bias
 }
 
 /** 1 where seen, 0 elsewhere: [B, 1, Tq, Tk]. */
-function seenOf(layout: AttentionLayout): Tensor {
-  return sub(1, mul(biasOf(layout), 1 / MASKED))
+function seenOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
+  return sub(1, mul(biasOf(layout, mask), 1 / MASKED))
 }
 
 export function attention(
@@ -108,14 +119,14 @@ export function attention(
   k: Tensor,
   v: Tensor,
   layout: AttentionLayout,
-  scale: number,
+  mask: AttentionMask,
 ): { output: Tensor; logSumExp: Tensor } {
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
   return tidy(() => {
-    const s = scores(toGroups(q, sizes, queries), toGroups(k, sizes, keys), layout, sizes, scale) // [B, H, Tq, Tk]
+    const s = scores(toGroups(q, sizes, queries), toGroups(k, sizes, keys), layout, sizes, mask) // [B, H, Tq, Tk]
     const top = max(s, -1, true) // [B, H, Tq, 1]
-    const e = mul(expOfShifted(sub(s, top)), seenOf(layout)) // [B, H, Tq, Tk]
+    const e = mul(expOfShifted(sub(s, top)), seenOf(layout, mask)) // [B, H, Tq, Tk]
     const total = maximum(sum(e, -1, true), NOTHING_SEEN) // [B, H, Tq, 1]
     const p = reshape(e, [batch * groups, (heads / groups) * queries, keys])
     const o = batchedProduct(p, toGroups(v, sizes, keys)) // [B G, g Tq, hd], not yet divided by the total
@@ -136,7 +147,7 @@ export function attentionBackward(
   output: Tensor,
   logSumExp: Tensor,
   layout: AttentionLayout,
-  scale: number,
+  mask: AttentionMask,
 ): { dq: Tensor; dk: Tensor; dv: Tensor } {
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
@@ -148,12 +159,12 @@ export function attentionBackward(
     const byRow = (x: Tensor): Tensor =>
       // [Nq, H] -> [B, H, Tq, 1]
       reshape(transpose(reshape(x, [batch, queries, heads]), [0, 2, 1]), [batch, heads, queries, 1])
-    const shifted = sub(scores(qGroups, kGroups, layout, sizes, scale), byRow(logSumExp))
-    const p = mul(expOfShifted(shifted), seenOf(layout)) // [B, H, Tq, Tk]
+    const shifted = sub(scores(qGroups, kGroups, layout, sizes, mask), byRow(logSumExp))
+    const p = mul(expOfShifted(shifted), seenOf(layout, mask)) // [B, H, Tq, Tk]
     const d = byRow(sum(mul(dOutput, output), -1)) // [B, H, Tq, 1]
     const dp = reshape(batchedProduct(dO, vGroups, false, true), [batch, heads, queries, keys])
     const grouped = [batch * groups, (heads / groups) * queries, keys]
-    const ds = reshape(mul(mul(p, sub(dp, d)), scale), grouped) // [B G, g Tq, Tk], scale included
+    const ds = reshape(mul(mul(p, sub(dp, d)), mask.scale), grouped) // [B G, g Tq, Tk], scale included
     return {
       dq: fromGroups(batchedProduct(ds, kGroups), sizes, queries),
       dk: fromGroups(batchedProduct(ds, qGroups, true, false), sizes, keys),
@@ -162,11 +173,16 @@ export function attentionBackward(
   })
 }
 
-export function attentionProbabilities(q: Tensor, k: Tensor, layout: AttentionLayout, scale: number): Tensor {
+export function attentionProbabilities(
+  q: Tensor,
+  k: Tensor,
+  layout: AttentionLayout,
+  mask: AttentionMask,
+): Tensor {
   const sizes = sizesOf(q, k, layout)
   return tidy(() => {
-    const s = scores(toGroups(q, sizes, sizes.queries), toGroups(k, sizes, sizes.keys), layout, sizes, scale)
-    const e = mul(expOfShifted(sub(s, max(s, -1, true))), seenOf(layout))
+    const s = scores(toGroups(q, sizes, sizes.queries), toGroups(k, sizes, sizes.keys), layout, sizes, mask)
+    const e = mul(expOfShifted(sub(s, max(s, -1, true))), seenOf(layout, mask))
     return div(e, maximum(sum(e, -1, true), NOTHING_SEEN)) // [B, H, Tq, Tk]
   })
 }

@@ -2,16 +2,17 @@
 // no GPU, and is what the WGSL kernels are tested against.
 import { add, tidy } from '@tensorflow/tfjs-core'
 import type { Ops } from '../ops.ts'
+import { activation, activationBackward } from './activation.ts'
 import { adamw, globalNorm } from './adamw.ts'
 import { attention, attentionBackward, attentionProbabilities } from './attention.ts'
 import { crossEntropy, headCrossEntropy, headLoss } from './crossEntropy.ts'
+import { gated, gatedBackward } from './gated.ts'
 import { ReferenceGradientBuffer } from './gradients.ts'
 import { linear, linearBackward } from './linear.ts'
 import { product } from './matmul.ts'
 import { rmsNorm, rmsNormBackward } from './rmsNorm.ts'
 import { rope } from './rope.ts'
 import { embedding, gatherRows, part, scatterRows } from './rows.ts'
-import { swiglu, swigluBackward } from './swiglu.ts'
 
 export const referenceOps: Ops = {
   name: 'reference',
@@ -24,8 +25,10 @@ export const referenceOps: Ops = {
   attention,
   attentionBackward,
   attentionProbabilities,
-  swiglu,
-  swigluBackward,
+  activation,
+  activationBackward,
+  gated,
+  gatedBackward,
   add: (a, b) => tidy(() => add(a, b)),
   part,
   gatherRows,

@@ -3,7 +3,7 @@
 // threads. The forward keeps L = logsumexp of each row, from which the backward recomputes P = exp(S - L); dQ goes by
 // queries, dK and dV by keys, because WGSL has no atomic float32 sums. The formulas are those of reference/attention.ts.
 import { concat, dispose, keep, reshape, slice, tidy, type Tensor } from '@tensorflow/tfjs-core'
-import type { AttentionLayout } from '../layout.ts'
+import type { AttentionLayout, AttentionMask } from '../layout.ts'
 import { ELEMENT, f32, i32, LINE, lines, run, type Kernel, type Uniform } from './runner.ts'
 
 /** Threads of a workgroup, and rows of a tile. */
@@ -12,15 +12,18 @@ const TILE = 64
 /** What stands in for the logsumexp of a query that sees no key, whose output is 0. */
 const LOWEST = '-1.0e30'
 
+/** The window of a mask without one. */
+const EVERYTHING = 0x7fffffff
+
 interface Call {
   q: Tensor
   k: Tensor
   layout: AttentionLayout
-  scale: number
+  mask: AttentionMask
 }
 
 /** Sizes, and the positions and segments of queries and keys in one buffer: kernels have few bindings. */
-function shared({ q, k, layout, scale }: Call): {
+function shared({ q, k, layout, mask }: Call): {
   uniforms: Record<string, Uniform>
   look: Tensor
   size: number
@@ -36,8 +39,9 @@ function shared({ q, k, layout, scale }: Call): {
     keys: i32(layout.keys),
     allQueries: i32(layout.batch * layout.queries),
     allKeys: i32(layout.batch * layout.keys),
-    causal: i32(layout.causal ? 1 : 0),
-    scale: f32(scale),
+    causal: i32(mask.causal ? 1 : 0),
+    window: i32(mask.window ?? EVERYTHING),
+    scale: f32(mask.scale),
   }
   return { uniforms, look: layout.packed, size }
 }
@@ -45,8 +49,9 @@ function shared({ q, k, layout, scale }: Call): {
 const SEES = `
   fn sees(query : i32, key : i32) -> bool {
     let keyBase = 2 * uniforms.allQueries;
+    let before = look[query] - look[keyBase + key]; // positions from the key on to the query
     return look[uniforms.allQueries + query] == look[keyBase + uniforms.allKeys + key]
-      && (uniforms.causal == 0 || look[keyBase + key] <= look[query]);
+      && (uniforms.causal == 0 || before >= 0) && abs(before) < uniforms.window;
   }
 `
 
@@ -102,9 +107,9 @@ export function attention(
   k: Tensor,
   v: Tensor,
   layout: AttentionLayout,
-  scale: number,
+  mask: AttentionMask,
 ): { output: Tensor; logSumExp: Tensor } {
-  const { uniforms, look, size } = shared({ q, k, layout, scale })
+  const { uniforms, look, size } = shared({ q, k, layout, mask })
   const [rows, heads] = q.shape as [number, number]
   const kernel: Kernel = {
     name: 'attention',
@@ -178,9 +183,9 @@ export function attentionBackward(
   output: Tensor,
   logSumExp: Tensor,
   layout: AttentionLayout,
-  scale: number,
+  mask: AttentionMask,
 ): { dq: Tensor; dk: Tensor; dv: Tensor } {
-  const call = { q, k, layout, scale }
+  const call = { q, k, layout, mask }
   const d = rowProducts(dOutput, output) // [Nq, H]
   const inputs = { q, k, v, dO: dOutput, lse: logSumExp, d, look: shared(call).look }
   const dq = run(queryKernel(call, inputs), q.shape)

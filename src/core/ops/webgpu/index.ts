@@ -2,14 +2,15 @@
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Ops } from '../ops.ts'
 import { referenceOps } from '../reference/index.ts'
+import { activation, activationBackward, gated, gatedBackward } from './activation.ts'
 import { adamw, globalNorm } from './adamw.ts'
 import { attention, attentionBackward } from './attention.ts'
-import { rope, swiglu, swigluBackward } from './elementwise.ts'
 import { FlatGradientBuffer } from './gradients.ts'
 import { headCrossEntropy, headLoss } from './headCrossEntropy.ts'
 import { linear, linearBackward } from './linear.ts'
 import { product } from './matmul.ts'
 import { rmsNorm, rmsNormBackward } from './rmsNorm.ts'
+import { rope } from './rope.ts'
 import { embedding, gatherRows, scatterRows } from './rows.ts'
 
 export const webgpuOps: Ops = {
@@ -23,8 +24,10 @@ export const webgpuOps: Ops = {
   rope,
   attention,
   attentionBackward,
-  swiglu,
-  swigluBackward,
+  activation,
+  activationBackward,
+  gated,
+  gatedBackward,
   gatherRows,
   scatterRows,
   headCrossEntropy,

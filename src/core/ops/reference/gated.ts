@@ -1,0 +1,21 @@
+// Gated linear units (Shazeer 2020, arXiv 2002.05202): h = act(gate) up; SwiGLU, GeGLU.
+// Backward: dGate = dh up act'(gate); dUp = dh act(gate).
+import { mul, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import type { Activation } from '../ops.ts'
+import { activation, slope } from './activation.ts'
+
+export function gated(act: Activation, gate: Tensor, up: Tensor): Tensor {
+  return tidy(() => mul(activation(act, gate), up))
+}
+
+export function gatedBackward(
+  act: Activation,
+  dh: Tensor,
+  gate: Tensor,
+  up: Tensor,
+): { dGate: Tensor; dUp: Tensor } {
+  return tidy(() => ({
+    dGate: mul(mul(dh, up), slope(act, gate)),
+    dUp: mul(dh, activation(act, gate)),
+  }))
+}
