@@ -1,9 +1,9 @@
 // A model's tokenizer over @huggingface/tokenizers: text <-> ids as `transformers` gives them, the text of single tokens
 // for explanations, and the chat template of the model.
-import { Template } from '@huggingface/jinja'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { GraftError } from '../protocol/errors.ts'
 import type { Message } from '../protocol/target.ts'
+import { ChatTemplate, type MarkedText } from './chatTemplate.ts'
 
 /** Shown for bytes that are no character on their own. */
 const REPLACEMENT = '\uFFFD'
@@ -28,13 +28,21 @@ export interface TextTokenizer {
   readonly prefixIds: number[]
   readonly suffixIds: number[]
   readonly hasChatTemplate: boolean
+  /** Whether it puts a space before a text, as SentencePiece does; text that goes on from other text must not get one. */
+  readonly prependsSpace: boolean
+  isSpecial(id: number): boolean
   encode(text: string, options?: EncodeOptions): number[]
-  /** Text of ids; special tokens are left out unless `special`. */
-  decode(ids: ArrayLike<number>, options?: { special?: boolean }): string
+  /** Text of ids; special tokens are left out unless `special`. `exact`: spaces before punctuation stay as they were. */
+  decode(ids: ArrayLike<number>, options?: { special?: boolean; exact?: boolean }): string
   /** The text of each token on its own, U+FFFD for bytes that are no character. */
   tokens(ids: ArrayLike<number>): string[]
   /** Messages as the model's chat template writes them. Throws E_ARGUMENT if it has none, E_DATASET if it refuses them. */
   renderChat(messages: Message[], addGenerationPrompt: boolean): string
+  /**
+   * The same, with what the template itself marks as the model's words by `{% generation %}`, in characters of the text;
+   * null where the template has no such marks.
+   */
+  renderMarked(messages: Message[]): MarkedText | null
 }
 
 /** The fields of tokenizer_config.json that are used here. */
@@ -62,7 +70,7 @@ export function loadTokenizer(
   const idOf = (token: SpecialToken | undefined): number | null =>
     token ? (inner.token_to_id(contentOf(token)) ?? null) : null
   const eosId = idOf(config.eos_token)
-  const chat = chatRenderer(config, chatTemplate)
+  const chat = chatTemplateOf(config, chatTemplate)
   const texts = new Map<number, string>()
   const byteLevel = hasByteLevel((tokenizerJson as { decoder: unknown }).decoder)
   const cleanUp = config.clean_up_tokenization_spaces ?? false
@@ -95,6 +103,8 @@ export function loadTokenizer(
     prefixIds,
     suffixIds,
     hasChatTemplate: chat !== null,
+    prependsSpace: tokenText(encode('a', false)[0] ?? -1).startsWith(' '),
+    isSpecial: (id) => inner.get_added_tokens_decoder().get(id)?.special ?? false,
     encode: (text, options = {}) => encode(text, options.special ?? true),
     decode(ids, options = {}) {
       // Models may have more rows in their embedding than the tokenizer has tokens.
@@ -102,7 +112,7 @@ export function loadTokenizer(
       if (known.length === 0) return ''
       return inner.decode(known, {
         skip_special_tokens: !(options.special ?? false),
-        clean_up_tokenization_spaces: cleanUp,
+        clean_up_tokenization_spaces: cleanUp && !(options.exact ?? false),
       })
     },
     tokens: (ids) =>
@@ -114,8 +124,9 @@ export function loadTokenizer(
     renderChat(messages, addGenerationPrompt) {
       if (!chat)
         throw new GraftError('E_ARGUMENT', 'This model has no chat template; give it a plain prompt.')
-      return chat(messages, addGenerationPrompt)
+      return chat.render(messages, addGenerationPrompt)
     },
+    renderMarked: (messages) => chat?.renderMarked(messages) ?? null,
   }
 }
 
@@ -132,49 +143,11 @@ function construct(tokenizerJson: unknown, config: TokenizerConfig): Tokenizer {
   }
 }
 
-type ChatRenderer = (messages: Message[], addGenerationPrompt: boolean) => string
-
-function chatRenderer(config: TokenizerConfig, file?: string): ChatRenderer | null {
-  const named = config.chat_template
-  const source =
-    file ??
-    (Array.isArray(named) ? (named.find(({ name }) => name === 'default') ?? named[0])?.template : named)
-  if (!source) return null
-  const variables: Record<string, string> = {}
-  for (const key of ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const) {
-    const token = config[key]
-    if (token) variables[key] = contentOf(token)
-  }
-  let template: Template
-  try {
-    template = new Template(source)
-  } catch (cause) {
-    throw new GraftError(
-      'E_MODEL_UNSUPPORTED',
-      `The chat template of this model cannot be read: ${String(cause)}. Choose another base model.`,
-      {},
-      { cause },
-    )
-  }
-  return (messages, addGenerationPrompt) => {
-    try {
-      return template.render({ ...variables, messages, add_generation_prompt: addGenerationPrompt })
-    } catch (cause) {
-      throw new GraftError(
-        'E_DATASET',
-        `The model's chat template refuses these messages: ${cause instanceof Error ? cause.message : String(cause)}`,
-        {},
-        { cause },
-      )
-    }
-  }
-}
-
 /** The special token that the template writes right after an assistant's text. */
-function terminatorId(chat: ChatRenderer, inner: Tokenizer): number | null {
+function terminatorId(chat: ChatTemplate, inner: Tokenizer): number | null {
   const mark = 'answer'
   try {
-    const text = chat(
+    const text = chat.render(
       [
         { role: 'user', content: 'question' },
         { role: 'assistant', content: mark },
@@ -202,6 +175,20 @@ function around(whole: number[], plain: number[]): [number[], number[]] {
 function hasByteLevel(decoder: unknown): boolean {
   const { type, decoders } = (decoder ?? {}) as { type?: string; decoders?: unknown[] }
   return type === 'ByteLevel' || (decoders ?? []).some(hasByteLevel)
+}
+
+function chatTemplateOf(config: TokenizerConfig, file?: string): ChatTemplate | null {
+  const named = config.chat_template
+  const source =
+    file ??
+    (Array.isArray(named) ? (named.find(({ name }) => name === 'default') ?? named[0])?.template : named)
+  if (!source) return null
+  const variables: Record<string, string> = {}
+  for (const key of ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const) {
+    const token = config[key]
+    if (token) variables[key] = contentOf(token)
+  }
+  return new ChatTemplate(source, variables)
 }
 
 function contentOf(token: Exclude<SpecialToken, null>): string {
