@@ -1,5 +1,5 @@
 // A dataset with a task: its columns checked, its labels collected, its default split.
-import { requiredColumns, taskCells } from '../src/data/examples.ts'
+import { optionalColumns, requiredColumns, taskCells } from '../src/data/examples.ts'
 import { CATEGORY_VALUES_LIMIT } from '../src/data/columns.ts'
 import { DEFAULT_SPLIT, splitRows, type SplitResult } from '../src/data/split.ts'
 import type { Dataset, TaskColumns, TaskConfig } from '../src/protocol/data.ts'
@@ -27,13 +27,19 @@ export async function configured(
     )
   if (typeof given.columns !== 'object' || given.columns === null)
     throw new GraftError('E_ARGUMENT', 'A task needs its columns, such as { text: "..." }.')
-  const required = requiredColumns(given)
+  if (given.turns !== undefined && given.turns !== 'all' && given.turns !== 'last')
+    throw new GraftError(
+      'E_ARGUMENT',
+      `turns must be "all" or "last", but is ${String(given.turns as unknown)}.`,
+    )
   taskCells(given, columnNames(dataset))
+  const used = [
+    ...requiredColumns(given),
+    ...optionalColumns(given).filter((role) => given.columns[role] !== undefined),
+  ]
   const columns: TaskColumns = {}
-  for (const role of required) columns[role] = given.columns[role]!
-  const twice = required.find(
-    (role, i) => required.findIndex((other) => columns[other] === columns[role]) < i,
-  )
+  for (const role of used) columns[role] = given.columns[role]!
+  const twice = used.find((role, i) => used.findIndex((other) => columns[other] === columns[role]) < i)
   if (twice)
     throw new GraftError(
       'E_DATASET',
@@ -41,6 +47,7 @@ export async function configured(
     )
   const config: TaskConfig = { task: given.task, columns }
   if (given.task === 'complete' && columns.prompt !== undefined) config.separator = given.separator ?? ''
+  if (given.task === 'chat') config.turns = given.turns ?? 'all'
   const labels =
     given.task === 'classify' ? await collectLabels(store, dataset, columns.label!, signal) : null
   return { ...dataset, config, labels }

@@ -1,10 +1,17 @@
 // Rows as tokenised training examples. Labels are as long as the ids and unshifted, as `transformers` has them: the model
 // learns to predict the label at position i from the ids before i; -100 is not learned.
-import type { TaskConfig } from '../protocol/data.ts'
+import type { ColumnRole, TaskConfig } from '../protocol/data.ts'
 import { asGraftError, GraftError } from '../protocol/errors.ts'
 import type { Message } from '../protocol/target.ts'
-import { parseMessages } from './messages.ts'
-import { chatPieces, completePieces, openingIds, pieceIds, type Piece } from './templates.ts'
+import { parseMessages, withSystem } from './messages.ts'
+import {
+  chatPieces,
+  completePieces,
+  encodePieces,
+  instructPieces,
+  type Piece,
+  type Question,
+} from './templates.ts'
 import type { TextTokenizer } from './tokenizer.ts'
 
 /** Label of a position that is not learned. */
@@ -78,24 +85,27 @@ export function completeExample(
 /** A question and its answer, in the model's chat template; the answer and its terminator are learned. */
 export function instructExample(
   tokenizer: TextTokenizer,
-  row: { prompt: string; completion: string },
+  row: Question & { completion: string },
   { maxLength }: ExampleOptions,
 ): LanguageExample {
-  const messages: Message[] = [
-    { role: 'user', content: row.prompt },
-    { role: 'assistant', content: row.completion },
-  ]
-  return assemble(tokenizer, chatPieces(tokenizer, messages), true, maxLength, row.completion)
+  return assemble(tokenizer, instructPieces(tokenizer, row), true, maxLength, row.completion)
 }
 
-/** A conversation; the assistant's turns are learned. */
+/** A conversation; the assistant's turns from message `from` on are learned, or the last one alone. */
 export function chatExample(
   tokenizer: TextTokenizer,
   messages: Message[],
-  { maxLength }: ExampleOptions,
+  { maxLength, from = 0, turns = 'all' }: ExampleOptions & { from?: number; turns?: 'all' | 'last' },
 ): LanguageExample {
-  const learned = messages.map(({ role, content }) => (role === 'assistant' ? content : '')).join('')
-  return assemble(tokenizer, chatPieces(tokenizer, messages), true, maxLength, learned)
+  const last = messages.findLastIndex(({ role }) => role === 'assistant')
+  const first = turns === 'last' ? Math.max(from, last) : from
+  const learned = messages.slice(first).filter(({ role }) => role === 'assistant')
+  const pieces = chatPieces(tokenizer, messages, learned.length > 0 ? first : messages.length)
+  const text = learned.map(({ content }) => content).join('')
+  const example = assemble(tokenizer, pieces, true, maxLength, text)
+  if (learned.length === 0)
+    return { ...example, problem: 'No message of the conversation is an answer (role "assistant").' }
+  return example
 }
 
 function assemble(
@@ -105,38 +115,32 @@ function assemble(
   maxLength: number,
   learned: string,
 ): LanguageExample {
-  const ids = [...openingIds(tokenizer, chat)]
-  const labels = ids.map(() => IGNORED)
-  for (const piece of pieces) {
-    for (const id of pieceIds(tokenizer, piece)) {
-      ids.push(id)
-      labels.push(piece.trained ? id : IGNORED)
-    }
-  }
+  const { ids, trained: marks } = encodePieces(tokenizer, pieces, chat)
+  const labels = ids.map((id, index) => (marks[index] ? id : IGNORED))
   const truncated = ids.length > maxLength
   if (truncated) ids.length = labels.length = maxLength
   const trained = labels.reduce((count, label, index) => count + (index > 0 && label !== IGNORED ? 1 : 0), 0)
   const example = { ids, labels, truncated, trained }
   if (learned.trim() === '') return { ...example, trained: 0, problem: 'There is no text to learn.' }
-  if (trained === 0)
-    return {
-      ...example,
-      problem: truncated
-        ? `The prompt alone is longer than ${maxLength} tokens, so nothing of the answer is left to learn.`
-        : 'The text is too short to learn from.',
-    }
-  return example
+  if (trained > 0) return example
+  const problem = truncated
+    ? `The prompt alone is longer than ${maxLength} tokens, so nothing of the answer is left to learn.`
+    : marks.includes(true)
+      ? 'The text is too short to learn from.'
+      : "The model's chat template does not write the answers as they are, so there is nothing to learn."
+  return { ...example, problem }
 }
 
 /**
- * The text cells of a task by column name, in the order of the dataset's columns.
+ * The cells of a task by role; what a role has no column for is empty.
  * Throws E_DATASET if the task lacks a column or names one that the dataset has not.
  */
 export function taskCells(
   config: TaskConfig,
   columns: readonly string[],
-): (cells: readonly string[]) => Record<'text' | 'label' | 'prompt' | 'completion' | 'messages', string> {
-  const places = requiredColumns(config).map((role) => {
+): (cells: readonly string[]) => Record<ColumnRole, string> {
+  const optional = optionalColumns(config).filter((role) => config.columns[role] !== undefined)
+  const places = [...requiredColumns(config), ...optional].map((role) => {
     const name = config.columns[role]
     const place = name === undefined ? -1 : columns.indexOf(name)
     if (place < 0)
@@ -150,30 +154,41 @@ export function taskCells(
     return [role, place] as const
   })
   return (cells) => {
-    const found = { text: '', label: '', prompt: '', completion: '', messages: '' }
+    const found = { text: '', label: '', prompt: '', completion: '', messages: '', input: '', system: '' }
     for (const [role, place] of places) found[role] = cells[place] ?? ''
     return found
   }
 }
 
-/** The columns a task cannot do without; `complete` takes either a prompt and a completion, or a text. */
-export function requiredColumns(
-  config: TaskConfig,
-): ('text' | 'label' | 'prompt' | 'completion' | 'messages')[] {
-  switch (config.task) {
+/**
+ * The columns a task cannot do without; `complete` takes either a prompt and a completion, or a text, and `chat` a whole
+ * conversation, or one in two columns.
+ */
+export function requiredColumns({ task, columns }: TaskConfig): ColumnRole[] {
+  const inTwo = columns.prompt !== undefined || columns.completion !== undefined
+  switch (task) {
     case 'classify':
       return ['text', 'label']
     case 'instruct':
       return ['prompt', 'completion']
     case 'chat':
-      return ['messages']
+      return inTwo && columns.messages === undefined ? ['prompt', 'completion'] : ['messages']
     case 'complete':
-      return config.columns.prompt !== undefined || config.columns.completion !== undefined
-        ? ['prompt', 'completion']
-        : ['text']
+      return inTwo ? ['prompt', 'completion'] : ['text']
     default:
-      return config.task satisfies never
+      return task satisfies never
   }
+}
+
+/** The columns that a task may have besides. */
+export function optionalColumns({ task }: TaskConfig): ColumnRole[] {
+  if (task === 'instruct') return ['input', 'system']
+  return task === 'chat' ? ['system'] : []
+}
+
+/** The cell without which a row has nothing to learn. */
+export function learnedCell(config: TaskConfig): ColumnRole {
+  return config.task === 'classify' ? 'text' : requiredColumns(config).at(-1)!
 }
 
 /** Makes language-model examples of rows. Throws E_DATASET if the task's columns are not there. */
@@ -187,20 +202,33 @@ export function languageExamples(
     throw new GraftError('E_ARGUMENT', 'A classify task has labels; use classifyExamples.')
   const cellsOf = taskCells(config, columns)
   const prompted = requiredColumns(config).includes('prompt')
+  const { turns = 'all', separator = '' } = config
   return (cells) => {
-    const { text, prompt, completion, messages } = cellsOf(cells)
+    const row = cellsOf(cells)
     switch (config.task) {
       case 'instruct':
-        return instructOrProblem(() => instructExample(tokenizer, { prompt, completion }, options))
+        return orProblem(() => instructExample(tokenizer, row, options))
       case 'chat':
-        return instructOrProblem(() => chatExample(tokenizer, parseMessages(messages), options))
-      default:
-        return completeExample(tokenizer, prompted ? { prompt, completion } : { text }, {
-          ...options,
-          separator: config.separator ?? '',
+        return orProblem(() => {
+          const before = prompted ? parseTurns(row.prompt, 'user') : []
+          const rest = prompted ? parseTurns(row.completion, 'assistant') : parseMessages(row.messages)
+          const messages = withSystem(row.system, [...before, ...rest])
+          const from = prompted ? messages.length - rest.length : 0
+          return chatExample(tokenizer, messages, { ...options, from, turns })
         })
+      default:
+        return completeExample(
+          tokenizer,
+          prompted ? { prompt: row.prompt, completion: row.completion } : { text: row.text },
+          { ...options, separator },
+        )
     }
   }
+}
+
+/** TRL's conversational prompts and completions are lists of messages; a plain text is one message. */
+function parseTurns(cell: string, role: 'user' | 'assistant'): Message[] {
+  return /^\s*[[{]/.test(cell) ? parseMessages(cell) : [{ role, content: cell }]
 }
 
 /** Makes classification examples of rows. Throws E_DATASET if the task's columns are not there. */
@@ -219,7 +247,7 @@ export function classifyExamples(
 }
 
 /** A row that the template or the parser refuses is a problem of that row, not of the run. */
-function instructOrProblem(make: () => LanguageExample): LanguageExample {
+function orProblem(make: () => LanguageExample): LanguageExample {
   try {
     return make()
   } catch (thrown) {

@@ -1,10 +1,13 @@
 // The text a model sees, in pieces: what is given and what it learns to write. Training examples and prompts are made by
 // the same functions, so that a model is asked exactly as it was taught.
 import type { TaskConfig } from '../protocol/data.ts'
+import { asGraftError } from '../protocol/errors.ts'
 import type { Message } from '../protocol/target.ts'
+import { foldSystem } from './messages.ts'
 import type { TextTokenizer } from './tokenizer.ts'
+import { answerStretches } from './turns.ts'
 
-/** A stretch of text; pieces are tokenised one by one, because a prompt is tokenised before its answer exists. */
+/** A stretch of text. */
 export interface Piece {
   text: string
   /** Whether the model is taught to write it. */
@@ -13,18 +16,60 @@ export interface Piece {
   end?: boolean
 }
 
-/** For models without a chat template: the plain form of Alpaca. */
-const plainPrompt = (prompt: string): string => `### Instruction:\n${prompt}\n\n### Response:\n`
+/** For models without a chat template: the plain form of Alpaca (tatsu-lab/stanford_alpaca), without its preamble. */
+const plainPrompt = (prompt: string, input = ''): string =>
+  `### Instruction:\n${prompt}\n\n${input === '' ? '' : `### Input:\n${input}\n\n`}### Response:\n`
 
-/** A conversation in pieces; the answers, each with its terminator, are trained. */
-export function chatPieces(tokenizer: TextTokenizer, messages: Message[]): Piece[] {
-  return tokenizer.hasChatTemplate ? templatePieces(tokenizer, messages) : plainPieces(messages)
+/** One question and its answer, as a table has them. */
+export interface Question {
+  prompt: string
+  /** Alpaca's `input`: what the instruction is about. */
+  input?: string
+  system?: string
+}
+
+/** The conversation before an answer. Alpaca's input follows the instruction on the next line, as Axolotl and LLaMA-Factory write it. */
+export function questionMessages({ prompt, input = '', system = '' }: Question): Message[] {
+  const content = input.trim() === '' ? prompt : `${prompt}\n${input}`
+  const user: Message = { role: 'user', content }
+  return system.trim() === '' ? [user] : [{ role: 'system', content: system }, user]
+}
+
+/** A question and its answer in pieces; the answer with its terminator is trained. */
+export function instructPieces(tokenizer: TextTokenizer, row: Question & { completion: string }): Piece[] {
+  if (tokenizer.hasChatTemplate)
+    return chatPieces(tokenizer, [...questionMessages(row), { role: 'assistant', content: row.completion }])
+  const system = (row.system ?? '').trim() === '' ? [] : [{ text: `${row.system}\n\n`, trained: false }]
+  const input = (row.input ?? '').trim() === '' ? '' : row.input
+  return [
+    ...system,
+    { text: plainPrompt(row.prompt, input), trained: false },
+    { text: row.completion, trained: true, end: true },
+  ]
+}
+
+/** A conversation in pieces; the answers from message `from` on, each with its terminator, are trained. */
+export function chatPieces(tokenizer: TextTokenizer, messages: Message[], from = 0): Piece[] {
+  if (!tokenizer.hasChatTemplate) return plainPieces(messages, from)
+  return accepted(messages, (taken, dropped) => {
+    const { text, spans } = answerStretches(tokenizer, taken, Math.max(0, from - dropped))
+    const pieces: Piece[] = []
+    let at = 0
+    for (const [begin, end] of spans) {
+      pieces.push({ text: text.slice(at, begin), trained: false })
+      pieces.push({ text: text.slice(begin, end), trained: true })
+      at = end
+    }
+    pieces.push({ text: text.slice(at), trained: false })
+    return pieces.filter((piece) => piece.text.length > 0)
+  })
 }
 
 /** What stands before an answer: the conversation so far, and the template's opening of an answer. */
 export function chatPrompt(tokenizer: TextTokenizer, messages: Message[]): Piece[] {
-  if (tokenizer.hasChatTemplate) return [{ text: tokenizer.renderChat(messages, true), trained: false }]
-  return plainPieces(messages).map((piece) => ({ ...piece, trained: false }))
+  if (tokenizer.hasChatTemplate)
+    return accepted(messages, (taken) => [{ text: tokenizer.renderChat(taken, true), trained: false }])
+  return plainPieces(messages, messages.length)
 }
 
 /** A prompt with the text that is to follow it, or a text on its own. */
@@ -51,10 +96,7 @@ export function renderPrompt(
   const pieces = promptPieces(config, tokenizer, input)
   const chat = Array.isArray(input) || config?.task === 'instruct' || config?.task === 'chat'
   const text = pieces.map((piece) => piece.text).join('')
-  return {
-    text,
-    ids: [...openingIds(tokenizer, chat), ...pieces.flatMap((piece) => pieceIds(tokenizer, piece))],
-  }
+  return { text, ids: encodePieces(tokenizer, pieces, chat).ids }
 }
 
 function promptPieces(
@@ -69,81 +111,124 @@ function promptPieces(
   return [{ text: input + (prompted ? (config.separator ?? '') : ''), trained: false }]
 }
 
-/** Ids of a piece, with the end token where it has one. */
-export function pieceIds(tokenizer: TextTokenizer, piece: Piece): number[] {
-  const ids = tokenizer.encode(piece.text, { special: false })
-  if (piece.end && tokenizer.eosId !== null) ids.push(tokenizer.eosId)
-  return ids
+/**
+ * Ids of pieces, and which of them are trained. A chat template's text is tokenised as one, as `transformers` does, and
+ * begins with what the template wrote; other texts begin with the tokenizer's own first tokens (BOS), untrained.
+ */
+export function encodePieces(
+  tokenizer: TextTokenizer,
+  pieces: Piece[],
+  chat: boolean,
+): { ids: number[]; trained: boolean[] } {
+  if (chat && tokenizer.hasChatTemplate) return encodeAsOne(tokenizer, pieces)
+  const ids = [...tokenizer.prefixIds]
+  const trained = ids.map(() => false)
+  /** What was written since the last end token. */
+  let text = ''
+  let since: number[] = []
+  for (const piece of pieces) {
+    const fresh = continuation(tokenizer, text, since, piece.text)
+    text += piece.text
+    since = [...since, ...fresh]
+    if (piece.end && tokenizer.eosId !== null) {
+      fresh.push(tokenizer.eosId)
+      text = ''
+      since = []
+    }
+    for (const id of fresh) {
+      ids.push(id)
+      trained.push(piece.trained)
+    }
+  }
+  return { ids, trained }
 }
 
-/** What goes before the first piece: the BOS of the tokenizer, unless a chat template writes its own. */
-export function openingIds(tokenizer: TextTokenizer, chat: boolean): number[] {
-  return chat && tokenizer.hasChatTemplate ? [] : tokenizer.prefixIds
+/**
+ * Ids of a text that goes on from another. They are those of both together, as TRL has them, unless a token would reach
+ * over the seam: a prompt is tokenised before its answer exists, so then the text is tokenised on its own.
+ */
+function continuation(tokenizer: TextTokenizer, before: string, beforeIds: number[], text: string): number[] {
+  if (before === '') return plain(tokenizer, text)
+  const together = plain(tokenizer, before + text)
+  if (startsWith(together, beforeIds)) return together.slice(beforeIds.length)
+  const alone = plain(tokenizer, text)
+  if (!tokenizer.prependsSpace) return alone
+  // A line end takes the space that SentencePiece puts first, and no token of its own joins what follows it.
+  const lineEnd = plain(tokenizer, '\n')
+  const after = plain(tokenizer, `\n${text}`)
+  return startsWith(after, lineEnd) ? after.slice(lineEnd.length) : alone
 }
 
-function plainPieces(messages: Message[]): Piece[] {
-  return messages.map(({ role, content }) => {
-    if (role === 'assistant') return { text: content, trained: true, end: true }
+function encodeAsOne(tokenizer: TextTokenizer, pieces: Piece[]): { ids: number[]; trained: boolean[] } {
+  const text = pieces.map((piece) => piece.text).join('')
+  const ids = plain(tokenizer, text)
+  const parts = pieces.map((piece) => plain(tokenizer, piece.text))
+  const trained = ids.map(() => false)
+  const apart = parts.flat()
+  const seams = apart.length === ids.length && startsWith(ids, apart)
+  let chars = 0
+  let begin = 0
+  for (const [index, piece] of pieces.entries()) {
+    chars += piece.text.length
+    const end = seams ? begin + parts[index]!.length : seam(tokenizer, ids, text, chars, piece.trained)
+    if (piece.trained) trained.fill(true, begin, end)
+    begin = end
+  }
+  return { ids, trained }
+}
+
+/**
+ * The first token after character `at`. A token that reaches over it belongs to the trained side, as in transformers'
+ * assistant mask; that side ends with it, or begins with it.
+ */
+function seam(
+  tokenizer: TextTokenizer,
+  ids: number[],
+  text: string,
+  at: number,
+  trainedBefore: boolean,
+): number {
+  if (at === text.length) return ids.length
+  const before = plain(tokenizer, text.slice(0, at))
+  let token = 0
+  while (token < before.length && before[token] === ids[token]) token++
+  if (token === before.length) return token
+  const first = token
+  /** Characters that tokens write, from the first one that differs. */
+  const written = (all: number[], count: number) =>
+    length(tokenizer, all.slice(0, count)) - length(tokenizer, all.slice(0, first))
+  const left = written(before, before.length)
+  while (token < ids.length && (trainedBefore ? written(ids, token) < left : written(ids, token + 1) <= left))
+    token++
+  return token
+}
+
+function length(tokenizer: TextTokenizer, ids: number[]): number {
+  return tokenizer.decode(ids, { special: true, exact: true }).length
+}
+
+function plain(tokenizer: TextTokenizer, text: string): number[] {
+  return tokenizer.encode(text, { special: false })
+}
+
+function startsWith(ids: readonly number[], begin: readonly number[]): boolean {
+  return begin.length <= ids.length && begin.every((id, i) => id === ids[i])
+}
+
+function plainPieces(messages: Message[], from: number): Piece[] {
+  return messages.map(({ role, content }, index) => {
+    if (role === 'assistant') return { text: content, trained: index >= from, end: true }
     return { text: role === 'user' ? plainPrompt(content) : `${content}\n\n`, trained: false }
   })
 }
 
-/** Cuts the rendered conversation where each answer begins and ends. */
-function templatePieces(tokenizer: TextTokenizer, messages: Message[]): Piece[] {
-  const whole = tokenizer.renderChat(messages, false)
-  const answers = messages.flatMap(({ role }, index) => (role === 'assistant' ? [index] : []))
-  const last = answers.at(-1)
-  if (last === undefined) return [{ text: whole, trained: false }]
-
-  const stretches = answers.map((index) => stretchOf(tokenizer, messages, index, whole))
-  // Some templates rewrite earlier answers once there are later ones (they drop the thinking): then only the last answer
-  // stands as the model would have written it.
-  const usable = stretches.every((stretch) => stretch !== null) ? stretches : stretches.slice(-1)
-
-  const pieces: Piece[] = []
-  let at = 0
-  for (const stretch of usable) {
-    if (stretch === null || stretch.begin < at) continue
-    pieces.push({ text: whole.slice(at, stretch.begin), trained: false })
-    pieces.push({ text: whole.slice(stretch.begin, stretch.end), trained: true })
-    at = stretch.end
-  }
-  if (at < whole.length) pieces.push({ text: whole.slice(at), trained: false })
-  return pieces.filter((piece) => piece.text.length > 0)
-}
-
-/** Where an answer (with its terminator) is in the rendered conversation, or null if the template moved it. */
-function stretchOf(
-  tokenizer: TextTokenizer,
-  messages: Message[],
-  index: number,
-  whole: string,
-): { begin: number; end: number } | null {
-  const before = messages.slice(0, index)
-  const through = tokenizer.renderChat(messages.slice(0, index + 1), false)
-  if (!whole.startsWith(through)) return null
-  const opening = [true, false]
-    .map((prompt) => renderOrNull(tokenizer, before, prompt))
-    .find((text) => text !== null && through.startsWith(text))
-  if (opening === undefined || opening === null) return null
-  const content = messages[index]!.content.trim()
-  const textEnd = through.indexOf(content, opening.length) + content.length
-  if (textEnd < opening.length + content.length) return null
-  return { begin: opening.length, end: textEnd + terminatorLength(tokenizer, through.slice(textEnd)) }
-}
-
-function renderOrNull(tokenizer: TextTokenizer, messages: Message[], prompt: boolean): string | null {
+/** Renders messages; where the template has no system role, its text goes before the first question. */
+function accepted<T>(messages: Message[], render: (messages: Message[], dropped: number) => T): T {
   try {
-    return tokenizer.renderChat(messages, prompt)
-  } catch {
-    return null
+    return render(messages, 0)
+  } catch (thrown) {
+    const folded = asGraftError(thrown).code === 'E_DATASET' ? foldSystem(messages) : null
+    if (!folded) throw thrown
+    return render(folded, 1)
   }
-}
-
-/** Length of what ends an answer: up to and with the first end token, else everything the template put after it. */
-function terminatorLength(tokenizer: TextTokenizer, rest: string): number {
-  const ends = tokenizer
-    .tokens(tokenizer.endIds)
-    .map((token) => (rest.includes(token) ? rest.indexOf(token) + token.length : Infinity))
-  return Math.min(rest.length, ...ends)
 }

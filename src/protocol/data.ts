@@ -15,7 +15,7 @@ export interface Column {
 
 /** Something of the file that could not be taken as it stands; it does not stop the import. */
 export interface Problem {
-  kind: 'ragged' | 'quote' | 'empty' | 'encoding' | 'header' | 'limit'
+  kind: 'ragged' | 'quote' | 'empty' | 'encoding' | 'header' | 'limit' | 'json'
   /** Line of the file, counted from 1; for a quoted cell over several lines, the line on which its row begins. */
   line: number
   message: string
@@ -26,10 +26,18 @@ export type Task = 'classify' | 'instruct' | 'chat' | 'complete'
 export interface TaskColumns {
   text?: string
   label?: string
+  /** `chat`: the conversation before the answers, where it is a column of its own. */
   prompt?: string
+  /** `chat`: the messages whose answers are learnt, where the conversation before them is a column of its own. */
   completion?: string
   messages?: string
+  /** What an instruction is about (Alpaca); it may be empty. */
+  input?: string
+  /** A system message for rows that have none of their own; it may be empty. */
+  system?: string
 }
+
+export type ColumnRole = keyof TaskColumns
 
 /** How rows become examples. */
 export interface TaskConfig {
@@ -41,12 +49,19 @@ export interface TaskConfig {
   turns?: 'all' | 'last'
 }
 
+export interface RenderedPiece {
+  text: string
+  trained: boolean
+  /** A single special token, such as the end of a turn. */
+  special?: boolean
+}
+
 /** A row as the model reads it in training. */
 export interface RenderedRow {
   /** Row of the dataset, from 0. */
   index: number
   /** The text in stretches: `trained` is what the model learns to write; the rest it only reads. */
-  pieces: { text: string; trained: boolean }[]
+  pieces: RenderedPiece[]
   tokens: number
   trainedTokens: number
   /** Whether tokens were cut off at the longest example. */
@@ -75,6 +90,8 @@ export interface Split extends SplitConfig {
   rows: Record<SplitName, number>
 }
 
+export type FileFormat = 'csv' | 'json' | 'jsonl'
+
 export interface Dataset {
   id: string
   name: string
@@ -88,7 +105,10 @@ export interface Dataset {
   /** The first PROBLEM_LIMIT problems; `problemCount` counts all of them. */
   problems: Problem[]
   problemCount: number
+  /** Empty for JSON. */
   delimiter: string
+  /** Absent in datasets of earlier versions, which are CSV. */
+  format?: FileFormat
   /** What Graft guesses, before anyone confirms. */
   suggestion: TaskConfig | null
   /** What the user confirmed with `configure`. */

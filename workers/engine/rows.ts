@@ -4,6 +4,7 @@ import type { ExampleSource } from '../../src/core/train/trainer.ts'
 import {
   classifyExamples,
   languageExamples,
+  learnedCell,
   taskCells,
   type ClassifyExample,
   type LanguageExample,
@@ -73,11 +74,10 @@ export class DatasetRows implements ExampleSource {
       dataset.columns.map((column) => column.name),
     )
     const known = labels && new Set(labels)
+    const learned = learnedCell(taskConfig)
     const usable = (cells: readonly string[]) => {
-      const { text, label, completion, messages } = cellsOf(cells)
-      if (known) return text.trim() !== '' && known.has(label.trim())
-      if (taskConfig.task === 'chat') return messages.trim() !== ''
-      return (taskConfig.columns.completion === undefined ? text : completion).trim() !== ''
+      const row = cellsOf(cells)
+      return row[learned].trim() !== '' && (known === null || known.has(row.label.trim()))
     }
     const indices: number[] = []
     let empty = 0
