@@ -33,6 +33,9 @@ function flatData(rows: number): oracle.Vector {
 const decays = (at: number): boolean =>
   SLOTS.some(({ decay, offset, size }) => decay && at >= offset && at < offset + size)
 
+/** Learning rates by slot, as LoRA+ has them. */
+const WITH_RATES: Slot[] = SLOTS.map((slot, i) => ({ ...slot, rate: [1, 16, 0.5][i]! }))
+
 export function optimizerTests(ops: OpsOf): void {
   test('gradients add up at their places, with zeros between', async () => {
     const before = tf.memory().numTensors
@@ -113,6 +116,24 @@ export function optimizerTests(ops: OpsOf): void {
       tf.dispose([tg, norm])
     }
     expect(state.shape).toEqual([3, SIZE])
+    await expectClose(state, expected)
+    state.dispose()
+  })
+
+  test.each([0, 0.3])('adamw with a rate for each slot and weight decay %d', async (weightDecay) => {
+    const hyper = { ...HYPER, weightDecay }
+    const rate = (at: number): number =>
+      WITH_RATES.find(({ offset, size }) => at >= offset && at < offset + size)?.rate ?? 1
+    let expected = flatData(3).map((value, at) => (at >= 2 * SIZE ? value * value : value))
+    let state = tensor(expected, [3, SIZE])
+    for (let step = 1; step < 4; step++) {
+      const g = flatData(1)
+      const tg = tensor(g, [SIZE])
+      const norm = ops().globalNorm(tg)
+      state = ops().adamw(state, tg, norm, WITH_RATES, { ...hyper, step })
+      expected = oracle.adamw(expected, g, decays, { ...hyper, step }, rate)
+      tf.dispose([tg, norm])
+    }
     await expectClose(state, expected)
     state.dispose()
   })

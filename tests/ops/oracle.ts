@@ -54,6 +54,37 @@ export function rmsNorm(x: Vector, w: Vector, d: number, eps: number): Vector {
   return y
 }
 
+export function layerNorm(x: Vector, w: Vector, b: Vector, d: number, eps: number): Vector {
+  const y = new Float64Array(x.length)
+  for (let row = 0; row < x.length / d; row++) {
+    const values = x.subarray(row * d, (row + 1) * d)
+    const mean = values.reduce((sum, value) => sum + value, 0) / d
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / d
+    for (let k = 0; k < d; k++)
+      y[row * d + k] = ((values[k]! - mean) / Math.sqrt(variance + eps)) * w[k]! + b[k]!
+  }
+  return y
+}
+
+/** 2 / sqrt(pi) e^(-x^2) (x + 2 x^3 / 3 + 4 x^5 / 15 + ...): every term of one sign, so no digits are lost. */
+export function erf(x: number): number {
+  let term = x
+  let sum = 0
+  for (let n = 1; sum + term !== sum; n++) {
+    sum += term
+    term *= (2 * x * x) / (2 * n + 1)
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum
+}
+
+export const ACTIVATIONS = {
+  silu: (x: number) => x / (1 + Math.exp(-x)),
+  gelu: (x: number) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
+  geluTanh: (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  relu: (x: number) => Math.max(0, x),
+  tanh: (x: number) => Math.tanh(x),
+}
+
 /** x [n, h, hd]; cos and sin [positions, hd / 2] */
 export function rope(
   x: Vector,
@@ -155,10 +186,6 @@ export function attentionBackward(
   return { dq, dk, dv }
 }
 
-export function swiglu(gate: Vector, up: Vector): Vector {
-  return gate.map((g, at) => (g / (1 + Math.exp(-g))) * up[at]!)
-}
-
 /** factor x sum of cross-entropies of logits [m, c]; negative labels are ignored. */
 export function crossEntropy(logits: Vector, labels: Int32Array, c: number, factor: number): number {
   let loss = 0
@@ -181,12 +208,14 @@ export interface AdamwNumbers {
   step: number
 }
 
-/** One step of torch.optim.AdamW after clip_grad_norm_, on state = [values, m, v]. */
+/** One step of torch.optim.AdamW after clip_grad_norm_, on state = [values, m, v]; `rate` multiplies the learning rate of
+ *  an element, as a parameter group of its own would. */
 export function adamw(
   state: Vector,
   gradient: Vector,
   decays: (at: number) => boolean,
   hyper: AdamwNumbers,
+  rate: (at: number) => number = () => 1,
 ): Vector {
   const size = gradient.length
   const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0))
@@ -195,11 +224,12 @@ export function adamw(
   for (let at = 0; at < size; at++) {
     const g = gradient[at]! * factor
     let p = state[at]!
-    if (decays(at)) p *= 1 - hyper.learningRate * hyper.weightDecay
+    const learningRate = hyper.learningRate * rate(at)
+    if (decays(at)) p *= 1 - learningRate * hyper.weightDecay
     const m = hyper.beta1 * state[size + at]! + (1 - hyper.beta1) * g
     const v = hyper.beta2 * state[2 * size + at]! + (1 - hyper.beta2) * g * g
     const denominator = Math.sqrt(v) / Math.sqrt(1 - hyper.beta2 ** hyper.step) + hyper.epsilon
-    next[at] = p - ((hyper.learningRate / (1 - hyper.beta1 ** hyper.step)) * m) / denominator
+    next[at] = p - ((learningRate / (1 - hyper.beta1 ** hyper.step)) * m) / denominator
     next[size + at] = m
     next[2 * size + at] = v
   }

@@ -6,10 +6,13 @@ import '@tensorflow/tfjs-core/dist/register_all_gradients'
 import { startBackend } from '../../src/core/backend/register.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
 import type { BackendName } from '../../src/protocol/engine.ts'
+import { activationTests } from './activation.ts'
 import { attentionTests } from './attention.ts'
+import { columnTests } from './columns.ts'
 import { elementwiseTests } from './elementwise.ts'
 import { linearTests } from './linear.ts'
 import { lossTests } from './loss.ts'
+import { normTests } from './norm.ts'
 import { optimizerTests } from './optimizer.ts'
 
 /** The ops under test, once the backend has been started. */
@@ -18,6 +21,9 @@ export type OpsOf = () => Ops
 const PARTS = {
   linear: linearTests,
   elementwise: elementwiseTests,
+  activation: activationTests,
+  norm: normTests,
+  columns: columnTests,
   attention: attentionTests,
   loss: lossTests,
   optimizer: optimizerTests,

@@ -15,19 +15,20 @@ export function slotNamed(slots: readonly Slot[], name: string, size: number): S
   return slot
 }
 
-/** Elements that weight decay leaves alone, as few ranges [start, end) as possible; the gaps between slots go along. */
-export function undecayedRanges(slots: readonly Slot[]): [number, number][] {
-  const ranges: [number, number][] = []
-  let open: [number, number] | null = null
-  for (const { decay, offset, size } of [...slots].sort((a, b) => a.offset - b.offset)) {
-    if (decay) {
-      open = null
-    } else if (open) {
-      open[1] = offset + size
-    } else {
-      open = [offset, offset + size]
-      ranges.push(open)
-    }
+/** Elements from `start` on to the next run that the optimizer treats alike. */
+export interface SlotRun {
+  start: number
+  decay: boolean
+  rate: number
+}
+
+/** As few runs as possible, in order, the first from 0 on; the gaps between slots go along. */
+export function slotRuns(slots: readonly Slot[]): SlotRun[] {
+  const runs: SlotRun[] = []
+  for (const { decay, rate, offset } of [...slots].sort((a, b) => a.offset - b.offset)) {
+    const last = runs.at(-1)
+    if (last && last.decay === decay && last.rate === rate) continue
+    runs.push({ start: last ? offset : 0, decay, rate })
   }
-  return ranges
+  return runs
 }

@@ -1,6 +1,6 @@
 // AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) in PyTorch's order, with clipping by the global norm:
 // g *= min(1, clip / (norm + 1e-6));  p *= 1 - lr wd;  m, v updates;
-// p -= lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps).
+// p -= lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps);  lr is the step's times the slot's rate.
 // Where the norm is not finite, the step becomes the identity by its factors: m * 1 + g * 0 with g made finite.
 import {
   add,
@@ -11,6 +11,7 @@ import {
   minimum,
   mul,
   reshape,
+  scalar,
   sqrt,
   square,
   sub,
@@ -55,19 +56,23 @@ export function adamw(
     const m = add(mul(row(1), share(beta1)), mul(g, rest(beta1))) // [P]
     const v = add(mul(row(2), share(beta2)), mul(square(g), rest(beta2))) // [P]
     const denominator = add(div(sqrt(v), Math.sqrt(1 - beta2 ** step)), epsilon) // [P]
-    const move = mul(div(m, denominator), mul(go, learningRate / (1 - beta1 ** step))) // [P]
+    const rates = bySlot(slots, size, ({ rate }) => rate) // [P] or []
+    const decayed = bySlot(slots, size, ({ rate, decay }) => (decay ? rate : 0)) // [P] or []
+    const ratio = mul(div(m, denominator), rates) // [P]
+    const move = mul(ratio, mul(go, learningRate / (1 - beta1 ** step))) // [P]
     let p = row(0)
-    if (weightDecay !== 0)
-      p = mul(p, sub(1, mul(go, mul(decayMask(slots, size), learningRate * weightDecay))))
+    if (weightDecay !== 0) p = mul(p, sub(1, mul(go, mul(decayed, learningRate * weightDecay))))
     return reshape(concat([sub(p, move), m, v], 0), [3, size])
   })
   state.dispose()
   return next
 }
 
-/** f32 [P]: 1 where weight decay applies. */
-function decayMask(slots: readonly Slot[], size: number): Tensor {
-  const mask = new Float32Array(size)
-  for (const slot of slots) if (slot.decay) mask.fill(1, slot.offset, slot.offset + slot.size)
-  return tensor1d(mask)
+/** A number of each slot, spread over its elements: f32 [P], or [] where all are equal. */
+function bySlot(slots: readonly Slot[], size: number, number: (slot: Slot) => number): Tensor {
+  const numbers = slots.map(number)
+  if (numbers.every((value) => value === numbers[0])) return scalar(numbers[0] ?? 1)
+  const spread = new Float32Array(size)
+  slots.forEach(({ offset, size: length }, i) => spread.fill(numbers[i]!, offset, offset + length))
+  return tensor1d(spread)
 }

@@ -1,6 +1,6 @@
 // Inverted dropout (Srivastava et al. 2014) with masks that are a pure function of the key: equal on every backend
 // and after every resume.
-import { mul, tensor, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { clone, mul, tensor, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import { uniforms } from '../../rng.ts'
 import type { Dropout } from '../ops.ts'
 
@@ -19,6 +19,14 @@ export function dropoutMask(dropout: Dropout, shape: number[]): Tensor {
 /** The mask, or null where nothing is dropped. */
 export function maskFor(dropout: Dropout | undefined, shape: number[]): Tensor | null {
   return dropout && dropout.rate > 0 ? dropoutMask(dropout, shape) : null
+}
+
+/** x [N, d] with what the dropout leaves out set to 0; without a rate a copy of x. */
+export function dropout(x: Tensor, dropout: Dropout): Tensor {
+  return tidy(() => {
+    const mask = maskFor(dropout, x.shape)
+    return mask ? mul(x, mask) : clone(x)
+  })
 }
 
 /** x with the mask applied; x itself without one. Forward and backward are the same product. */

@@ -5,22 +5,30 @@ import type { Ops } from '../ops.ts'
 import { activation, activationBackward } from './activation.ts'
 import { adamw, globalNorm } from './adamw.ts'
 import { attention, attentionBackward, attentionProbabilities } from './attention.ts'
+import { columnSums, scaleColumns } from './columns.ts'
 import { crossEntropy, headCrossEntropy, headLoss } from './crossEntropy.ts'
+import { dropout } from './dropout.ts'
 import { gated, gatedBackward } from './gated.ts'
 import { ReferenceGradientBuffer } from './gradients.ts'
+import { layerNorm, layerNormBackward, layerNormWeightGradients } from './layerNorm.ts'
 import { linear, linearBackward } from './linear.ts'
 import { product } from './matmul.ts'
-import { rmsNorm, rmsNormBackward } from './rmsNorm.ts'
+import { rmsNorm, rmsNormBackward, rmsNormWeightGradient } from './rmsNorm.ts'
 import { rope } from './rope.ts'
-import { embedding, gatherRows, part, scatterRows } from './rows.ts'
+import { embedding, embeddingGradient, gatherRows, part, scatterRows } from './rows.ts'
 
 export const referenceOps: Ops = {
   name: 'reference',
   embedding,
+  embeddingGradient,
   linear,
   linearBackward,
   rmsNorm,
   rmsNormBackward,
+  rmsNormWeightGradient,
+  layerNorm,
+  layerNormBackward,
+  layerNormWeightGradients,
   rope,
   attention,
   attentionBackward,
@@ -30,6 +38,9 @@ export const referenceOps: Ops = {
   gated,
   gatedBackward,
   add: (a, b) => tidy(() => add(a, b)),
+  dropout,
+  scaleColumns,
+  columnSums,
   part,
   gatherRows,
   scatterRows,

@@ -1,6 +1,7 @@
 // RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467): y = w x rho, rho = 1 / sqrt(mean(x^2) + eps), row by row.
-// Backward: dx = rho (w dy) - x rho^3 / d sum(w dy x).
+// Backward: dx = rho (w dy) - x rho^3 / d sum(w dy x);  dw = columns' sums of dy x rho.
 import { add, mean, mul, rsqrt, square, sub, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { columnSums } from './columns.ts'
 
 export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
   return tidy(() => mul(mul(x, inverseRms(x, eps)), w)) // [N, d]
@@ -13,6 +14,10 @@ export function rmsNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): 
     const projection = mul(mean(mul(g, x), 1, true), square(rho)) // [N, 1]
     return mul(sub(g, mul(x, projection)), rho) // [N, d]
   })
+}
+
+export function rmsNormWeightGradient(dy: Tensor, x: Tensor, eps: number): Tensor {
+  return tidy(() => columnSums(mul(dy, mul(x, inverseRms(x, eps))))) // [d]
 }
 
 /** rho [N, 1] */

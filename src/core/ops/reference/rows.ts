@@ -1,5 +1,5 @@
 // Rows by index: the token embedding, the rows that have a label, and RoPE's cosines.
-import { concat, gather, reshape, slice, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
+import { concat, gather, reshape, scatterND, slice, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../../protocol/errors.ts'
 import type { FrozenMatrix } from '../ops.ts'
 import { addressOf, asTensor, ELEMENT_BYTES, isWasm, wasmBackend } from './wasmHeap.ts'
@@ -7,6 +7,13 @@ import { addressOf, asTensor, ELEMENT_BYTES, isWasm, wasmBackend } from './wasmH
 /** table [V, d], ids int32 [N] -> [N, d] */
 export function embedding(table: FrozenMatrix, ids: Tensor): Tensor {
   return takeRows(table.data, ids)
+}
+
+/** dy [N, d], ids int32 [N] -> [V, d]. Added up in the order of the rows on cpu and wasm; on webgpu, tfjs's kernel adds
+ *  by atomics in any order, which is why there is one of ours. */
+export function embeddingGradient(dy: Tensor, ids: Tensor, rows: number): Tensor {
+  const [count, width] = dy.shape as [number, number]
+  return tidy(() => scatterND(reshape(ids, [count, 1]), dy, [rows, width]))
 }
 
 /** x [N, d], indices int32 [M] -> [M, d] */

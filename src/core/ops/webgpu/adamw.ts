@@ -3,7 +3,7 @@
 // Finiteness is tested by the exponent's bits: WGSL lets compilers assume that there is no NaN and no infinity.
 import { dispose, tensor1d, type Tensor } from '@tensorflow/tfjs-core'
 import type { AdamwHyper, Slot } from '../ops.ts'
-import { undecayedRanges } from '../slots.ts'
+import { slotRuns } from '../slots.ts'
 import { ELEMENT, f32, i32, LINE, lines, run, runInPlace } from './runner.ts'
 
 const FINITE = `
@@ -69,24 +69,32 @@ export function adamw(
   hyper: AdamwHyper,
 ): Tensor {
   const { learningRate, beta1, beta2, epsilon, weightDecay, clip, step } = hyper
-  const ranges = weightDecay === 0 ? [] : undecayedRanges(slots)
-  // An empty range where there is none: a buffer cannot be empty.
-  const undecayed = tensor1d(ranges.length === 0 ? [0, 0] : ranges.flat(), 'int32')
+  const runs = slotRuns(slots)
+  const starts = tensor1d(
+    runs.map(({ start }) => start),
+    'int32',
+  )
+  // The factors of each run, made here: 1 - lr wd and lr / (1 - b1^t) keep their digits.
+  const factors = tensor1d(
+    runs.flatMap(({ decay, rate }) => [
+      decay ? 1 - learningRate * rate * weightDecay : 1,
+      (learningRate * rate) / (1 - beta1 ** step),
+    ]),
+    'float32',
+  )
   runInPlace(
     {
       name: 'adamw',
-      inputs: { gradient, norm, undecayed },
+      inputs: { gradient, norm, starts, factors },
       uniforms: {
         count: i32(gradient.size),
-        ranges: i32(undecayed.size / 2),
+        runs: i32(runs.length),
         clip: f32(clip),
         beta1: f32(beta1),
         beta2: f32(beta2),
         // 1 - beta in float32 would lose digits that PyTorch keeps.
         rest1: f32(1 - beta1),
         rest2: f32(1 - beta2),
-        decay: f32(1 - learningRate * weightDecay),
-        stepSize: f32(learningRate / (1 - beta1 ** step)),
         root: f32(Math.sqrt(1 - beta2 ** step)),
         epsilon: f32(epsilon),
       },
@@ -98,19 +106,24 @@ export function adamw(
     if (!finite(norm[0])) { return; }
     var g = gradient[at];
     if (uniforms.clip > 0.0) { g *= min(1.0, uniforms.clip / (norm[0] + 1e-6)); }
-    var decay = uniforms.decay;
-    for (var i = 0; i < uniforms.ranges; i++) {
-      if (at >= undecayed[2 * i] && at < undecayed[2 * i + 1]) { decay = 1.0; }
+    // The last run that begins at or before the element; the first begins at 0.
+    var low = 0;
+    var high = uniforms.runs;
+    while (high - low > 1) {
+      let middle = (low + high) / 2;
+      if (starts[middle] <= at) { low = middle; } else { high = middle; }
     }
+    let decay = factors[2 * low];
+    let stepSize = factors[2 * low + 1];
     let m = uniforms.beta1 * result[uniforms.count + at] + uniforms.rest1 * g;
     let v = uniforms.beta2 * result[2 * uniforms.count + at] + uniforms.rest2 * g * g;
-    result[at] = result[at] * decay - uniforms.stepSize * m / (sqrt(v) / uniforms.root + uniforms.epsilon);
+    result[at] = result[at] * decay - stepSize * m / (sqrt(v) / uniforms.root + uniforms.epsilon);
     result[uniforms.count + at] = m;
     result[2 * uniforms.count + at] = v;
   }`,
     },
     state,
   )
-  dispose(undecayed)
+  dispose([starts, factors])
   return state
 }

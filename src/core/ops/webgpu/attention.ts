@@ -145,14 +145,16 @@ export function attention(
         let at = (key * uniforms.groups + group) * ${size};
         for (var e = 0; e < ${size}; e++) { score += mine[e] * k[at + e]; }
       }
-      let higher = max(top, maxOfThreads(score));
+      let tileTop = maxOfThreads(score);
+      let higher = max(top, tileTop);
       let p = select(0.0, exp(score - higher), seen);
       weights[localIndex] = p;
       let shrink = exp(top - higher);
       top = higher;
       total = total * shrink + sumOfThreads(p); // its barriers publish the weights too
       ${forEach(size, (i) => `o${i} *= shrink;`)}
-      let count = min(${TILE}, uniforms.keys - key0);
+      // A tile of which the query sees nothing, before its window or behind it, has no values to add.
+      let count = select(0, min(${TILE}, uniforms.keys - key0), tileTop > ${LOWEST});
       for (var j = 0; j < count; j++) {
         let at = ((firstKey + key0 + j) * uniforms.groups + group) * ${size};
         ${forEach(size, (i, e) => `o${i} += weights[j] * v[at + ${e}];`)}

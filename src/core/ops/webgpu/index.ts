@@ -5,22 +5,30 @@ import { referenceOps } from '../reference/index.ts'
 import { activation, activationBackward, gated, gatedBackward } from './activation.ts'
 import { adamw, globalNorm } from './adamw.ts'
 import { attention, attentionBackward } from './attention.ts'
+import { columnSums, scaleColumns } from './columns.ts'
+import { dropout } from './dropout.ts'
 import { FlatGradientBuffer } from './gradients.ts'
 import { headCrossEntropy, headLoss } from './headCrossEntropy.ts'
+import { layerNorm, layerNormBackward, layerNormWeightGradients } from './layerNorm.ts'
 import { linear, linearBackward } from './linear.ts'
 import { product } from './matmul.ts'
-import { rmsNorm, rmsNormBackward } from './rmsNorm.ts'
+import { rmsNorm, rmsNormBackward, rmsNormWeightGradient } from './rmsNorm.ts'
 import { rope } from './rope.ts'
-import { embedding, gatherRows, scatterRows } from './rows.ts'
+import { embedding, embeddingGradient, gatherRows, scatterRows } from './rows.ts'
 
 export const webgpuOps: Ops = {
   ...referenceOps,
   name: 'webgpu',
   embedding,
+  embeddingGradient,
   linear,
   linearBackward,
   rmsNorm,
   rmsNormBackward,
+  rmsNormWeightGradient,
+  layerNorm,
+  layerNormBackward,
+  layerNormWeightGradients,
   rope,
   attention,
   attentionBackward,
@@ -28,6 +36,9 @@ export const webgpuOps: Ops = {
   activationBackward,
   gated,
   gatedBackward,
+  dropout: (x, { rate, key }) => dropout(x, rate, key),
+  scaleColumns,
+  columnSums,
   gatherRows,
   scatterRows,
   headCrossEntropy,

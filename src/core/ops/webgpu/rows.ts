@@ -1,7 +1,7 @@
 // Rows by index, in one dispatch each way; an index behind the last row stands for a row of zeros.
-import type { Tensor } from '@tensorflow/tfjs-core'
+import { fill, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import type { FrozenMatrix } from '../ops.ts'
-import { ELEMENT, i32, LINE, lines, run } from './runner.ts'
+import { ELEMENT, i32, LINE, lines, run, runInPlace } from './runner.ts'
 
 /** x [N, d], indices int32 [M] -> [M, d] */
 export function gatherRows(x: Tensor, indices: Tensor): Tensor {
@@ -34,4 +34,38 @@ export function embedding(table: FrozenMatrix, ids: Tensor): Tensor {
 /** dy [M, d], inverse int32 [N] with M where there is none -> [N, d] */
 export function scatterRows(dy: Tensor, inverse: Tensor): Tensor {
   return gatherRows(dy, inverse)
+}
+
+/** dy [N, d], ids int32 [N] -> [V, d], zero but for the rows of the ids. The first row of dy with an id adds up all of
+ *  them, in their order: no atomics, and the same bits each time. */
+export function embeddingGradient(dy: Tensor, ids: Tensor, rows: number): Tensor {
+  const [count, width] = dy.shape as [number, number]
+  const gradient = tidy(() => fill([rows, width], 0, 'float32'))
+  runInPlace(
+    {
+      name: 'embeddingGradient',
+      inputs: { dy, ids },
+      uniforms: { count: i32(dy.size), ids: i32(count), rows: i32(rows), width: i32(width) },
+      workgroup: [LINE, 1, 1],
+      groups: lines(dy.size),
+      code: `
+  fn main() {
+    ${ELEMENT}
+    let mine = at / uniforms.width;
+    let column = at % uniforms.width;
+    let id = ids[mine];
+    if (id < 0 || id >= uniforms.rows) { return; }
+    for (var other = 0; other < mine; other++) {
+      if (ids[other] == id) { return; }
+    }
+    var sum = dy[at];
+    for (var other = mine + 1; other < uniforms.ids; other++) {
+      if (ids[other] == id) { sum += dy[other * uniforms.width + column]; }
+    }
+    result[id * uniforms.width + column] = sum;
+  }`,
+    },
+    gradient,
+  )
+  return gradient
 }
