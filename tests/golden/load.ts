@@ -1,70 +1,51 @@
 // The golden references as typed values, for tests in Node and in the browser alike: nothing is fetched or read from
 // disk, every file is part of the bundle. What each entry means is in README.md; tools/golden makes them.
-import oddModel from './tiny-llama-odd/model.safetensors?url&inline'
-import oddConfig from './tiny-llama-odd/config.json?raw'
-import oddTokenizer from './tiny-llama-odd/tokenizer.json?raw'
-import oddTokenizerConfig from './tiny-llama-odd/tokenizer_config.json?raw'
-import oddCausalConfig from './tiny-llama-odd-causal-adapter/adapter_config.json?raw'
-import oddCausalTensors from './tiny-llama-odd-causal-adapter/adapter_model.safetensors?url&inline'
-import oddClassifyConfig from './tiny-llama-odd-classify-adapter/adapter_config.json?raw'
-import oddClassifyTensors from './tiny-llama-odd-classify-adapter/adapter_model.safetensors?url&inline'
 import oddGolden from './tiny-llama-odd.json'
-import tinyModel from './tiny-llama/model.safetensors?url&inline'
-import tinyConfig from './tiny-llama/config.json?raw'
-import tinyTokenizer from './tiny-llama/tokenizer.json?raw'
-import tinyTokenizerConfig from './tiny-llama/tokenizer_config.json?raw'
-import tinyCausalConfig from './tiny-llama-causal-adapter/adapter_config.json?raw'
-import tinyCausalTensors from './tiny-llama-causal-adapter/adapter_model.safetensors?url&inline'
-import tinyClassifyConfig from './tiny-llama-classify-adapter/adapter_config.json?raw'
-import tinyClassifyTensors from './tiny-llama-classify-adapter/adapter_model.safetensors?url&inline'
 import tinyGolden from './tiny-llama.json'
 import vectorGolden from './vectors.json'
-import type { Golden, GoldenArray, GoldenName, VectorGolden } from './types.ts'
+import type { FamilyGolden, FamilyName, Golden, GoldenArray, GoldenName, VectorGolden } from './types.ts'
 
 export type * from './types.ts'
 
-/** Every model that has goldens, by name. */
+/** The two models of before the other families, every section present. */
 export const GOLDENS: Record<GoldenName, Golden> = { 'tiny-llama': tinyGolden, 'tiny-llama-odd': oddGolden }
 export const GOLDEN_NAMES: readonly GoldenName[] = ['tiny-llama', 'tiny-llama-odd']
 /** Single operations in float64. */
 export const VECTORS: VectorGolden = vectorGolden
 
-/** A file's text, or a data: URL of its bytes. */
+/** Every model of every family. */
+export const FAMILY_NAMES: readonly FamilyName[] = [
+  'tiny-llama',
+  'tiny-llama-odd',
+  'tiny-llama3',
+  'tiny-llama-linear',
+  'tiny-qwen2',
+  'tiny-qwen3',
+  'tiny-gemma3',
+  'tiny-gpt2',
+  'tiny-bert',
+  'tiny-distilbert',
+  'tiny-roberta',
+]
+
+const FAMILIES: Record<string, FamilyGolden> = import.meta.glob('./families/*.json', {
+  eager: true,
+  import: 'default',
+})
+
+/** Texts by path, and data: URLs of the bytes of tensor files. */
 type Sources = Record<string, string>
 
-const MODELS: Record<GoldenName, Sources> = {
-  'tiny-llama': {
-    'config.json': tinyConfig,
-    'model.safetensors': tinyModel,
-    'tokenizer.json': tinyTokenizer,
-    'tokenizer_config.json': tinyTokenizerConfig,
-  },
-  'tiny-llama-odd': {
-    'config.json': oddConfig,
-    'model.safetensors': oddModel,
-    'tokenizer.json': oddTokenizer,
-    'tokenizer_config.json': oddTokenizerConfig,
-  },
-}
-
-const ADAPTERS: Record<`${GoldenName}-${'causal' | 'classify'}`, Sources> = {
-  'tiny-llama-causal': {
-    'adapter_config.json': tinyCausalConfig,
-    'adapter_model.safetensors': tinyCausalTensors,
-  },
-  'tiny-llama-classify': {
-    'adapter_config.json': tinyClassifyConfig,
-    'adapter_model.safetensors': tinyClassifyTensors,
-  },
-  'tiny-llama-odd-causal': {
-    'adapter_config.json': oddCausalConfig,
-    'adapter_model.safetensors': oddCausalTensors,
-  },
-  'tiny-llama-odd-classify': {
-    'adapter_config.json': oddClassifyConfig,
-    'adapter_model.safetensors': oddClassifyTensors,
-  },
-}
+const TEXTS: Sources = import.meta.glob(['./tiny-*/*.json', './models/*/*.json', './adapters/*/*.json'], {
+  eager: true,
+  query: '?raw',
+  import: 'default',
+})
+const TENSORS: Sources = import.meta.glob(
+  ['./tiny-*/*.safetensors', './models/*/*.safetensors', './adapters/*/*.safetensors'],
+  { eager: true, query: '?url&inline', import: 'default' },
+)
+const SOURCES: Sources = { ...TEXTS, ...TENSORS }
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
@@ -75,8 +56,30 @@ function bytesOf(source: string): Uint8Array<ArrayBuffer> {
   return fromBase64(source.slice(source.indexOf(',') + 1))
 }
 
-function filesOf(sources: Sources): File[] {
-  return Object.entries(sources).map(([name, source]) => new File([bytesOf(source)], name))
+/** The files of a folder by name. */
+function folderBytes(folder: string): Map<string, Uint8Array<ArrayBuffer>> {
+  const start = `./${folder}/`
+  const found = Object.entries(SOURCES).filter(([path]) => path.startsWith(start))
+  if (found.length === 0) throw new RangeError(`tests/golden/${folder} has no files.`)
+  return new Map(found.map(([path, source]) => [path.slice(start.length), bytesOf(source)]))
+}
+
+const filesOf = (bytes: Map<string, Uint8Array<ArrayBuffer>>): File[] =>
+  [...bytes].map(([name, content]) => new File([content], name))
+
+const isFirst = (name: FamilyName): name is GoldenName => name in GOLDENS
+
+/** The goldens of any model. */
+export function familyGolden(name: FamilyName): FamilyGolden {
+  if (isFirst(name)) return GOLDENS[name] as FamilyGolden
+  const golden = FAMILIES[`./families/${name}.json`]
+  if (!golden) throw new RangeError(`There is no golden file of ${name}.`)
+  return golden
+}
+
+/** The id that padding has in a model's goldens. */
+export function padIdOf(golden: FamilyGolden): number {
+  return golden.padId ?? Number(golden.config['pad_token_id'])
 }
 
 /** The values of an entry, row-major. */
@@ -93,19 +96,19 @@ export function decodeAll(
   )
 }
 
-/** The base model as a person would drop it: config.json, model.safetensors, tokenizer.json, tokenizer_config.json. */
-export function modelFiles(name: GoldenName): File[] {
-  return filesOf(MODELS[name])
+/** A base model's files by name: config.json, tokenizer files, one tensor file or an index and its shards. */
+export function modelBytes(name: FamilyName): Map<string, Uint8Array<ArrayBuffer>> {
+  return folderBytes(isFirst(name) ? name : `models/${name}`)
 }
 
-/** The same by file name, as bytes. */
-export function modelBytes(name: GoldenName): Map<string, Uint8Array<ArrayBuffer>> {
-  return new Map(Object.entries(MODELS[name]).map(([file, source]) => [file, bytesOf(source)]))
+/** The same as a person would drop them. */
+export function modelFiles(name: FamilyName): File[] {
+  return filesOf(modelBytes(name))
 }
 
 /** The starting adapter as peft wrote it: adapter_config.json, adapter_model.safetensors. */
-export function adapterFiles(name: GoldenName, task: 'causal' | 'classify'): File[] {
-  return filesOf(ADAPTERS[`${name}-${task}`])
+export function adapterFiles(name: FamilyName, task: 'causal' | 'classify'): File[] {
+  return filesOf(folderBytes(isFirst(name) ? `${name}-${task}-adapter` : `adapters/${name}-${task}`))
 }
 
 /** Largest |ours - theirs|, relative to the largest |theirs|; not a number where any of ours is not. */

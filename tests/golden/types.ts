@@ -2,6 +2,19 @@
 
 export type GoldenName = 'tiny-llama' | 'tiny-llama-odd'
 
+/** Every model of every family. */
+export type FamilyName =
+  | GoldenName
+  | 'tiny-llama3'
+  | 'tiny-llama-linear'
+  | 'tiny-qwen2'
+  | 'tiny-qwen3'
+  | 'tiny-gemma3'
+  | 'tiny-gpt2'
+  | 'tiny-bert'
+  | 'tiny-distilbert'
+  | 'tiny-roberta'
+
 /** Row-major float32, little-endian, base64. */
 export interface GoldenArray {
   shape: number[]
@@ -11,6 +24,54 @@ export interface GoldenArray {
 /** Trainable tensors by the name that PEFT gives them on disk. */
 export type GoldenTensors = Record<string, GoldenArray>
 
+/** What one model has goldens of; a section that its family does not know is absent. */
+export interface FamilyGolden {
+  name: string
+  versions: Record<string, string>
+  /** config.json as parsed. */
+  config: Record<string, unknown>
+  /** Id that padding has in the goldens; absent: `config.pad_token_id`. */
+  padId?: number
+  tokenizer: { texts: { text: string; ids: number[]; special?: number[] }[] }
+  base: BaseGolden
+  /** Decoders only. */
+  causal?: CausalGolden
+  classify: ClassifyGolden
+}
+
+/** The model without an adapter. An encoder's logits are those of its masked-language-model head. */
+export interface BaseGolden {
+  /** logits [T, V] */
+  sequences: { ids: number[]; logits: GoldenArray }[]
+  /** Right-padded; logits [B, T, V], 0 at padding. */
+  batch: { ids: number[][]; lengths: number[]; logits: GoldenArray }
+  /** weights [L, H, T, T] */
+  attention: { ids: number[]; weights: GoldenArray }
+  saliency: TokenSaliency
+  /** Decoders only. */
+  greedy?: { prompt: number[]; tokens: number[]; smallestLead: number }
+}
+
+/** A language model with an adapter. */
+export interface CausalGolden {
+  adapter: GoldenAdapter
+  /** logits [T, V] with the adapter */
+  sequence: { ids: number[]; logits: GoldenArray }
+  saliency: TokenSaliency
+  batch: CausalMicro & GoldenStep & { labelCount: number }
+  trajectory: Trajectory<CausalMicro>
+}
+
+/** A classifier of three classes with an adapter. */
+export interface ClassifyGolden {
+  adapter: GoldenAdapter
+  /** logits [B, 3] */
+  batch: ClassifyMicro & GoldenStep & { logits: GoldenArray }
+  saliency: Saliency & { label: number }
+  trajectory: Trajectory<ClassifyMicro>
+}
+
+/** The Llama models that came first: no section is absent. */
 export interface Golden {
   name: string
   /** Of torch, transformers, peft and tokenizers. */
@@ -33,36 +94,20 @@ export interface Golden {
     texts: { text: string; ids: number[] }[]
     chat: { messages: { role: string; content: string }[]; text: string; ids: number[] }
   }
-  base: {
-    /** logits [T, V] */
-    sequences: { ids: number[]; logits: GoldenArray }[]
-    /** Right-padded; logits [B, T, V], 0 at padding. */
-    batch: { ids: number[][]; lengths: number[]; logits: GoldenArray }
-    /** weights [L, H, T, T] */
-    attention: { ids: number[]; weights: GoldenArray }
-    saliency: TokenSaliency
-    greedy: { prompt: number[]; tokens: number[]; smallestLead: number }
-  }
-  causal: {
-    adapter: GoldenAdapter
-    /** logits [T, V] with the adapter */
-    sequence: { ids: number[]; logits: GoldenArray }
-    saliency: TokenSaliency
-    batch: CausalMicro & GoldenStep & { labelCount: number }
-    trajectory: Trajectory<CausalMicro>
-  }
-  classify: {
-    adapter: GoldenAdapter
-    /** logits [B, 3] */
-    batch: ClassifyMicro & GoldenStep & { logits: GoldenArray }
-    saliency: Saliency & { label: number }
-    trajectory: Trajectory<ClassifyMicro>
-  }
+  base: Required<BaseGolden>
+  causal: CausalGolden & { trajectory: WithStep2 }
+  classify: ClassifyGolden & { trajectory: WithStep2 }
+}
+
+interface WithStep2 {
+  afterStep2: GoldenTensors
 }
 
 export interface GoldenAdapter {
   r: number
   alpha: number
+  /** Paths, as the base names them, of the layers that peft has really adapted. */
+  modules?: string[]
   tensors: GoldenTensors
 }
 
@@ -117,7 +162,9 @@ export interface Trajectory<Micro> {
   gradNorm: number[]
   learningRate: number[]
   labels: number[]
-  afterStep2: GoldenTensors
+  /** After the first update that changes anything. */
+  afterStep2?: GoldenTensors
+  /** After the last step: all trained tensors, or some of them. */
   final: GoldenTensors
   sensitivity: number
 }

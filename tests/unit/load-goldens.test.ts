@@ -2,11 +2,13 @@
 import { Tokenizer } from '@huggingface/tokenizers'
 import { expect, test } from 'vitest'
 import {
+  FAMILY_NAMES,
   GOLDEN_NAMES,
   GOLDENS,
   adapterFiles,
   decode,
   decodeAll,
+  familyGolden,
   modelBytes,
   modelFiles,
   relativeError,
@@ -53,12 +55,52 @@ test.each(GOLDEN_NAMES)('%s: files, arrays and adapters fit its configuration', 
   }
 })
 
-test.each(GOLDEN_NAMES)('%s: its tokenizer gives the ids of the Python one', (name) => {
+test.each(FAMILY_NAMES)('%s: arrays and adapters of its golden file are whole', async (name) => {
+  const golden = familyGolden(name)
+  const vocab = Number(golden.config['vocab_size'])
+  const { sequences, batch, attention, saliency } = golden.base
+  for (const { ids, logits } of [...sequences, ...(golden.causal ? [golden.causal.sequence] : [])]) {
+    expect(logits.shape).toEqual([ids.length, vocab])
+    expect(decode(logits).length).toBe(ids.length * vocab)
+    expect(decode(logits).every(Number.isFinite)).toBe(true)
+  }
+  expect(batch.logits.shape).toEqual([batch.lengths.length, Math.max(...batch.lengths), vocab])
+  expect(attention.weights.shape.slice(2)).toEqual([attention.ids.length, attention.ids.length])
+  expect(saliency.gradient.shape).toEqual(saliency.embeddings.shape)
+  expect(saliency.gradient.shape[0]).toBe(saliency.ids.length)
+  expect(decode(saliency.gradient).some((value) => value !== 0)).toBe(true)
+
+  for (const task of ['causal', 'classify'] as const) {
+    const section = golden[task]
+    if (!section) continue
+    const start = decodeAll(section.adapter.tensors)
+    const file = adapterFiles(name, task).find((each) => each.name === 'adapter_model.safetensors')!
+    const written = header(new Uint8Array(await file.arrayBuffer()))
+    expect(Object.fromEntries([...start].map(([key, { shape }]) => [key, shape]))).toEqual(
+      Object.fromEntries(written),
+    )
+    expect(Object.keys(section.batch.gradients).sort()).toEqual([...start.keys()].sort())
+    expect(section.trajectory.loss.length).toBe(section.trajectory.hyper.steps)
+    expect(section.trajectory.sensitivity).toBeLessThan(1e-4)
+  }
+})
+
+test.each(FAMILY_NAMES)('%s: its tokenizer gives the ids of the Python one', (name) => {
   const files = modelBytes(name)
   const text = (file: string) => JSON.parse(new TextDecoder().decode(files.get(file))) as object
   const tokenizer = new Tokenizer(text('tokenizer.json'), text('tokenizer_config.json'))
-  const { texts, chat } = GOLDENS[name].tokenizer
-  for (const each of [...texts, chat]) expect(tokenizer.encode(each.text).ids).toEqual(each.ids)
+  for (const each of familyGolden(name).tokenizer.texts) {
+    expect(tokenizer.encode(each.text, { add_special_tokens: false }).ids).toEqual(each.ids)
+    if (each.special) expect(tokenizer.encode(each.text).ids).toEqual(each.special)
+  }
+})
+
+test.each(GOLDEN_NAMES)('%s: a rendered chat has the ids of the Python one', (name) => {
+  const files = modelBytes(name)
+  const text = (file: string) => JSON.parse(new TextDecoder().decode(files.get(file))) as object
+  const tokenizer = new Tokenizer(text('tokenizer.json'), text('tokenizer_config.json'))
+  const { chat } = GOLDENS[name].tokenizer
+  expect(tokenizer.encode(chat.text).ids).toEqual(chat.ids)
 })
 
 test('relativeError does not let NaN pass', () => {

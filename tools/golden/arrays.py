@@ -37,6 +37,23 @@ def write_json(path: Path, value):
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def compact(value, indent=0):
+    """JSON with a line for each entry, but lists of plain numbers on one."""
+    inner = " " * (indent + 1)
+    if isinstance(value, dict) and set(value) != {"shape", "data"} and value:
+        parts = [f"{inner}{json.dumps(key)}: {compact(item, indent + 1)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        parts = [inner + compact(item, indent + 1) for item in value]
+        return "[\n" + ",\n".join(parts) + "\n" + " " * indent + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def write_compact(path: Path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(compact(value) + "\n", encoding="utf-8")
+
+
 def pad(rows, filler):
     """Right-padded int64 [B, T]."""
     width = max(len(row) for row in rows)
@@ -50,7 +67,8 @@ def mask_of(rows):
 
 def peft_name(name):
     """The name on disk: PEFT strips the adapter's name and the wrapper of saved modules."""
-    return name.replace(".modules_to_save.default", "").replace(".default", "")
+    name = name.replace(".modules_to_save.default", "").replace("lora_magnitude_vector.default.weight", "lora_magnitude_vector")
+    return name.replace(".default", "")
 
 
 def trainable(model):
@@ -64,7 +82,9 @@ def snapshot(model):
 
 
 def gradients(model):
-    return {name: p.grad.detach().clone() for name, p in trainable(model).items()}
+    """Zeros where nothing flowed: a parameter of a layer that the loss does not reach."""
+    pairs = trainable(model).items()
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for name, p in pairs}
 
 
 def global_norm(tensors):

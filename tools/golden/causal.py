@@ -9,11 +9,12 @@ from transformers import AutoModelForCausalLM
 import trajectory
 from adapter import attach, write_adapter
 from arrays import IGNORED, array, arrays, global_norm, gradients, mask_of, pad, scalar, snapshot
-from tiny import END, PAD, TinyModel, random_ids
+from tiny import TinyModel, random_ids
 
 
-def load(folder: Path):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+def load(folder: Path, **options):
+    options = {"dtype": torch.float32, "attn_implementation": "eager", **options}
+    return AutoModelForCausalLM.from_pretrained(folder, **options).eval()
 
 
 @torch.no_grad()
@@ -41,9 +42,10 @@ def saliency(model, ids, position, token):
 def padded_batch(model, rows):
     """Right-padded; logits at padding are written as 0 and mean nothing."""
     mask = mask_of(rows)
-    logits = model(input_ids=pad(rows, PAD), attention_mask=mask).logits  # [B, T, V]
+    ids = pad(rows, model.config.pad_token_id)
+    logits = model(input_ids=ids, attention_mask=mask).logits  # [B, T, V]
     return {
-        "ids": pad(rows, PAD).tolist(),
+        "ids": ids.tolist(),
         "lengths": [len(row) for row in rows],
         "logits": array(logits * mask[..., None]),
     }
@@ -68,7 +70,8 @@ def greedy(model, prompt, count):
 
 def loss_sum(model, micro):
     """Sum of cross-entropies over the shifted labels that are not ignored, and their number."""
-    logits = model(input_ids=pad(micro["ids"], PAD), attention_mask=mask_of(micro["ids"])).logits  # [B, T, V]
+    ids = pad(micro["ids"], model.config.pad_token_id)
+    logits = model(input_ids=ids, attention_mask=mask_of(micro["ids"])).logits  # [B, T, V]
     labels = pad(micro["labels"], IGNORED)[:, 1:]
     total = torch.nn.functional.cross_entropy(
         logits[:, :-1].reshape(-1, logits.shape[-1]), labels.reshape(-1), ignore_index=IGNORED, reduction="sum"
@@ -80,7 +83,7 @@ def one_batch(model, micro):
     """Loss as transformers reports it for one batch (checked against our own sum), and every gradient."""
     model.zero_grad()
     loss = model(
-        input_ids=pad(micro["ids"], PAD),
+        input_ids=pad(micro["ids"], model.config.pad_token_id),
         attention_mask=mask_of(micro["ids"]),
         labels=pad(micro["labels"], IGNORED),
     ).loss
@@ -99,9 +102,9 @@ def one_batch(model, micro):
     }
 
 
-def micro_batch(spec: TinyModel, shape, generator):
+def micro_batch(spec, shape, generator):
     """`shape` lists (length, prompt length) of each sequence; the prompt's labels are ignored, the last token is the end."""
-    ids = [random_ids(spec, length - 1, generator) + [END] for length, _ in shape]
+    ids = [random_ids(spec, length - 1, generator) + [spec.end] for length, _ in shape]
     labels = [[IGNORED] * prompt + row[prompt:] for row, (_, prompt) in zip(ids, shape)]
     return {"ids": ids, "labels": labels}
 

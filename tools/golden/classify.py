@@ -14,15 +14,15 @@ from tiny import PAD, TinyModel, random_ids
 LABELS = 3
 
 
-def load(folder: Path):
+def load(folder: Path, pad_id=PAD):
     return AutoModelForSequenceClassification.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", num_labels=LABELS, pad_token_id=PAD
+        folder, dtype=torch.float32, attn_implementation="eager", num_labels=LABELS, pad_token_id=pad_id
     ).eval()
 
 
 def logits_of(model, rows):
     """[B, labels]"""
-    return model(input_ids=pad(rows, PAD), attention_mask=mask_of(rows)).logits
+    return model(input_ids=pad(rows, model.config.pad_token_id), attention_mask=mask_of(rows)).logits
 
 
 def loss_sum(model, micro):
@@ -34,7 +34,7 @@ def loss_sum(model, micro):
 def one_batch(model, micro):
     model.zero_grad()
     result = model(
-        input_ids=pad(micro["ids"], PAD),
+        input_ids=pad(micro["ids"], model.config.pad_token_id),
         attention_mask=mask_of(micro["ids"]),
         labels=torch.tensor(micro["labels"]),
     )

@@ -48,6 +48,16 @@ class TinyModel:
     vocab: int
     positions: int
     tied: bool
+    end: int = END
+
+    @property
+    def first(self):
+        """Random ids are from `first` to below `last`: none is special."""
+        return len(SPECIALS)
+
+    @property
+    def last(self):
+        return self.vocab
 
 
 MODELS = [
@@ -138,6 +148,6 @@ def write_model(spec: TinyModel, folder: Path):
     return tokenizer
 
 
-def random_ids(spec: TinyModel, length: int, generator: torch.Generator):
-    """Ids without the special tokens."""
-    return torch.randint(len(SPECIALS), spec.vocab, (length,), generator=generator).tolist()
+def random_ids(spec, length: int, generator: torch.Generator):
+    """Ids without the special tokens, for any description of a model with `first` and `last`."""
+    return torch.randint(spec.first, spec.last, (length,), generator=generator).tolist()

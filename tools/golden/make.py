@@ -1,0 +1,82 @@
+"""Every golden reference of the models: the one command. By PyTorch, transformers, peft and bitsandbytes on the CPU.
+
+    python tools/golden/make.py            writes tests/golden
+    python tools/golden/make.py --check    makes everything again in a temporary folder and compares it byte by byte
+"""
+
+import argparse
+import filecmp
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+# One thread everywhere: threads sum in another order.
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["RAYON_NUM_THREADS"] = "1"
+
+import bitsandbytes
+import peft
+import tokenizers
+import torch
+import transformers
+
+import llama
+from arrays import write_compact
+from checkpoint import write_checkpoint
+from families import FAMILIES
+from family import family_golden
+from small_tokenizers import write_tokenizer
+
+TARGET = Path(__file__).resolve().parents[2] / "tests" / "golden"
+
+
+def versions():
+    return {m.__name__: m.__version__.split("+")[0] for m in (torch, transformers, peft, tokenizers, bitsandbytes)}
+
+
+def generate(target: Path):
+    llama.generate(target)
+    for spec in FAMILIES:
+        folder = target / "models" / spec.name
+        write_checkpoint(spec, folder)
+        tokenizer = write_tokenizer(spec, folder)
+        golden = family_golden(spec, folder, target / "adapters", tokenizer, versions())
+        write_compact(target / "families" / f"{spec.name}.json", golden)
+        print(spec.name)
+    for path in target.rglob("*.safetensors"):
+        path.chmod(0o644)
+
+
+def differences(made: Path, kept: Path):
+    names = [path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()]
+    return [str(n) for n in names if not (kept / n).is_file() or not filecmp.cmp(made / n, kept / n, shallow=False)]
+
+
+def prepare():
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with what is there instead of writing")
+    check = parser.parse_args().check
+    prepare()
+    if not check:
+        generate(TARGET)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder))
+        changed = differences(Path(folder), TARGET)
+    print("\n".join(f"differs: {name}" for name in changed) or "identical")
+    sys.exit(1 if changed else 0)
+
+
+if __name__ == "__main__":
+    main()
