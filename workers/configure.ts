@@ -47,7 +47,7 @@ export async function configured(
     )
   const config: TaskConfig = { task: given.task, columns }
   if (given.task === 'complete' && columns.prompt !== undefined) config.separator = given.separator ?? ''
-  if (given.task === 'chat') config.turns = given.turns ?? 'all'
+  if (given.task === 'chat' && given.turns !== undefined) config.turns = given.turns
   const labels =
     given.task === 'classify' ? await collectLabels(store, dataset, columns.label!, signal) : null
   return { ...dataset, config, labels }

@@ -1,15 +1,16 @@
-// A dropped file becomes a dataset: one pass over its bytes hashes, decodes, parses, profiles and stores it in batches.
+// A dropped table (CSV or JSON, told apart by what is in it) becomes a dataset: one pass over its bytes hashes, decodes, parses, profiles and stores it in batches.
 // The dataset's record is written last; whatever stops the import before takes its rows along.
 import { ColumnCounter, columnOf } from '../src/data/columns.ts'
 import { suggestTask } from '../src/data/suggest.ts'
 import { CsvParser, ROWS_LIMIT } from '../src/formats/csv.ts'
+import { JsonParser, looksLikeJson } from '../src/formats/json.ts'
 import { notATable, TextReader } from '../src/formats/text.ts'
-import type { Dataset, ImportOptions, Problem } from '../src/protocol/data.ts'
+import type { Dataset, FileFormat, ImportOptions, Problem } from '../src/protocol/data.ts'
 import { throwIfAborted } from '../src/protocol/errors.ts'
 import type { CallContext } from '../src/protocol/progress.ts'
 import { pieces, sha256 } from '../src/store/chunks.ts'
 import type { Store } from '../src/store/database.ts'
-import { BATCH_ROWS, insertDataset, removeDataset, writeRows } from '../src/store/datasets.ts'
+import { BATCH_ROWS, insertDataset, readRows, removeDataset, writeRows } from '../src/store/datasets.ts'
 import { whileWriting } from '../src/store/locks.ts'
 import { defaultSplit } from './configure.ts'
 
@@ -51,7 +52,7 @@ async function importAs(
     if (problemCount++ < PROBLEM_LIMIT) problems.push(problem)
   }
   const reader = new TextReader(file.name)
-  const parser = new CsvParser({ ...options, name: file.name, onProblem })
+  const parser = new TableParser({ ...options, name: file.name, onProblem })
   const sink = new RowSink(store, id)
   const hash = sha256()
   const report = reporter(file, progress)
@@ -88,7 +89,7 @@ async function importAs(
       message:
         'The file is not UTF-8; it was read as windows-1252. If characters look wrong, save it as UTF-8.',
     })
-  await sink.flush()
+  await sink.finish(parser.columns)
   throwIfAborted(signal)
 
   const profiles = sink.counters.map((counter) => counter.profile())
@@ -104,6 +105,7 @@ async function importAs(
     problems,
     problemCount,
     delimiter: parser.delimiter,
+    format: parser.format,
     suggestion,
     config: null,
     labels: null,
@@ -117,14 +119,51 @@ async function importAs(
   return complete
 }
 
-/** Rows on their way to the store, in full batches, counted by column. */
+/** A parser for what the file turns out to be. A delimiter that was asked for means CSV. */
+class TableParser {
+  #parser: CsvParser | JsonParser | null = null
+
+  constructor(
+    private readonly options: ImportOptions & { name: string; onProblem: (problem: Problem) => void },
+  ) {}
+
+  get columns(): readonly string[] {
+    return this.#parser?.columns ?? []
+  }
+  get delimiter(): string {
+    return this.#parser instanceof CsvParser ? this.#parser.delimiter : ''
+  }
+  get format(): FileFormat {
+    return this.#parser instanceof JsonParser ? this.#parser.format : 'csv'
+  }
+
+  /** The first piece that is not empty is long enough to tell (SAMPLE_BYTES), or the whole file. */
+  push(piece: string): string[][] {
+    return piece === '' ? [] : this.#open(piece).push(piece)
+  }
+
+  end(): string[][] {
+    return this.#open('').end()
+  }
+
+  #open(piece: string): CsvParser | JsonParser {
+    const { options } = this
+    return (this.#parser ??=
+      options.delimiter === undefined && looksLikeJson(piece, options.name)
+        ? new JsonParser(options)
+        : new CsvParser(options))
+  }
+}
+
+/** Rows on their way to the store, in full batches, counted by column. Columns may join while rows come. */
 class RowSink {
   rows = 0
   /** A row was turned away. */
   overflowed = false
   counters: ColumnCounter[] = []
   #batch: string[][] = []
-  #written = 0
+  /** Columns known when each batch was written. */
+  readonly #widths: number[] = []
 
   constructor(
     private readonly store: Store,
@@ -132,22 +171,37 @@ class RowSink {
   ) {}
 
   async take(rows: string[][], columns: readonly string[]): Promise<void> {
-    if (this.counters.length === 0) this.counters = columns.map((name) => new ColumnCounter(name))
+    for (const name of columns.slice(this.counters.length))
+      this.counters.push(new ColumnCounter(name, this.rows))
     for (const row of rows) {
       this.overflowed = this.rows === ROWS_LIMIT
       if (this.overflowed) return
+      while (row.length < columns.length) row.push('')
       for (const [i, cell] of row.entries()) this.counters[i]!.add(cell)
       this.#batch.push(row)
       this.rows++
-      if (this.#batch.length === BATCH_ROWS) await this.flush()
+      if (this.#batch.length === BATCH_ROWS) await this.#flush(columns.length)
     }
   }
 
-  async flush(): Promise<void> {
-    if (this.#batch.length === 0) return
+  /** Writes what is left, and gives rows that were written before a column was known their empty cells. */
+  async finish({ length }: readonly string[]): Promise<void> {
+    if (this.#batch.length > 0) await this.#flush(length)
+    for (const [batch, width] of this.#widths.entries()) {
+      if (width === length) continue
+      const rows = await readRows(this.store, this.id, batch * BATCH_ROWS, BATCH_ROWS)
+      for (const row of rows) while (row.length < length) row.push('')
+      await writeRows(this.store, this.id, batch, rows)
+    }
+  }
+
+  async #flush(width: number): Promise<void> {
     const batch = this.#batch
     this.#batch = []
-    await writeRows(this.store, this.id, this.#written++, batch)
+    // Rows may have come to the batch before a column did.
+    for (const row of batch) while (row.length < width) row.push('')
+    await writeRows(this.store, this.id, this.#widths.length, batch)
+    this.#widths.push(width)
   }
 }
 

@@ -1,5 +1,6 @@
 // What is in each column, gathered in one pass: type, empty cells, distinct values, mean length.
 import type { Column, ColumnType } from '../protocol/data.ts'
+import { isConversation } from './messages.ts'
 
 /** Distinct values are counted exactly up to here; beyond it the exact number says nothing more. */
 export const DISTINCT_LIMIT = 10_000
@@ -15,31 +16,42 @@ const BOOLEAN = /^(true|false|yes|no)$/i
 const DATE =
   /^(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/
 
+/** Cells that are read as conversations to tell what a column holds. */
+const CONVERSATION_SAMPLE = 50
+
 /** A column with what the guess of the task needs beside it. */
 export interface ColumnProfile extends Column {
   /** Cells that are not empty. */
   filled: number
   /** Filled cells that end in white space. */
   endsInSpace: number
+  /** Filled cells that begin with white space. */
+  startsInSpace: number
   /** Filled cells that begin like a JSON list or object. */
   jsonLike: number
+  /** Share of the first CONVERSATION_SAMPLE filled cells that hold a conversation. */
+  conversations: number
 }
 
 /** Looks at one cell after the other of one column. */
 export class ColumnCounter {
   readonly #name: string
   readonly #values = new Set<string>()
-  #missing = 0
+  #missing: number
   #filled = 0
   #length = 0
   #numbers = 0
   #booleans = 0
   #dates = 0
   #endsInSpace = 0
+  #startsInSpace = 0
   #jsonLike = 0
+  #conversations = 0
 
-  constructor(name: string) {
+  /** @param missing rows before this column began */
+  constructor(name: string, missing = 0) {
     this.#name = name
+    this.#missing = missing
   }
 
   add(cell: string): void {
@@ -52,6 +64,9 @@ export class ColumnCounter {
     this.#length += cell.length
     if (this.#values.size < DISTINCT_LIMIT) this.#values.add(value)
     if (/\s$/.test(cell)) this.#endsInSpace++
+    if (/^\s/.test(cell)) this.#startsInSpace++
+    if (this.#filled <= CONVERSATION_SAMPLE && /^[[{]/.test(value) && isConversation(value))
+      this.#conversations++
     if (value.length > 40) {
       if (/^\s*[[{]/.test(value)) this.#jsonLike++
       return
@@ -73,7 +88,9 @@ export class ColumnCounter {
       meanLength,
       filled: this.#filled,
       endsInSpace: this.#endsInSpace,
+      startsInSpace: this.#startsInSpace,
       jsonLike: this.#jsonLike,
+      conversations: this.#conversations / Math.max(1, Math.min(this.#filled, CONVERSATION_SAMPLE)),
     }
   }
 

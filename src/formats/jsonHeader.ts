@@ -1,5 +1,6 @@
 // What JSON.parse hides of a safetensors header: a name given twice (the later one would win in silence), and nesting
 // deeper than the format has. One pass over the text, before anything is built from it.
+import { stringEnd } from './jsonText.ts'
 
 /** Header, entry, list of sizes. */
 const DEPTH_LIMIT = 3
@@ -40,18 +41,6 @@ export function checkHeaderText(text: string, fail: (what: string, tensor?: stri
         break
       }
     }
-  }
-}
-
-/** Index of the quote that ends the string that begins at `start`, or -1. */
-function stringEnd(text: string, start: number): number {
-  for (let at = start + 1; ;) {
-    const quote = text.indexOf('"', at)
-    if (quote < 0) return -1
-    let slashes = 0
-    while (text[quote - 1 - slashes] === '\\') slashes++
-    if (slashes % 2 === 0) return quote
-    at = quote + 1
   }
 }
 
