@@ -3,10 +3,17 @@
 
 let table: Float32Array | undefined
 
-/** float16 bit patterns to float32, exactly (subnormals, infinities and NaN included). */
-export function float16ToFloat32(bits: Uint16Array): Float32Array<ArrayBuffer> {
+/** float16 bit patterns to float32, exactly (subnormals, infinities and NaN included); into `out` where one is given. */
+export function float16ToFloat32<B extends ArrayBufferLike>(
+  bits: Uint16Array,
+  out: Float32Array<B>,
+): Float32Array<B>
+export function float16ToFloat32(bits: Uint16Array): Float32Array<ArrayBuffer>
+export function float16ToFloat32(
+  bits: Uint16Array,
+  out: Float32Array = new Float32Array(bits.length),
+): Float32Array {
   table ??= makeTable()
-  const out = new Float32Array(bits.length)
   for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]!]!
   return out
 }

@@ -1,7 +1,17 @@
-// The tensors of one or several safetensors files, read a range at a time: never a whole checkpoint in memory.
+// The tensors of one or several safetensors files, read a range at a time: never a whole checkpoint in memory, and of a
+// large matrix only the rows that are asked for.
 import { GraftError } from '../../protocol/errors.ts'
 import { headerLength, parseHeader, readTensor, type TensorEntry } from '../../formats/safetensors.ts'
-import type { WeightSource } from './load.ts'
+
+/** Where a checkpoint's tensors come from: files dropped on the page, chunks in IndexedDB, memory. */
+export interface WeightSource {
+  has(name: string): boolean
+  shape(name: string): readonly number[]
+  /** All values as f32, row-major: for small tensors. */
+  read(name: string): Promise<Float32Array>
+  /** Rows [begin, end) of the first dimension as f32, in an array of their own. */
+  rows(name: string, begin: number, end: number): Promise<Float32Array>
+}
 
 /** Bytes that can be read in ranges: a dropped file, chunks in IndexedDB, an array. */
 export interface ByteFile {
@@ -35,13 +45,36 @@ export async function openWeights(files: readonly ByteFile[]): Promise<WeightSou
     if (!found) throw new GraftError('E_MODEL_FILES', `The weights have no tensor ${name}.`, { tensor: name })
     return found
   }
+  /** Values of the bytes [begin, end) of a file, which belong to one tensor. */
+  const values = async (name: string, begin: number, end: number) => {
+    const { file, entry } = find(name)
+    const bytes = await file.read(begin, end)
+    if (bytes.length !== end - begin)
+      throw new GraftError(
+        'E_MODEL_FILES',
+        `${file.name} ends inside the tensor ${name}; it may have been cut or changed. Load the model again.`,
+        { tensor: name },
+      )
+    return readTensor(bytes, { ...entry, begin: 0, end: bytes.length })
+  }
   return {
     has: (name) => entries.has(name),
     shape: (name) => find(name).entry.shape,
-    async read(name) {
-      const { file, entry } = find(name)
-      const bytes = await file.read(entry.begin, entry.end)
-      return readTensor(bytes, { ...entry, begin: 0, end: bytes.length })
+    read(name) {
+      const { entry } = find(name)
+      return values(name, entry.begin, entry.end)
+    },
+    rows(name, begin, end) {
+      const { entry } = find(name)
+      const count = entry.shape[0] ?? 1
+      if (!(begin >= 0 && begin <= end && end <= count))
+        throw new GraftError(
+          'E_INTERNAL',
+          `Rows ${begin} to ${end} of ${name} were asked for, which has ${count}.`,
+          { tensor: name },
+        )
+      const bytes = count === 0 ? 0 : (entry.end - entry.begin) / count
+      return values(name, entry.begin + begin * bytes, entry.begin + end * bytes)
     },
   }
 }
