@@ -10,24 +10,24 @@ const TEXT_NAMES = names(
   'text sentence utterance review content message comment body query title tweet post document question input',
 )
 const PROMPT_NAMES = names('prompt instruction instructions question query input user')
-const COMPLETION_NAMES = names('completion answer response output reply assistant solution')
+const COMPLETION_NAMES = names('completion answer response output reply assistant solution chosen')
+/** Alpaca's `input`, and what question-answering sets call the same. */
+const INPUT_NAMES = names('input context')
+const SYSTEM_NAMES = names('system systemprompt systemmessage')
 const MESSAGES_NAMES = names('messages conversations conversation chat dialog dialogue')
 
 /** Most values of a column of numbers that still look like labels (stars, yes/no as 0 and 1). */
 const NUMBER_LABELS = 20
-/** Share of conversations that must look like JSON. */
-const JSON_SHARE = 0.9
+/** Share of cells that must hold a conversation. */
+const CONVERSATION_SHARE = 0.9
 
 /** The most likely task and its columns, or null if no column holds text. */
 export function suggestTask(columns: readonly ColumnProfile[]): TaskConfig | null {
-  const messages = columns.find(
-    (column) =>
-      column.filled > 0 && column.jsonLike >= column.filled * JSON_SHARE && MESSAGES_NAMES.has(key(column)),
-  )
-  if (messages) return { task: 'chat', columns: { messages: messages.name } }
+  const chat = suggestChat(columns)
+  if (chat) return chat
 
-  const instruct = suggestInstruct(columns)
-  if (instruct) return instruct
+  const pair = suggestPair(columns)
+  if (pair) return pair
 
   const classify = suggestClassify(columns)
   if (classify) return classify
@@ -46,13 +46,60 @@ export function suggestTask(columns: readonly ColumnProfile[]): TaskConfig | nul
   return only ? { task: 'complete', columns: { text: only.name } } : null
 }
 
-function suggestInstruct(columns: readonly ColumnProfile[]): TaskConfig | null {
-  const prompt = columns.find((column) => PROMPT_NAMES.has(key(column)) && isText(column))
+/** OpenAI's messages, ShareGPT's conversations, or TRL's prompt and completion as lists of messages. */
+function suggestChat(columns: readonly ColumnProfile[]): TaskConfig | null {
+  const talks = columns.filter(
+    (column) => column.conversations >= CONVERSATION_SHARE && key(column) !== 'rejected',
+  )
+  const answer = talks.find((column) => COMPLETION_NAMES.has(key(column)))
+  const before = columns.find((column) => PROMPT_NAMES.has(key(column)) && column.type !== 'empty')
+  const system = systemOf(columns)
+  // Preference sets also have `chosen` with the whole conversation in it, beside a prompt in plain text.
+  const whole = talks.find((column) => MESSAGES_NAMES.has(key(column)))
+  if (!whole && answer && before && talks.includes(before))
+    return { task: 'chat', columns: { prompt: before.name, completion: answer.name, ...system } }
+  const messages = whole ?? answer ?? talks[0]
+  return messages ? { task: 'chat', columns: { messages: messages.name, ...system } } : null
+}
+
+/** A question and its answer; or, where the texts bring the space between them along, a text and how it goes on. */
+function suggestPair(columns: readonly ColumnProfile[]): TaskConfig | null {
+  const prompts = columns.filter((column) => PROMPT_NAMES.has(key(column)) && isText(column))
   const completion = columns.find((column) => COMPLETION_NAMES.has(key(column)) && column.type !== 'empty')
+  // Of Alpaca's two, the instruction is the prompt, wherever its column stands.
+  const named = columns.find((column) => /^instructions?$/.test(key(column)) && column.type !== 'empty')
+  const prompt = named ?? prompts.find((column) => column !== completion)
   if (!prompt || !completion || prompt === completion) return null
   // Short answers that repeat are labels, unless the name says otherwise in so many words.
-  if (isLabelLike(completion) && key(completion) !== 'completion') return null
-  return { task: 'instruct', columns: { prompt: prompt.name, completion: completion.name } }
+  const input = columns.find(
+    (column) => INPUT_NAMES.has(key(column)) && column !== prompt && column.type !== 'empty',
+  )
+  if (isLabelLike(completion) && key(completion) !== 'completion' && !(named && input)) return null
+  if (key(prompt) === 'prompt' && key(completion) === 'completion' && bringsSpace(prompt, completion))
+    return {
+      task: 'complete',
+      columns: { prompt: prompt.name, completion: completion.name },
+      separator: '',
+    }
+  return {
+    task: 'instruct',
+    columns: {
+      prompt: prompt.name,
+      completion: completion.name,
+      ...(input && input !== completion ? { input: input.name } : {}),
+      ...systemOf(columns),
+    },
+  }
+}
+
+/** TRL and OpenAI's older format join both texts as they are, so one of them holds the space between. */
+function bringsSpace(prompt: ColumnProfile, completion: ColumnProfile): boolean {
+  return completion.startsInSpace > completion.filled / 2 || prompt.endsInSpace > prompt.filled / 2
+}
+
+function systemOf(columns: readonly ColumnProfile[]): { system?: string } {
+  const system = columns.find((column) => SYSTEM_NAMES.has(key(column)) && column.type !== 'empty')
+  return system ? { system: system.name } : {}
 }
 
 function suggestClassify(columns: readonly ColumnProfile[]): TaskConfig | null {
