@@ -1,7 +1,10 @@
 // Where a base's files come from: the embedded models beside the site, the Hub, or files from the user's disk.
 import { asGraftError, GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import type { ModelInfo, ModelSource } from '../../src/protocol/model.ts'
+import type { Checksum } from '../../src/store/checksum.ts'
 import { pieces, type ByteSource } from '../../src/store/chunks.ts'
+import { HubClient, type HubCall, type HubFile } from './hub/client.ts'
+import { HubRepository } from './hub/repository.ts'
 
 /** A file of a model that is not yet in this browser. */
 export interface OfferedFile {
@@ -9,8 +12,12 @@ export interface OfferedFile {
   /** Absent where the server does not say. */
   bytes?: number
   /** The published checksum, where there is one. */
-  sha256?: string
-  open(signal: AbortSignal): Promise<ByteSource>
+  checksum?: Checksum
+  /** Identifies these very bytes, so that what was cut can go on later; then `open` takes a beginning. */
+  key?: string
+  open(signal: AbortSignal, from?: number): Promise<ByteSource>
+  /** Bytes `begin` to `end`, where a part can be had without the whole. */
+  read?(begin: number, end: number, signal: AbortSignal): Promise<Uint8Array>
 }
 
 /** A model on offer: small files at once, weights later. */
@@ -18,8 +25,16 @@ export interface Offer {
   id: string
   name: string
   source: ModelInfo['source']
+  licence?: string
+  /** The names of all its files. */
+  names: readonly string[]
   /** Finds a file by its name; undefined where there is none. */
-  find(name: string, signal: AbortSignal): Promise<OfferedFile | undefined>
+  find(name: string): OfferedFile | undefined
+}
+
+/** How to get at a source that is not here yet. */
+export interface OfferOptions extends HubCall {
+  client?: HubClient
 }
 
 /** One embedded model of public/models/index.json. */
@@ -32,8 +47,6 @@ export interface EmbeddedModel {
   card: string
   files: { name: string; bytes: number; sha256: string }[]
 }
-
-const HUB = 'https://huggingface.co'
 
 let index: Promise<EmbeddedModel[]> | null = null
 
@@ -82,9 +95,10 @@ export function storedId(source: ModelSource): string | null {
   return null
 }
 
-export async function offer(source: ModelSource): Promise<Offer> {
+/** Throws E_NOT_FOUND, E_ARGUMENT, E_MODEL_FILES, E_NETWORK, E_ABORTED. */
+export async function offer(source: ModelSource, options: OfferOptions = {}): Promise<Offer> {
   if ('builtin' in source) return embeddedOffer(source.builtin)
-  if ('hub' in source) return hubOffer(source.hub, source.revision ?? 'main')
+  if ('hub' in source) return hubOffer(source.hub, source.revision ?? 'main', options)
   return fileOffer(source.files)
 }
 
@@ -101,55 +115,94 @@ async function embeddedOffer(id: string): Promise<Offer> {
     id,
     name: model.name,
     source: { builtin: id },
+    names: model.files.map((file) => file.name),
     find(name) {
       const file = model.files.find((candidate) => candidate.name === name)
       const url = new URL(`models/${id}/${name}`, siteRoot())
-      return Promise.resolve(file && { ...file, open: (signal) => download(url, signal) })
+      return (
+        file && {
+          name,
+          bytes: file.bytes,
+          checksum: { algorithm: 'sha256', hex: file.sha256 },
+          open: (signal) => download(url, signal),
+        }
+      )
     },
   }
 }
 
-function hubOffer(repository: string, revision: string): Offer {
-  if (!/^[\w.-]+(\/[\w.-]+)?$/.test(repository))
-    throw new GraftError(
-      'E_ARGUMENT',
-      `"${repository}" is not the id of a model on the Hub. Ids look like owner/name.`,
-      { hub: repository },
-    )
+async function hubOffer(id: string, revision: string, options: OfferOptions): Promise<Offer> {
+  const { client = new HubClient(), ...call } = options
+  const repository = await HubRepository.open(client, id, revision, call)
+  const { sha, licence } = repository.commit
+  const offered = (file: HubFile): OfferedFile => ({
+    name: file.path,
+    bytes: file.bytes,
+    ...(file.checksum && { checksum: file.checksum }),
+    key: repository.key(file),
+    open: (signal, from = 0) => Promise.resolve(repository.stream(file, from, signal)),
+    read: (begin, end, signal) => repository.range(file, begin, end, signal),
+  })
   return {
-    id: storedId({ hub: repository, revision })!,
-    name: repository.split('/').pop()!,
-    source: { hub: repository, revision },
-    async find(name, signal) {
-      const url = new URL(`${HUB}/${repository}/resolve/${encodeURIComponent(revision)}/${name}`)
-      const response = await fetchOk(url, { method: 'HEAD', signal }, true)
-      if (!response) return undefined
-      const bytes = Number(response.headers.get('x-linked-size') ?? response.headers.get('content-length'))
-      return { name, ...(bytes > 0 && { bytes }), open: (abort) => download(url, abort) }
+    id: storedId({ hub: id, revision })!,
+    name: id.split('/').pop()!,
+    // The commit, not the branch: what is here stays what it was called when it came.
+    source: { hub: id, revision: sha },
+    ...(licence !== null && { licence }),
+    names: repository.names,
+    find(name) {
+      const file = repository.find(name)
+      return file && offered(file)
     },
   }
 }
 
-function fileOffer(files: readonly File[]): Offer {
-  const config = files.find((file) => file.name === 'config.json')
+function fileOffer(chosen: readonly File[]): Offer {
+  const files = besideConfig(chosen)
+  const config = files.get('config.json')!
+  // The folder's name, where the browser tells it, is the model's.
+  const folder = pathOf(config).split('/').at(-2)
+  return {
+    id: `files/${crypto.randomUUID()}`,
+    name: folder || 'Local model',
+    source: { files: [...files.keys()] },
+    names: [...files.keys()],
+    find(name) {
+      const file = files.get(name)
+      return (
+        file && {
+          name,
+          bytes: file.size,
+          open: () => Promise.resolve(pieces(file.stream())),
+          read: async (begin, end) => new Uint8Array(await file.slice(begin, end).arrayBuffer()),
+        }
+      )
+    },
+  }
+}
+
+/** The files in the folder of config.json, by name: a dropped folder may hold checkpoints with files of their own. */
+function besideConfig(files: readonly File[]): Map<string, File> {
+  const depth = (file: File) => pathOf(file).split('/').length
+  const configs = files.filter((file) => file.name === 'config.json').sort((a, b) => depth(a) - depth(b))
+  const [config, second] = configs
   if (!config)
     throw new GraftError(
       'E_MODEL_FILES',
       `No config.json among the ${files.length} files. Choose the whole folder of a Hugging Face model: config.json, tokenizer.json and *.safetensors.`,
     )
-  // The folder's name, where the browser tells it, is the model's.
-  const folder = config.webkitRelativePath?.split('/').at(-2)
-  return {
-    id: `files/${crypto.randomUUID()}`,
-    name: folder || 'Local model',
-    source: { files: files.map((file) => file.name) },
-    find(name) {
-      const file = files.find((candidate) => candidate.name === name)
-      return Promise.resolve(
-        file && { name, bytes: file.size, open: () => Promise.resolve(pieces(file.stream())) },
-      )
-    },
-  }
+  if (second && depth(second) === depth(config))
+    throw new GraftError(
+      'E_MODEL_FILES',
+      `There are several models: ${pathOf(config)} and ${pathOf(second)}. Choose one folder.`,
+    )
+  const folder = pathOf(config).slice(0, -'config.json'.length)
+  return new Map(files.filter((file) => pathOf(file) === folder + file.name).map((file) => [file.name, file]))
+}
+
+/** The path inside a chosen folder; of a loose file, its name. */
+function pathOf(file: File): string {
+  return file.webkitRelativePath || file.name
 }
 
 async function download(url: URL, signal: AbortSignal): Promise<ByteSource> {
@@ -180,9 +233,7 @@ function cut(url: URL, cause: unknown): GraftError {
   )
 }
 
-function fetchOk(url: URL, init: RequestInit): Promise<Response>
-function fetchOk(url: URL, init: RequestInit, optional: true): Promise<Response | null>
-async function fetchOk(url: URL, init: RequestInit, optional = false): Promise<Response | null> {
+async function fetchOk(url: URL, init: RequestInit): Promise<Response> {
   let response: Response
   try {
     response = await fetch(url, init)
@@ -195,7 +246,6 @@ async function fetchOk(url: URL, init: RequestInit, optional = false): Promise<R
       { cause },
     )
   }
-  if (response.status === 404 && optional) return null
   if (!response.ok)
     throw new GraftError(
       'E_NETWORK',
@@ -207,7 +257,6 @@ async function fetchOk(url: URL, init: RequestInit, optional = false): Promise<R
 
 function advice(status: number): string {
   if (status === 404) return ' Check the name.'
-  if (status === 401 || status === 403) return ' This model needs a permission that Graft has not.'
   if (status === 429) return ' Too many requests: wait a minute, then try again.'
   return ' Try again later.'
 }

@@ -7,13 +7,13 @@ import type { Transformer } from '../../src/core/models/transformer.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
 import type { TextTokenizer } from '../../src/data/tokenizer.ts'
 import { asGraftError, GraftError, throwIfAborted, type ErrorCode } from '../../src/protocol/errors.ts'
-import type { ModelInfo, ModelSource, Precision } from '../../src/protocol/model.ts'
+import type { LoadOptions, ModelInfo, ModelSource } from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { ModelRecord, Store } from '../../src/store/database.ts'
 import { waitForLock } from '../../src/store/locks.ts'
 import { findModel, listModels, removeModel } from '../../src/store/models.ts'
 import { fetchModel } from './fetchModel.ts'
-import { embeddedModels, offer, storedId, type Offer } from './modelFiles.ts'
+import { embeddedModels, offer, storedId, type Offer, type OfferOptions } from './modelFiles.ts'
 import { embeddedInfo } from './modelInfo.ts'
 import { readModel } from './readModel.ts'
 import { SharedWork } from './sharedWork.ts'
@@ -43,12 +43,16 @@ interface Resident {
   gone: boolean
 }
 
+/** Looks up what is not here yet. */
+type Find = (context: CallContext) => Promise<Offer>
+
 /** What is wrong with the files themselves: trying again with the same ones cannot help. */
 const UNUSABLE: readonly ErrorCode[] = ['E_MODEL_FILES', 'E_MODEL_UNSUPPORTED', 'E_FORMAT', 'E_HASH']
 
 export class ModelLibrary {
   readonly #store: Store
   readonly #ops: () => Ops
+  readonly #hub: Pick<OfferOptions, 'client'>
   readonly #resident = new Map<string, Resident>()
   /** How many calls are waiting for a base to come; it must not go between its arrival and their turn. */
   readonly #wanted = new Map<string, number>()
@@ -56,9 +60,11 @@ export class ModelLibrary {
   /** Counts the devices: a base whose weights began on one must not end on the next. */
   #device = 0
 
-  constructor(store: Store, ops: () => Ops) {
+  /** `hub`: where the Hub is, other than its own address. */
+  constructor(store: Store, ops: () => Ops, hub: Pick<OfferOptions, 'client'> = {}) {
     this.#store = store
     this.#ops = ops
+    this.#hub = hub
   }
 
   /** Embedded bases first, then those the user brought. */
@@ -79,7 +85,8 @@ export class ModelLibrary {
    * holds. Throws E_NETWORK, E_STORAGE, E_MEMORY, E_ABORTED; E_MODEL_FILES, E_MODEL_UNSUPPORTED, E_FORMAT and E_HASH
    * where the files cannot be used, and then keeps nothing of what it fetched.
    */
-  async load(source: ModelSource, precision: Precision = 'f32', context: CallContext): Promise<ModelInfo> {
+  async load(source: ModelSource, options: LoadOptions, context: CallContext): Promise<ModelInfo> {
+    const { precision = 'f32', token } = options
     if (precision !== 'f32')
       throw new GraftError('E_ARGUMENT', `Precision "${String(precision)}" is not available. Use "f32".`, {
         precision,
@@ -88,7 +95,7 @@ export class ModelLibrary {
     const named = storedId(source)
     const dropped = named === null ? await offer(source) : null
     const id = named ?? dropped!.id
-    const find = async () => dropped ?? (await offer(source))
+    const find: Find = async ({ signal }) => dropped ?? (await offer(source, { ...this.#hub, token, signal }))
     return this.#bring(id, context, find, ({ base }) => {
       this.#unloadOthers(id)
       return base.info
@@ -149,7 +156,7 @@ export class ModelLibrary {
   async #bring<T>(
     id: string,
     context: CallContext | undefined,
-    find: (() => Promise<Offer>) | undefined,
+    find: Find | undefined,
     take: (resident: Resident) => T,
   ): Promise<T> {
     this.#wanted.set(id, (this.#wanted.get(id) ?? 0) + 1)
@@ -166,11 +173,7 @@ export class ModelLibrary {
     }
   }
 
-  async #arrival(
-    id: string,
-    context: CallContext | undefined,
-    find: (() => Promise<Offer>) | undefined,
-  ): Promise<Resident> {
+  async #arrival(id: string, context: CallContext | undefined, find: Find | undefined): Promise<Resident> {
     // Checked before the shared work begins, so that a `load` never joins a look-up that must fail.
     if (!find && !this.#bringing.has(id)) await this.#checkKnown(id)
     return this.#bringing.run(id, context, (shared) =>
@@ -187,7 +190,7 @@ export class ModelLibrary {
   }
 
   /** From storage onto the device; what is not stored is fetched, in one tab at a time. */
-  async #obtain(id: string, find: () => Promise<Offer>, context: CallContext): Promise<Resident> {
+  async #obtain(id: string, find: Find, context: CallContext): Promise<Resident> {
     const known = await findModel(this.#store, id)
     if (known) return this.#open(known, context)
     const lock = await waitForLock(`graft-model/${id}`)
@@ -195,7 +198,7 @@ export class ModelLibrary {
       throwIfAborted(context.signal)
       const meanwhile = await findModel(this.#store, id)
       if (meanwhile) return await this.#open(meanwhile, context)
-      const record = await fetchModel(this.#store, await find(), context)
+      const record = await fetchModel(this.#store, await find(context), context)
       try {
         return await this.#open(record, context)
       } catch (error) {

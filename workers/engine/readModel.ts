@@ -58,7 +58,9 @@ export async function readTokenizer(
 ): Promise<TextTokenizer> {
   const json = await jsonOf(store, files, 'tokenizer.json')
   const config = await jsonOf(store, files, 'tokenizer_config.json')
-  const template = await textOf(store, files, 'chat_template.jinja')
+  const template =
+    (await textOf(store, files, 'chat_template.jinja')) ??
+    templateOf(await jsonOf(store, files, 'chat_template.json'))
   let tokenizer: TextTokenizer
   try {
     tokenizer = loadTokenizer(json, config ?? {}, template)
@@ -94,6 +96,12 @@ export async function textOf(
 async function jsonOf(store: Store, files: readonly ModelFile[], name: string): Promise<unknown> {
   const text = await textOf(store, files, name)
   return text === undefined ? undefined : parseJson(name, text)
+}
+
+/** What transformers wrote between tokenizer_config.json's field and chat_template.jinja: {"chat_template": "…"}. */
+function templateOf(json: unknown): string | undefined {
+  const template: unknown = Object(json).chat_template
+  return typeof template === 'string' ? template : undefined
 }
 
 function idsOf(json: unknown, field: string): number[] {

@@ -6,9 +6,10 @@ import { startBackend, type StartedBackend } from '../../src/core/backend/regist
 import { opsFor } from '../../src/core/ops/index.ts'
 import { Turns } from '../../src/core/turns.ts'
 import { writeZip } from '../../src/formats/zip.ts'
+import type { RenderedRow } from '../../src/protocol/data.ts'
 import type { BackendName, EngineEvent, EngineInfo } from '../../src/protocol/engine.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
-import type { ModelInfo, ModelSource, Precision, Tokens } from '../../src/protocol/model.ts'
+import type { LoadOptions, ModelInfo, ModelSource, Tokens } from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { Target } from '../../src/protocol/target.ts'
 import { openStore, type Store } from '../../src/store/database.ts'
@@ -16,6 +17,7 @@ import { sweep } from '../../src/store/sweep.ts'
 import { Ask } from './ask.ts'
 import { ModelLibrary } from './models.ts'
 import { Planner } from './plan.ts'
+import { renderRows, type RenderRequest } from './renderRows.ts'
 import { RunManager } from './runs.ts'
 import { Targets } from './targets.ts'
 
@@ -93,12 +95,8 @@ export class EngineService {
     return info
   }
 
-  async loadModel(
-    source: ModelSource,
-    precision: Precision | undefined,
-    context: CallContext,
-  ): Promise<ModelInfo> {
-    const info = await this.models.load(source, precision, context)
+  async loadModel(source: ModelSource, options: LoadOptions, context: CallContext): Promise<ModelInfo> {
+    const info = await this.models.load(source, options, context)
     this.#emit({ type: 'info', info: this.info() })
     return info
   }
@@ -117,6 +115,11 @@ export class EngineService {
     const { tokenizer } = await this.models.use(model)
     const ids = tokenizer.encode(text)
     return { ids, tokens: tokenizer.tokens(ids) }
+  }
+
+  /** Rows of a dataset as a base reads them in training. */
+  renderRows(request: RenderRequest, signal: AbortSignal): Promise<RenderedRow[]> {
+    return renderRows(this.#ready, request, signal)
   }
 
   /** A zip in PEFT's layout. */

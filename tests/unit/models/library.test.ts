@@ -73,7 +73,7 @@ const context = () => {
   const call: CallContext = { signal: abort.signal, progress: (progress) => reports.push(progress) }
   return { ...call, abort, reports }
 }
-const load = (source: ModelSource, call: CallContext = context()) => library.load(source, 'f32', call)
+const load = (source: ModelSource, call: CallContext = context()) => library.load(source, {}, call)
 const dropped = (files: Map<string, Bytes>) => ({
   files: [...files].map(([name, bytes]) => new File([bytes], name)),
 })
@@ -163,7 +163,7 @@ describe('loads that meet', () => {
     const other = new ModelLibrary(store, () => opsFor('cpu'))
     const infos = await Promise.all([
       load({ builtin: 'tiny' }),
-      other.load({ builtin: 'tiny' }, 'f32', context()),
+      other.load({ builtin: 'tiny' }, {}, context()),
     ])
     expect(infos.map(({ id }) => id)).toEqual(['tiny', 'tiny'])
     expect(fetches(WEIGHTS)).toBe(1)
