@@ -8,41 +8,39 @@ import { counted, data, expectClose, tapeIsSlow, tensor } from './support.ts'
 
 interface Case {
   name: string
-  batch: number
   /** Segment of each token of each sequence; positions restart with each segment. */
   segments: number[][]
   h: number
   hkv: number
   hd: number
   causal: boolean
+  window?: number
 }
 
 const CASES: Case[] = [
-  { name: 'one token', batch: 1, segments: [[0]], h: 1, hkv: 1, hd: 2, causal: true },
-  { name: 'causal', batch: 2, segments: [row(5, 0), row(5, 0)], h: 2, hkv: 2, hd: 4, causal: true },
-  { name: 'grouped heads', batch: 2, segments: [row(7, 0), row(7, 0)], h: 6, hkv: 2, hd: 3, causal: true },
+  { name: 'one token', segments: [[0]], h: 1, hkv: 1, hd: 2, causal: true },
+  { name: 'causal', segments: [row(5, 0), row(5, 0)], h: 2, hkv: 2, hd: 4, causal: true },
+  { name: 'grouped heads', segments: [row(7, 0), row(7, 0)], h: 6, hkv: 2, hd: 3, causal: true },
+  { name: 'padded', segments: [[0, 0, 0, PADDING], row(4, 0)], h: 4, hkv: 1, hd: 8, causal: true },
+  { name: 'packed', segments: [[0, 0, 0, 1, 1, 2, 2, 2, 2]], h: 2, hkv: 1, hd: 4, causal: true },
+  { name: 'bidirectional', segments: [[0, 0, PADDING], row(3, 0)], h: 1, hkv: 1, hd: 5, causal: false },
+  { name: 'bidirectional, grouped heads', segments: [row(7, 0)], h: 4, hkv: 2, hd: 3, causal: false },
+  { name: 'a window of two', segments: [row(5, 0)], h: 1, hkv: 1, hd: 2, causal: true, window: 2 },
+  { name: 'a window', segments: [row(7, 0), row(7, 0)], h: 5, hkv: 1, hd: 3, causal: true, window: 3 },
+  { name: 'a window over all', segments: [row(3, 0)], h: 3, hkv: 3, hd: 2, causal: true, window: 9 },
   {
-    name: 'padded',
-    batch: 2,
+    name: 'a window, packed and padded',
     segments: [
-      [0, 0, 0, PADDING],
-      [0, 0, 0, 0],
+      [0, 0, 0, 1, 1, 1, 1],
+      [0, 0, 0, 0, 0, PADDING, PADDING],
     ],
     h: 4,
-    hkv: 1,
-    hd: 8,
+    hkv: 2,
+    hd: 4,
     causal: true,
+    window: 2,
   },
-  { name: 'packed', batch: 1, segments: [[0, 0, 0, 1, 1, 2, 2, 2, 2]], h: 2, hkv: 1, hd: 4, causal: true },
-  {
-    name: 'bidirectional',
-    batch: 2,
-    segments: [[0, 0, PADDING], row(3, 0)],
-    h: 1,
-    hkv: 1,
-    hd: 5,
-    causal: false,
-  },
+  { name: 'a window both ways', segments: [row(7, 0)], h: 3, hkv: 1, hd: 4, causal: false, window: 3 },
 ]
 
 function row(length: number, segment: number): number[] {
@@ -58,12 +56,17 @@ function positionsOf(segments: number[]): number[] {
 }
 
 export function attentionTests(ops: OpsOf): void {
-  test.each(CASES)('attention, $name', async ({ batch, segments, h, hkv, hd, causal }) => {
+  test.each(CASES)('attention, $name', async ({ segments, h, hkv, hd, causal, window = null }) => {
+    const batch = segments.length
     const length = segments[0]!.length
     const positions = segments.map(positionsOf)
     const scale = 1 / Math.sqrt(hd)
-    const sees = (b: number, t: number, s: number): boolean =>
-      segments[b]![t] === segments[b]![s] && (!causal || positions[b]![s]! <= positions[b]![t]!)
+    const mask = { scale, causal, window }
+    const sees = (b: number, t: number, s: number): boolean => {
+      const [p, q] = [positions[b]![t]!, positions[b]![s]!]
+      if (segments[b]![t] !== segments[b]![s] || (causal && q > p)) return false
+      return window === null || (p - q < window && q - p < window)
+    }
     const sizes: oracle.AttentionSizes = { batch, queries: length, keys: length, h, hkv, hd, scale, sees }
     const rows = batch * length
     const before = tf.memory().numTensors
@@ -84,16 +87,14 @@ export function attentionTests(ops: OpsOf): void {
 
     // Whatever the layout keeps is made by the first calls.
     tf.dispose([
-      ops().attentionProbabilities(tq, tk, layout, { scale, causal, window: null }),
-      { ...ops().attention(tq, tk, tv, layout, { scale, causal, window: null }) },
+      ops().attentionProbabilities(tq, tk, layout, mask),
+      { ...ops().attention(tq, tk, tv, layout, mask) },
     ])
-    const { output, logSumExp } = counted(() =>
-      ops().attention(tq, tk, tv, layout, { scale, causal, window: null }),
-    )
+    const { output, logSumExp } = counted(() => ops().attention(tq, tk, tv, layout, mask))
     expect(logSumExp.shape).toEqual([rows, h])
     await expectClose(output, expected.output)
     await expectClose(logSumExp, expected.logSumExp)
-    const p = counted(() => ops().attentionProbabilities(tq, tk, layout, { scale, causal, window: null }))
+    const p = counted(() => ops().attentionProbabilities(tq, tk, layout, mask))
     expect(p.shape).toEqual([batch, h, length, length])
     await expectClose(p, expected.probabilities)
     const values = await p.data()
@@ -102,7 +103,7 @@ export function attentionTests(ops: OpsOf): void {
     })
 
     const { dq, dk, dv } = counted(() =>
-      ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, { scale, causal, window: null }),
+      ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, mask),
     )
     const f = (vq: oracle.Vector, vk: oracle.Vector, vv: oracle.Vector): oracle.Vector =>
       oracle.attention(sizes, vq, vk, vv).output
@@ -158,61 +159,126 @@ export function attentionTests(ops: OpsOf): void {
     layout.dispose()
   })
 
-  test('attention over more keys than a tile, and heads wider than a workgroup', async () => {
-    const [length, h, hkv, hd, scale] = [70, 2, 1, 66, 0.1]
+  test.each([
+    { length: 70, h: 2, hkv: 1, hd: 66, causal: true, window: null },
+    { length: 67, h: 2, hkv: 1, hd: 256, causal: true, window: 20 },
+    { length: 150, h: 3, hkv: 3, hd: 4, causal: true, window: 10 },
+    { length: 150, h: 2, hkv: 1, hd: 5, causal: false, window: 7 },
+    { length: 65, h: 1, hkv: 1, hd: 3, causal: false, window: null },
+  ])(
+    'attention over $length keys, more than a tile, with $h heads of $hd, causal $causal, window $window',
+    async ({ length, h, hkv, hd, causal, window }) => {
+      const mask = { scale: 0.1, causal, window }
+      const layout = new AttentionLayout({
+        batch: 1,
+        queryPositions: Int32Array.from({ length }, (_, i) => i),
+        querySegments: new Int32Array(length),
+      })
+      const [nq, nk] = [length * h * hd, length * hkv * hd]
+      const [q, k, v, dO] = [data(nq), data(nk), data(nk), data(nq)]
+      const [tq, tdO] = [tensor(q, [length, h, hd]), tensor(dO, [length, h, hd])]
+      const [tk, tv] = [tensor(k, [length, hkv, hd]), tensor(v, [length, hkv, hd])]
+      const sees = (_: number, t: number, s: number): boolean =>
+        (!causal || s <= t) && (window === null || Math.abs(t - s) < window)
+      const sizes = { batch: 1, queries: length, keys: length, h, hkv, hd, scale: mask.scale, sees }
+      const { output, logSumExp } = ops().attention(tq, tk, tv, layout, mask)
+      const expected = oracle.attention(sizes, q, k, v)
+      await expectClose(output, expected.output)
+      await expectClose(logSumExp, expected.logSumExp)
+      const { dq, dk, dv } = ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, mask)
+      const gradients = oracle.attentionBackward(sizes, q, k, v, dO)
+      await expectClose(dq, gradients.dq)
+      await expectClose(dk, gradients.dk)
+      await expectClose(dv, gradients.dv)
+      tf.dispose([tq, tk, tv, tdO, output, logSumExp, dq, dk, dv])
+      layout.dispose()
+    },
+  )
+
+  test.each([
+    { at: [3], cache: 6, h: 4, hkv: 2, hd: 4, window: null },
+    { at: [3], cache: 6, h: 4, hkv: 2, hd: 4, window: 2 },
+    { at: [66, 40], cache: 71, h: 5, hkv: 1, hd: 6, window: 5 },
+    { at: [64], cache: 65, h: 1, hkv: 1, hd: 256, window: 512 },
+  ])(
+    'attention of one query at $at to $cache cached keys, window $window',
+    async ({ at, cache, h, hkv, hd, window }) => {
+      const batch = at.length
+      const mask = { scale: 0.3, causal: true, window }
+      // Cells behind the query are not in use yet.
+      const cells = at.flatMap((position) =>
+        Array.from({ length: cache }, (_, i) => (i <= position ? i : null)),
+      )
+      const layout = new AttentionLayout({
+        batch,
+        queryPositions: Int32Array.from(at),
+        querySegments: new Int32Array(batch),
+        keyPositions: Int32Array.from(cells, (cell) => cell ?? 0),
+        keySegments: Int32Array.from(cells, (cell) => (cell === null ? PADDING : 0)),
+      })
+      const [q, k, v] = [data(batch * h * hd), data(batch * cache * hkv * hd), data(batch * cache * hkv * hd)]
+      const tq = tensor(q, [batch, h, hd])
+      const [tk, tv] = [tensor(k, [batch * cache, hkv, hd]), tensor(v, [batch * cache, hkv, hd])]
+      const { output, logSumExp } = ops().attention(tq, tk, tv, layout, mask)
+      const sees = (b: number, _: number, s: number): boolean =>
+        s <= at[b]! && (window === null || at[b]! - s < window)
+      const sizes = { batch, queries: 1, keys: cache, h, hkv, hd, scale: mask.scale, sees }
+      const expected = oracle.attention(sizes, q, k, v)
+      await expectClose(output, expected.output)
+      await expectClose(logSumExp, expected.logSumExp)
+      tf.dispose([tq, tk, tv, output, logSumExp])
+      layout.dispose()
+    },
+  )
+
+  test('one layout serves layers with different masks', async () => {
+    const [length, h, hkv, hd] = [9, 2, 1, 4]
+    const before = tf.memory().numTensors
     const layout = new AttentionLayout({
       batch: 1,
       queryPositions: Int32Array.from({ length }, (_, i) => i),
       querySegments: new Int32Array(length),
     })
-    const [q, k, v, dO] = [data(length * h * hd), data(length * hd), data(length * hd), data(length * h * hd)]
-    const [tq, tdO] = [tensor(q, [length, h, hd]), tensor(dO, [length, h, hd])]
+    const [q, k, v] = [data(length * h * hd), data(length * hkv * hd), data(length * hkv * hd)]
+    const tq = tensor(q, [length, h, hd])
     const [tk, tv] = [tensor(k, [length, hkv, hd]), tensor(v, [length, hkv, hd])]
-    const sees = (_: number, t: number, s: number): boolean => s <= t
-    const sizes: oracle.AttentionSizes = { batch: 1, queries: length, keys: length, h, hkv, hd, scale, sees }
-    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, { scale, causal: true, window: null })
-    const expected = oracle.attention(sizes, q, k, v)
-    await expectClose(output, expected.output)
-    await expectClose(logSumExp, expected.logSumExp)
-    const { dq, dk, dv } = ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, {
-      scale,
-      causal: true,
-      window: null,
-    })
-    const gradients = oracle.attentionBackward(sizes, q, k, v, dO)
-    await expectClose(dq, gradients.dq)
-    await expectClose(dk, gradients.dk)
-    await expectClose(dv, gradients.dv)
-    tf.dispose([tq, tk, tv, tdO, output, logSumExp, dq, dk, dv])
+    for (const [causal, window, scale] of [
+      [true, 3, 0.5],
+      [true, null, 0.5],
+      [false, 3, 0.5],
+      [true, 3, 0.9],
+    ] as const) {
+      const sees = (_: number, t: number, s: number): boolean =>
+        (!causal || s <= t) && (window === null || Math.abs(t - s) < window)
+      const sizes = { batch: 1, queries: length, keys: length, h, hkv, hd, scale, sees }
+      const result = { ...ops().attention(tq, tk, tv, layout, { scale, causal, window }) }
+      await expectClose(result.output, oracle.attention(sizes, q, k, v).output)
+      tf.dispose(result)
+    }
+    tf.dispose([tq, tk, tv])
     layout.dispose()
+    expect(tf.memory().numTensors).toBe(before)
   })
 
-  test('attention of one query to cached keys, some of them unused', async () => {
-    const [keys, h, hkv, hd, scale] = [6, 4, 2, 4, 0.5]
+  test('a query that sees nothing gets zeros, and passes none on', async () => {
+    const mask = { scale: 1, causal: true, window: 2 }
     const layout = new AttentionLayout({
       batch: 1,
-      queryPositions: Int32Array.from([3]),
-      querySegments: Int32Array.from([0]),
-      keyPositions: Int32Array.from([0, 1, 2, 3, 0, 0]),
-      keySegments: Int32Array.from([0, 0, 0, 0, PADDING, PADDING]),
+      queryPositions: Int32Array.of(9, 1),
+      querySegments: Int32Array.of(0, 0),
+      keyPositions: Int32Array.of(0, 1, 2),
+      keySegments: Int32Array.of(0, 0, 0),
     })
-    const [q, k, v] = [data(h * hd), data(keys * hkv * hd), data(keys * hkv * hd)]
-    const [tq, tk, tv] = [tensor(q, [1, h, hd]), tensor(k, [keys, hkv, hd]), tensor(v, [keys, hkv, hd])]
-    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, { scale, causal: true, window: null })
-    const sizes = {
-      batch: 1,
-      queries: 1,
-      keys,
-      h,
-      hkv,
-      hd,
-      scale,
-      sees: (_b: number, _t: number, s: number) => s < 4,
-    }
-    const expected = oracle.attention(sizes, q, k, v)
-    await expectClose(output, expected.output)
-    await expectClose(logSumExp, expected.logSumExp)
-    tf.dispose([tq, tk, tv, output, logSumExp])
+    const [tq, tdO] = [tensor(data(4), [2, 1, 2]), tensor(data(4), [2, 1, 2])]
+    const [tk, tv] = [tensor(data(6), [3, 1, 2]), tensor(data(6), [3, 1, 2])]
+    const { output, logSumExp } = ops().attention(tq, tk, tv, layout, mask)
+    const { dq, dk, dv } = ops().attentionBackward(tdO, tq, tk, tv, output, logSumExp, layout, mask)
+    expect([...(await output.data()).slice(0, 2)]).toEqual([0, 0])
+    expect([...(await dq.data()).slice(0, 2)].map(Math.abs)).toEqual([0, 0])
+    // The third key is behind the second query and out of the first one's window.
+    for (const gradient of [dk, dv])
+      expect([...(await gradient.data()).slice(4)].map(Math.abs)).toEqual([0, 0])
+    tf.dispose([tq, tk, tv, tdO, output, logSumExp, dq, dk, dv])
     layout.dispose()
   })
 

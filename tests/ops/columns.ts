@@ -47,6 +47,20 @@ export function columnTests(ops: OpsOf): void {
     tf.dispose([tdy, tids, gradient])
   })
 
+  test('sums over rows are added up in a fixed order: the same bits each time', async () => {
+    const [n, d, rows] = [130, 20, 11]
+    const [tdy, tids] = [
+      tensor(data(n * d), [n, d]),
+      ints(Array.from({ length: n }, (_, i) => (i * 7) % rows)),
+    ]
+    for (const sum of [() => ops().columnSums(tdy), () => ops().embeddingGradient(tdy, tids, rows)]) {
+      const [first, second] = [sum(), sum()]
+      expect(await first.data()).toEqual(await second.data())
+      tf.dispose([first, second])
+    }
+    tf.dispose([tdy, tids])
+  })
+
   test.each([0, 0.1, 0.5])('dropout of %d', async (rate) => {
     const [n, d] = [7, 13]
     const key: RngKey = { seed: 5, purpose: 'dropout', step: 2, layer: 1 }

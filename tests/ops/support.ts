@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { expect } from 'vitest'
 import { normals } from '../../src/core/rng.ts'
-import type { FrozenMatrix } from '../../src/core/ops/ops.ts'
+import type { F32Matrix } from '../../src/core/ops/matrix.ts'
 import type { Vector } from './oracle.ts'
 
 let stream = 0
@@ -22,7 +22,7 @@ export function ints(values: ArrayLike<number>): tf.Tensor {
   return tf.tensor1d(Int32Array.from(values), 'int32')
 }
 
-export function frozen(values: Vector, shape: [number, number]): FrozenMatrix {
+export function frozen(values: Vector, shape: [number, number]): F32Matrix {
   return { kind: 'f32', shape, data: tensor(values, shape) }
 }
 

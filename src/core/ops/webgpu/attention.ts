@@ -55,6 +55,13 @@ const SEES = `
   }
 `
 
+/** Whether any thread has something in a tile, numbered from 1 on: its barrier comes between the two calls. */
+const TILES = `
+  var<workgroup> lastTile : atomic<i32>;
+  fn mark(tile : i32) { atomicMax(&lastTile, tile); }
+  fn marked(tile : i32) -> bool { return atomicLoad(&lastTile) == tile; }
+`
+
 /** Sums and maxima over the threads; every thread gets the result. */
 const REDUCE = `
   var<workgroup> lanes : array<f32, ${TILE}>;
@@ -231,7 +238,7 @@ function queryKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
     uniforms,
     workgroup: [TILE, 1, 1],
     groups: call.q.size / size,
-    code: `${SEES}
+    code: `${SEES}${TILES}
   var<workgroup> myQ : array<f32, ${size}>;
   var<workgroup> myD : array<f32, ${size}>;
   var<workgroup> slopes : array<f32, ${TILE}>;
@@ -259,10 +266,11 @@ function queryKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
           dp += myD[e] * v[at + e];
         }
         slope = exp(score * uniforms.scale - lse[cell]) * (dp - d[cell]) * uniforms.scale;
+        mark(key0 / ${TILE} + 1);
       }
       slopes[localIndex] = slope;
       workgroupBarrier();
-      let count = min(${TILE}, uniforms.keys - key0);
+      let count = select(0, min(${TILE}, uniforms.keys - key0), marked(key0 / ${TILE} + 1));
       for (var j = 0; j < count; j++) {
         let at = ((firstKey + key0 + j) * uniforms.groups + group) * ${size};
         ${forEach(size, (i, e) => `g${i} += slopes[j] * k[at + ${e}];`)}
@@ -284,7 +292,7 @@ function keyKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
     uniforms,
     workgroup: [TILE, 1, 1],
     groups: call.k.size / size,
-    code: `${SEES}
+    code: `${SEES}${TILES}
   var<workgroup> myK : array<f32, ${size}>;
   var<workgroup> myV : array<f32, ${size}>;
   var<workgroup> weights : array<f32, ${TILE}>;
@@ -318,11 +326,12 @@ function keyKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
         }
         p = exp(score * uniforms.scale - lse[other]);
         slope = p * (dp - d[other]) * uniforms.scale;
+        mark(row0 / ${TILE} + 1);
       }
       weights[localIndex] = p;
       slopes[localIndex] = slope;
       workgroupBarrier();
-      let count = min(${TILE}, rows - row0);
+      let count = select(0, min(${TILE}, rows - row0), marked(row0 / ${TILE} + 1));
       for (var j = 0; j < count; j++) {
         let at = ((firstQuery + (row0 + j) / share) * uniforms.heads + group * share + (row0 + j) % share) * ${size};
         ${forEach(size, (i, e) => `gk${i} += slopes[j] * q[at + ${e}]; gv${i} += weights[j] * dO[at + ${e}];`)}
