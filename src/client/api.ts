@@ -51,6 +51,7 @@ export function createGraft(spawn: Spawn): GraftApi {
       rows: (id, query) => data.call('rows', { id, query }),
       remove: (id) => data.call('removeDataset', { id }),
       configure: (id, config) => data.call('configure', { id, config }),
+      render: (id, query, options) => engine.call('renderRows', { dataset: id, ...query }, options),
       split: (id, config) => data.call('split', { id, config: { ...DEFAULT_SPLIT, ...config } }),
       subscribe: (listener) => data.subscribe(listener),
     },

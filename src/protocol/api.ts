@@ -1,5 +1,14 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
-import type { Dataset, ImportOptions, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type {
+  Dataset,
+  ImportOptions,
+  RenderedRow,
+  Row,
+  RowQuery,
+  SplitConfig,
+  SplitName,
+  TaskConfig,
+} from './data.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type {
@@ -42,10 +51,11 @@ export interface GraftApi {
     remove(id: string): Promise<void>
     configure(id: string, config: TaskConfig): Promise<Dataset>
     split(id: string, config: Partial<SplitConfig>): Promise<Dataset>
-    /** Rows as a model would read them in training. */
+    /** Rows as a model would read them in training; `config` shows a choice before it is confirmed. */
     render(
       id: string,
-      query: { model: string; offset: number; limit: number; maxLength?: number },
+      query: { model: string; offset: number; limit: number; maxLength?: number; config?: TaskConfig },
+      options?: CallOptions,
     ): Promise<RenderedRow[]>
     subscribe(listener: (event: DataEvent) => void): () => void
   }
@@ -102,9 +112,6 @@ export interface GraftApi {
     /** A zip in PEFT's layout, loaded again and compared before it is handed out. */
     adapter(target: string | Target, options?: CallOptions): Promise<Blob>
     /** A zip with the whole model, the adapter merged in; checked in the same way. */
-    merged(
-      target: string | Target,
-      options?: { dtype?: 'f32' | 'f16' | 'bf16' } & CallOptions,
-    ): Promise<Blob>
+    merged(target: string | Target, options?: { dtype?: 'f32' | 'f16' | 'bf16' } & CallOptions): Promise<Blob>
   }
 }

@@ -1,5 +1,14 @@
 // What the two workers can do, by name: the contract between the page and the workers.
-import type { Dataset, ImportOptions, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type {
+  Dataset,
+  ImportOptions,
+  RenderedRow,
+  Row,
+  RowQuery,
+  SplitConfig,
+  SplitName,
+  TaskConfig,
+} from './data.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type {
@@ -56,6 +65,7 @@ export interface EngineCalls {
     offset: number
     limit: number
     maxLength?: number
+    config?: TaskConfig
   }): RenderedRow[]
   tokenize(args: { model: string; text: string }): Tokens
   planRun(args: RunRequest): RunPlan
