@@ -1,8 +1,21 @@
 // The gradient of one output logit with respect to the input embeddings: the engine's own backward walk with the
 // loss replaced by a logit. Every gradient-based attribution is made from it.
-import { dispose, tensor1d, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import {
+  add,
+  cast,
+  dispose,
+  mul,
+  oneHot,
+  slice,
+  sum,
+  tensor1d,
+  tensor2d,
+  tidy,
+  type Tensor,
+} from '@tensorflow/tfjs-core'
 import type { Transformer } from '../models/transformer.ts'
 import { tokenBatch } from '../nn/batch.ts'
+import type { Pass } from '../nn/layer.ts'
 import type { Trainable } from '../train/objective.ts'
 
 export interface InputGradient {
@@ -12,43 +25,45 @@ export interface InputGradient {
   gradient: Float32Array
 }
 
-/** Embeddings of a sequence, [T, d]. */
-export async function embeddings(model: Transformer, ids: readonly number[]): Promise<Float32Array> {
-  const x = tidy(() => model.embed(tensor1d(Int32Array.from(ids), 'int32')))
+/** Rows of the token table for a sequence, [T, d]: before positions and norms are added to them. */
+export async function embeddings(
+  model: Transformer,
+  ids: readonly number[],
+  adaptation: Trainable['adaptation'] = null,
+): Promise<Float32Array> {
+  const x = tidy(() => model.rows(tensor1d(Int32Array.from(ids), 'int32'), adaptation))
   const values = (await x.data()) as Float32Array
   x.dispose()
   return values
 }
 
-/** Logit number `output` at the last token for given embeddings [T, d], and its gradient. */
+/** Logit number `output` at a token for given rows [T, d], and its gradient. `position`: the token that is looked at; by
+ *  default the classifier's, and for a language model the last. */
 export async function inputGradient(
   model: Transformer,
   values: Float32Array,
   output: number,
-  trainable: Trainable,
+  { adaptation, classify }: Trainable,
+  position?: number,
 ): Promise<InputGradient> {
   const { hidden } = model.architecture
   const { ops } = model
   const length = values.length / hidden
+  const at = position ?? (classify && model.family.classifier.row === 'first' ? 0 : length - 1)
   const batch = tokenBatch([new Array<number>(length).fill(0)], 0, length)
-  const pass = model.pass(batch, trainable.adaptation)
-  const inputs: Tensor[] = []
-  const x = model.forward(tensor2d(values, [length, hidden]), pass, inputs)
-  const [logit, dx] = tidy(() => {
-    const h = ops.gatherRows(x, tensor1d([length - 1], 'int32')) // [1, d]
-    const n = model.norm(h)
-    // The row of the head that makes this logit is also its gradient with respect to n.
-    const index = tensor1d([output], 'int32')
-    const row = trainable.score
-      ? ops.gatherRows(trainable.score, index)
-      : ops.embedding(model.weights.head, index) // [1, d]
+  const pass = model.pass(batch, adaptation)
+  const [logit, gradient] = tidy(() => {
+    const inputs: Tensor[] = []
+    const entered = model.enter(tensor2d(values, [length, hidden]), pass) // [T, d]
+    const x = model.forward(entered.y.clone(), pass, { inputs, from: 0 })
+    const h = ops.gatherRows(x, tensor1d([at], 'int32')) // [1, d]
+    const final = model.final(h, pass)
+    const { logit, dn } = oneLogit(model, final.y, output, pass, classify)
     const inverse = new Int32Array(length).fill(1)
-    inverse[length - 1] = 0
-    const dx = ops.scatterRows(model.normBackward(row, h), tensor1d(inverse, 'int32')) // [T, d]
-    return [ops.matmul(n, row, false, true), dx]
+    inverse[at] = 0
+    const dx = ops.scatterRows(final.back(dn, null), tensor1d(inverse, 'int32')) // [T, d]
+    return [logit, entered.back(model.backward(dx, inputs, pass, null), null)]
   }) as [Tensor, Tensor]
-  x.dispose()
-  const gradient = model.backward(dx, inputs, pass, null)
   const result = {
     logit: ((await logit.data()) as Float32Array)[0]!,
     gradient: (await gradient.data()) as Float32Array,
@@ -56,4 +71,31 @@ export async function inputGradient(
   dispose([logit, gradient])
   batch.dispose()
   return result
+}
+
+/** One logit of a row n [1, d], and its gradient dn [1, d]. */
+function oneLogit(
+  model: Transformer,
+  n: Tensor,
+  output: number,
+  pass: Pass,
+  classify: boolean,
+): { logit: Tensor; dn: Tensor } {
+  const { ops } = model
+  const index = tensor1d([output], 'int32')
+  if (classify) {
+    const head = model.parts.classifier.trace(n, pass) // [1, C]
+    const chosen = cast(oneHot(index, head.y.shape[1]!), 'float32') // [1, C]
+    return { logit: sum(mul(head.y, chosen)), dn: head.back(chosen, null) }
+  }
+  // The row of the head that makes this logit is also its gradient.
+  const { head } = model
+  const transformed = head.transformed(n, pass)
+  const row = ops.embedding(head.matrix(pass.adaptation), index) // [1, d]
+  const product = ops.matmul(transformed.y, row, false, true) // [1, 1]
+  const { bias } = head.parts
+  return {
+    logit: bias ? add(product, slice(bias, [output], [1])) : product,
+    dn: transformed.back(row, null),
+  }
 }

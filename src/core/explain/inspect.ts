@@ -4,7 +4,7 @@ import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
 import type { Transformer } from '../models/transformer.ts'
 import { tokenBatch } from '../nn/batch.ts'
 import type { Trainable } from '../train/objective.ts'
-import { gatherLast } from './rows.ts'
+import { gatherRow, readRow } from './rows.ts'
 
 /** Logits of one sequence: [T, V] of a language model (its last row alone, [1, V], with `lastOnly`), or [1, labels]
  *  where a score head is given. Throws E_LIMIT where they would not fit in memory. */
@@ -15,12 +15,14 @@ export async function inspectLogits(
   padId: number,
   lastOnly = false,
 ): Promise<{ shape: [number, number]; logits: Float32Array }> {
-  if (!trainable.score && !lastOnly) checkSize(ids.length, ids.length * model.architecture.vocab)
+  if (!trainable.classify && !lastOnly) checkSize(ids.length, ids.length * model.architecture.vocab)
   const batch = tokenBatch([ids], padId, ids.length)
-  const x = model.forward(model.embed(batch.ids), model.pass(batch, trainable.adaptation))
+  const pass = model.pass(batch, trainable.adaptation)
+  const x = model.forward(model.embed(batch.ids, pass), pass)
   const logits = tidy(() => {
-    if (!trainable.score) return model.logits(model.norm(lastOnly ? gatherLast(model, x, ids.length) : x))
-    return model.ops.matmul(model.norm(gatherLast(model, x, ids.length)), trainable.score, false, true)
+    if (trainable.classify) return model.parts.classifier.trace(readRow(model, x, ids.length, pass), pass).y
+    const rows = lastOnly ? gatherRow(model, x, ids.length - 1) : x
+    return model.head.logits(model.final(rows, pass).y, pass)
   })
   x.dispose()
   batch.dispose()
@@ -45,9 +47,9 @@ export async function inspectAttention(
   const weights = new Float32Array(layers * size)
   const batch = tokenBatch([ids], padId, ids.length)
   const pass = model.pass(batch, trainable.adaptation)
-  let x = model.embed(batch.ids)
+  let x = model.embed(batch.ids, pass)
   try {
-    for (const [layer, block] of model.weights.blocks.entries()) {
+    for (const [layer, block] of model.parts.blocks.entries()) {
       throwIfAborted(signal)
       const probabilities = block.attentionProbabilities(x, pass) // [1, H, T, T]
       const next = block.forward(x, pass)

@@ -32,6 +32,8 @@ export interface SaliencyOptions {
   /** integratedGradients: where the path begins. */
   baseline?: 'pad' | 'zero'
   padId: number
+  /** The token whose scores are explained, where it is not the classifier's or the last. */
+  position?: number
   onPass?: (done: number, total: number) => void
   signal?: AbortSignal
 }
@@ -46,7 +48,7 @@ export interface Saliency {
 export async function saliency(options: SaliencyOptions): Promise<Saliency> {
   const { model, turns, trainable, ids, method, output, signal } = options
   const { hidden } = model.architecture
-  const x = await turns.take(() => embeddings(model, ids)) // [T, d]
+  const x = await turns.take(() => embeddings(model, ids, trainable.adaptation)) // [T, d]
   const total =
     method === 'integratedGradients'
       ? (options.samples ?? INTEGRATED_GRADIENTS_POINTS) + 2
@@ -56,7 +58,7 @@ export async function saliency(options: SaliencyOptions): Promise<Saliency> {
   let passes = 0
   const gradientAt = async (values: Float32Array) => {
     throwIfAborted(signal)
-    const result = await turns.take(() => inputGradient(model, values, output, trainable))
+    const result = await turns.take(() => inputGradient(model, values, output, trainable, options.position))
     options.onPass?.(++passes, total)
     return result
   }
@@ -92,6 +94,7 @@ export async function saliency(options: SaliencyOptions): Promise<Saliency> {
               embeddings(
                 model,
                 ids.map(() => options.padId),
+                trainable.adaptation,
               ),
             )
       const { logit: baseline } = await gradientAt(from)

@@ -76,18 +76,13 @@ async function step(
     querySegments: new Int32Array(tokens.length),
     keyPositions: Int32Array.from({ length: seen + tokens.length }, (_, t) => t),
     keySegments: new Int32Array(seen + tokens.length),
-    causal: true,
   })
   const positionTensor = tensor1d(positions, 'int32')
   const ids = tensor1d(Int32Array.from(tokens), 'int32')
-  const x = model.forward(
-    model.embed(ids),
-    model.pass({ layout, positions: positionTensor }, adaptation),
-    undefined,
-    caches,
-  )
+  const pass = model.pass({ layout, positions: positionTensor }, adaptation)
+  const x = model.forward(model.embed(ids, pass), pass, undefined, caches)
   const logits: Tensor = tidy(() =>
-    model.logits(model.norm(slice(x, [tokens.length - 1, 0], [1, x.shape[1]!]))),
+    model.head.logits(model.final(slice(x, [tokens.length - 1, 0], [1, x.shape[1]!]), pass).y, pass),
   )
   dispose([x, ids, positionTensor])
   layout.dispose()

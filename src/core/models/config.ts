@@ -55,6 +55,42 @@ export class ConfigReader {
     return list as number[]
   }
 
+  /** A number of any sign, or null. */
+  number(name: string): number | null {
+    const value = this.#config[name] ?? null
+    if (value !== null && (typeof value !== 'number' || !Number.isFinite(value)))
+      this.#wrong(name, 'a number', value)
+    return value as number | null
+  }
+
+  /** One of the known values of a field, as what it means to us; refuses others by name. */
+  choice<T>(name: string, fallback: string, known: Record<string, T>): T {
+    const value = this.#config[name] ?? fallback
+    if (typeof value !== 'string' || !Object.hasOwn(known, value)) this.refuse(name, value)
+    return known[value as string]!
+  }
+
+  /** A list of known words, `length` of them, or null where the field is absent. */
+  words(name: string, length: number, known: readonly string[]): string[] | null {
+    const value = this.#config[name] ?? null
+    if (value === null) return null
+    if (!Array.isArray(value) || value.length !== length)
+      this.#wrong(name, `a list of ${length} words`, value)
+    const strange = (value as unknown[]).find((word) => !known.includes(word as string))
+    if (strange !== undefined) this.refuse(name, strange)
+    return value as string[]
+  }
+
+  /** A nested object's fields, refused and checked under its name. */
+  within(name: string): ConfigReader | null {
+    const value = this.object(name)
+    return value && new ConfigReader(this.#family, value)
+  }
+
+  has(name: string): boolean {
+    return (this.#config[name] ?? null) !== null
+  }
+
   /** Refuses a field whose value changes the maths. */
   refuseUnless(name: string, fallback: unknown, supported: unknown): void {
     const value = this.#config[name] ?? fallback

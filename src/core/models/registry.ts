@@ -2,9 +2,16 @@
 import { GraftError } from '../../protocol/errors.ts'
 import type { Architecture, Family } from './architecture.ts'
 import { shown } from './config.ts'
+import { bert } from './bert/index.ts'
+import { distilbert } from './distilbert/index.ts'
+import { gemma3 } from './gemma3/index.ts'
+import { gpt2 } from './gpt2/index.ts'
 import { llama } from './llama/index.ts'
+import { qwen2 } from './qwen2/index.ts'
+import { qwen3 } from './qwen3/index.ts'
+import { roberta } from './roberta/index.ts'
 
-const FAMILIES: Family[] = [llama]
+export const FAMILIES: readonly Family[] = [llama, qwen2, qwen3, gemma3, gpt2, bert, distilbert, roberta]
 
 /** The family and architecture of a parsed config.json; refuses by name what is not supported. */
 export function recogniseModel(config: unknown): { family: Family; architecture: Architecture } {
@@ -22,7 +29,12 @@ export function recogniseModel(config: unknown): { family: Family; architecture:
       { modelType: shown(modelType) },
     )
   const architecture = family.parseConfig(config as Record<string, unknown>)
-  if (architecture.headSize % 2 !== 0)
+  if (!Number.isInteger(architecture.headSize))
+    throw new GraftError(
+      'E_MODEL_FILES',
+      `config.json: a hidden size of ${architecture.hidden} cannot be split over ${architecture.heads} heads.`,
+    )
+  if (architecture.positions.kind === 'rope' && architecture.headSize % 2 !== 0)
     throw new GraftError(
       'E_MODEL_UNSUPPORTED',
       `Head size ${architecture.headSize} is odd; rotary positions need pairs.`,

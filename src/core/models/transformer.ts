@@ -1,91 +1,129 @@
-// A decoder on the device: frozen weights, shared by every adapter that is used with it.
-import { dispose, keep, tidy, type Tensor } from '@tensorflow/tfjs-core'
+// A model on the device: frozen weights, shared by every adapter that is used with it.
+import { dispose, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { GraftError } from '../../protocol/errors.ts'
 import type { Adaptation, GradientSink } from '../nn/adaptation.ts'
 import type { TokenBatch } from '../nn/batch.ts'
-import type { Block, KeyValueCache, Pass } from '../nn/block.ts'
-import type { FrozenMatrix, Ops, RopeTable } from '../ops/ops.ts'
-import type { Architecture } from './architecture.ts'
+import type { Block } from '../nn/block.ts'
+import type { ClassifierHead, LanguageHead } from '../nn/heads.ts'
+import type { Inputs } from '../nn/inputs.ts'
+import type { KeyValueCache, Pass, Traced } from '../nn/layer.ts'
+import type { Linear } from '../nn/linear.ts'
+import type { Norm } from '../nn/norm.ts'
+import type { Ops, RopeTable } from '../ops/ops.ts'
+import type { Architecture, Family } from './architecture.ts'
 
-export interface TransformerWeights {
-  /** [V, d] */
-  embedding: FrozenMatrix
+export interface TransformerParts {
+  inputs: Inputs
   blocks: Block[]
-  /** [d] */
-  finalNorm: Tensor
-  /** [V, d]; the embedding itself where the head is tied. */
-  head: FrozenMatrix
-  rope: RopeTable
+  finalNorm: Norm | null
+  /** Null where the checkpoint came without one. */
+  head: LanguageHead | null
+  classifier: ClassifierHead
+  ropes: RopeTable[]
 }
 
 export class Transformer {
   constructor(
+    readonly family: Family,
     readonly architecture: Architecture,
     readonly ops: Ops,
-    readonly weights: TransformerWeights,
+    readonly parts: TransformerParts,
   ) {}
 
   pass(batch: Pick<TokenBatch, 'layout' | 'positions'>, adaptation: Adaptation | null): Pass {
-    return {
-      ops: this.ops,
-      layout: batch.layout,
-      positions: batch.positions,
-      rope: this.weights.rope,
-      adaptation,
-    }
+    return { ops: this.ops, layout: batch.layout, positions: batch.positions, adaptation }
   }
 
-  /** ids int32 [N] -> [N, d] */
-  embed(ids: Tensor): Tensor {
-    return this.ops.embedding(this.weights.embedding, ids)
+  /** The rows of the tokens: ids int32 [N] -> [N, d]. */
+  rows(ids: Tensor, adaptation: Adaptation | null): Tensor {
+    return this.parts.inputs.rows(this.ops, ids, adaptation)
   }
 
-  /** Through all blocks: x [N, d] -> [N, d]. Consumes x unless `inputs` is given, which then collects and owns
-   *  the input of every block for the backward pass. */
-  forward(x: Tensor, pass: Pass, inputs?: Tensor[], caches?: KeyValueCache[]): Tensor {
-    this.weights.blocks.forEach((block, layer) => {
-      const y = block.forward(x, pass, caches?.[layer])
-      if (inputs) inputs.push(x)
+  /** Rows [N, d] -> the input of the first block [N, d]. Inside a tidy. */
+  enter(rows: Tensor, pass: Pass): Traced {
+    return this.parts.inputs.trace(rows, pass)
+  }
+
+  /** ids int32 [N] -> the input of the first block [N, d]. */
+  embed(ids: Tensor, pass: Pass): Tensor {
+    return tidy(() => this.enter(this.rows(ids, pass.adaptation), pass).y)
+  }
+
+  /** Through all blocks: x [N, d] (consumed) -> [N, d]. `kept` collects and owns the inputs of the blocks from `from` on,
+   *  for the backward pass. */
+  forward(
+    x: Tensor,
+    pass: Pass,
+    kept?: { inputs: Tensor[]; from: number },
+    caches?: KeyValueCache[],
+  ): Tensor {
+    this.parts.blocks.forEach((block, layer) => {
+      const cache = caches?.[layer]
+      const y = block.forward(x, cache ? { ...pass, cache } : pass)
+      if (kept && layer >= kept.from) kept.inputs.push(x)
       else x.dispose()
       x = y
     })
     return x
   }
 
-  /** Back through all blocks from dx [N, d] of the last output (consumed) to the gradient of the first input.
+  /** Back from dx [N, d] of the last output (consumed) to the input of the lowest block whose input was collected.
    *  Consumes and disposes the collected inputs as it goes. */
   backward(dx: Tensor, inputs: Tensor[], pass: Pass, sink: GradientSink | null): Tensor {
-    for (let layer = this.weights.blocks.length - 1; layer >= 0; layer--) {
+    for (let layer = this.parts.blocks.length - 1; inputs.length > 0; layer--) {
       const x = inputs.pop()!
-      const next = this.weights.blocks[layer]!.backward(dx, x, pass, sink)
+      const next = this.parts.blocks[layer]!.backward(dx, x, pass, sink)
       dispose([dx, x])
       dx = next
     }
     return dx
   }
 
-  /** h [M, d] -> normalised [M, d] */
-  norm(h: Tensor): Tensor {
-    return this.ops.rmsNorm(h, this.weights.finalNorm, this.architecture.normEpsilon)
+  /** Rows of the last block's output h [M, d] as the heads see them [M, d]. Inside a tidy. */
+  final(h: Tensor, pass: Pick<Pass, 'ops' | 'adaptation'>): Traced {
+    const { finalNorm } = this.parts
+    return finalNorm ? finalNorm.trace(h, pass as Pass) : { y: h, back: (dy) => dy }
   }
 
-  normBackward(dy: Tensor, h: Tensor): Tensor {
-    return this.ops.rmsNormBackward(dy, h, this.weights.finalNorm, this.architecture.normEpsilon)
+  /** Throws E_MODEL_UNSUPPORTED where the checkpoint came without a head over the vocabulary. */
+  get head(): LanguageHead {
+    const { head } = this.parts
+    if (!head)
+      throw new GraftError(
+        'E_MODEL_UNSUPPORTED',
+        'This checkpoint has no head over its vocabulary, so it has no scores for tokens. It can still be trained to classify.',
+      )
+    return head
   }
 
-  /** Full logits of normalised rows [M, d] -> [M, V]: for inspection and decoding, never for training. */
-  logits(h: Tensor): Tensor {
-    return this.ops.linear(h, this.weights.head)
+  /** Linear layers that adapters may stand beside, by module path, in the order of the computation. Those of the
+   *  classifier belong to classification alone. */
+  linears(task: 'causal' | 'classify'): Linear[] {
+    const { blocks, classifier } = this.parts
+    const above =
+      task === 'classify'
+        ? classifier.layers.flatMap((layer) => (layer.kind === 'base' ? [layer.linear] : []))
+        : []
+    return [...blocks.flatMap((block) => block.linears), ...above]
+  }
+
+  get ropes(): readonly RopeTable[] {
+    return this.parts.ropes
   }
 
   emptyCaches(): KeyValueCache[] {
-    return this.weights.blocks.map(() => ({ k: null, v: null }))
+    return this.parts.blocks.map(() => ({ k: null, v: null }))
   }
 
   dispose(): void {
-    const { embedding, blocks, finalNorm, head, rope } = this.weights
+    const { inputs, blocks, finalNorm, head, classifier } = this.parts
     for (const block of blocks) block.dispose()
-    dispose([embedding.data, finalNorm, rope.cos, rope.sin])
-    if (head.data !== embedding.data) head.data.dispose()
+    for (const part of [inputs, finalNorm, head, classifier]) part?.dispose()
+    this.disposeRopes()
+  }
+
+  disposeRopes(): void {
+    for (const { cos, sin } of this.parts.ropes) dispose([cos, sin])
   }
 }
 
@@ -95,9 +133,4 @@ export function disposeCaches(caches: KeyValueCache[]): void {
     cache.v?.dispose()
     cache.k = cache.v = null
   }
-}
-
-/** A tidy whose result outlives every enclosing tidy. */
-export function keptTidy(make: () => Tensor): Tensor {
-  return keep(tidy(make))
 }

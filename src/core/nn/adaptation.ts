@@ -1,10 +1,22 @@
-// What stands beside the frozen weights of a base during one pass: LoRA factors by module path, and where gradients go.
+// What stands beside, or in place of, the frozen weights of a base during one pass, and where gradients go.
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { LoraFactors } from '../ops/ops.ts'
 
+/** LoRA factors of one linear layer; with a magnitude they are DoRA's (Liu et al. 2024, arXiv 2402.09353). */
+export interface LayerFactors extends LoraFactors {
+  /** [out] */
+  magnitude?: Tensor
+  /** With a magnitude: how much of the adapted product stands in place of the base's, from 0 to 1; default 1. */
+  strength?: number
+}
+
 export interface Adaptation {
   /** Factors of the linear layer at a module path such as model.layers.0.self_attn.q_proj. */
-  factors(path: string): LoraFactors | undefined
+  factors(path: string): LayerFactors | undefined
+  /** What is trained in place of the base's tensor of this name, in the engine's orientation ([out, in]). */
+  tensor(name: string): Tensor | undefined
+  /** The lowest block with something to train: the backward pass ends there. -1: the embeddings; Infinity: only heads. */
+  lowest: number
 }
 
 export interface GradientSink {
@@ -12,11 +24,12 @@ export interface GradientSink {
   add(name: string, gradient: Tensor): void
 }
 
-/** PEFT's names of a layer's factors: developer_guides/checkpoint in PEFT's docs. */
+/** PEFT's names of a layer's factors on disk: developer_guides/checkpoint in PEFT's docs. */
 export const loraNames = (path: string) => ({
   a: `base_model.model.${path}.lora_A.weight`,
   b: `base_model.model.${path}.lora_B.weight`,
+  magnitude: `base_model.model.${path}.lora_magnitude_vector`,
 })
 
-/** PEFT's name of a classifier head that is saved whole. */
-export const SCORE_NAME = 'base_model.model.score.weight'
+/** PEFT's name of a tensor that is trained and saved whole. */
+export const savedName = (tensor: string): string => `base_model.model.${tensor}`

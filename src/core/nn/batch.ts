@@ -42,7 +42,6 @@ export function tokenBatch(
     batch,
     queryPositions: positions,
     querySegments: segments,
-    causal: true,
   })
   return {
     batch,

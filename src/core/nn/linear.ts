@@ -1,9 +1,14 @@
-// A frozen linear layer with an optional adapter beside it: y = x W^T + b + s drop(x) A^T B^T (Hu et al. 2021, arXiv 2106.09685).
+// A frozen linear layer with an optional adapter beside it: y = x W^T + b + s drop(x) A^T B^T (Hu et al. 2021, arXiv
+// 2106.09685). Its own weight or bias may be trained in place of the frozen ones.
 import type { Tensor } from '@tensorflow/tfjs-core'
-import type { FrozenMatrix, Ops } from '../ops/ops.ts'
-import { loraNames, type Adaptation, type GradientSink } from './adaptation.ts'
+import { disposeMatrix, type FrozenMatrix } from '../ops/matrix.ts'
+import { loraNames, savedName } from './adaptation.ts'
+import { DoraNorms, traceDora } from './dora.ts'
+import type { Layer, Pass, Traced } from './layer.ts'
 
-export class Linear {
+export class Linear implements Layer {
+  readonly #norms = new DoraNorms()
+
   constructor(
     /** Module path, for the adapter's names. */
     readonly path: string,
@@ -14,29 +19,43 @@ export class Linear {
   ) {}
 
   /** x [N, in] -> [N, out] */
-  forward(ops: Ops, x: Tensor, adaptation: Adaptation | null): Tensor {
-    return ops.linear(x, this.weight, this.bias, adaptation?.factors(this.path))
-  }
-
-  /** dy [N, out] -> dx [N, in]; the factors' gradients go to the sink. */
-  backward(
-    ops: Ops,
-    dy: Tensor,
-    x: Tensor,
-    adaptation: Adaptation | null,
-    sink: GradientSink | null,
-  ): Tensor {
-    const { dx, da, db } = ops.linearBackward(dy, x, this.weight, adaptation?.factors(this.path))
-    if (sink && da && db) {
-      const names = loraNames(this.path)
-      sink.add(names.a, da)
-      sink.add(names.b, db)
+  trace(x: Tensor, pass: Pass): Traced {
+    const { ops, adaptation } = pass
+    const names = { weight: `${this.path}.weight`, bias: `${this.path}.bias` }
+    const trainedWeight = adaptation?.tensor(names.weight)
+    const trainedBias = adaptation?.tensor(names.bias)
+    const w = trainedWeight ? trainedMatrix(trainedWeight) : this.weight
+    const bias = trainedBias ?? this.bias
+    const lora = adaptation?.factors(this.path)
+    const product = lora?.magnitude
+      ? traceDora(x, w, bias, { ...lora, magnitude: lora.magnitude }, this.path, this.#norms.of(w, ops), ops)
+      : null
+    const y = product?.y ?? ops.linear(x, w, bias, lora) // [N, out]
+    return {
+      y,
+      back: (dy, sink) => {
+        if (sink && trainedWeight) sink.add(savedName(names.weight), ops.matmul(dy, x, true, false)) // [out, in]
+        if (sink && trainedBias) sink.add(savedName(names.bias), ops.columnSums(dy))
+        if (product) return product.back(dy, sink)
+        const { dx, da, db } = ops.linearBackward(dy, x, w, lora)
+        if (sink && da && db) {
+          const lowRank = loraNames(this.path)
+          sink.add(lowRank.a, da)
+          sink.add(lowRank.b, db)
+        }
+        return dx
+      },
     }
-    return dx
   }
 
   dispose(): void {
-    this.weight.data.dispose()
+    disposeMatrix(this.weight)
     this.bias?.dispose()
+    this.#norms.dispose()
   }
+}
+
+/** A trained f32 weight where a frozen one is expected. */
+export function trainedMatrix(data: Tensor): FrozenMatrix {
+  return { kind: 'f32', shape: data.shape as [number, number], data }
 }

@@ -137,6 +137,8 @@ export interface Ops {
   gatedBackward(act: Activation, dh: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor }
 
   add(a: Tensor, b: Tensor): Tensor
+  /** x [N, d] with the elements that the dropout leaves out set to 0 and the others scaled: its own backward, too. */
+  dropout(x: Tensor, dropout: Dropout): Tensor
   /** x [N, d] with column j multiplied by s[j]; s [d]. */
   scaleColumns(x: Tensor, s: Tensor): Tensor
   /** x [N, d] -> sum over rows [d] */

@@ -9,6 +9,8 @@ export interface InitialParameter {
   shape: number[]
   values: Float32Array
   decay: boolean
+  /** Its learning rate / the step's; 0 keeps it as it is. */
+  rate: number
 }
 
 /** Values and both moments by name: what a checkpoint keeps of the store. */
@@ -33,9 +35,9 @@ export class ParameterStore {
   constructor(ops: Ops, parameters: readonly InitialParameter[]) {
     this.#ops = ops
     let offset = 0
-    this.slots = parameters.map(({ name, shape, values, decay }) => {
+    this.slots = parameters.map(({ name, shape, values, decay, rate }) => {
       const size = values.length
-      const slot: Slot = { name, shape, offset, size, decay }
+      const slot: Slot = { name, shape, offset, size, decay, rate }
       offset += Math.ceil(size / SLOT_ALIGNMENT) * SLOT_ALIGNMENT
       return slot
     })

@@ -46,7 +46,7 @@ async function addBatch(
   { model, padId, trainable }: EvaluateOptions,
   sums: EvaluationSums,
 ): Promise<void> {
-  const batch = exampleBatch(examples, padId, model.architecture.context)
+  const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row)
   if (batch.labelCount === 0) return batch.dispose()
   const { loss, logits } = evaluateBatch(model, batch, trainable(), 1)
   batch.dispose()

@@ -1,6 +1,6 @@
 // From a batch of examples to a loss and its gradients: forward through the blocks, the head, and back.
 import { concat, dispose, reshape, square, sum, tensor1d, tidy, type Tensor } from '@tensorflow/tfjs-core'
-import { SCORE_NAME, type Adaptation, type GradientSink } from '../nn/adaptation.ts'
+import type { Adaptation, GradientSink } from '../nn/adaptation.ts'
 import { tokenBatch, type TokenBatch } from '../nn/batch.ts'
 import type { Transformer } from '../models/transformer.ts'
 
@@ -25,8 +25,14 @@ export interface ExampleBatch {
   dispose(): void
 }
 
-/** Pads and flattens examples; with labels shifted by one for language modelling, the last real token for classes. */
-export function exampleBatch(examples: readonly Example[], padId: number, context: number): ExampleBatch {
+/** Pads and flattens examples; with labels shifted by one for language modelling. Classes are read from the last real
+ *  token, or from the first, as the family does. */
+export function exampleBatch(
+  examples: readonly Example[],
+  padId: number,
+  context: number,
+  row: 'first' | 'last' = 'last',
+): ExampleBatch {
   const tokens = tokenBatch(
     examples.map((example) => example.ids),
     padId,
@@ -37,7 +43,7 @@ export function exampleBatch(examples: readonly Example[], padId: number, contex
   examples.forEach((example, b) => {
     const start = b * tokens.length
     if ('label' in example) {
-      rows.push(start + Math.max(0, example.ids.length - 1))
+      rows.push(row === 'first' ? start : start + Math.max(0, example.ids.length - 1))
       // A row without tokens has nothing to look at: its padding must not be trained on.
       labels.push(example.ids.length === 0 ? IGNORED : example.label)
       return
@@ -68,23 +74,10 @@ export function exampleBatch(examples: readonly Example[], padId: number, contex
   }
 }
 
-/** What is trained in a pass: adapters beside the blocks, a score head [labels, d] in place of the vocabulary. */
+/** What stands beside the base in a pass, and which head is meant: the vocabulary's, or a classifier's. */
 export interface Trainable {
   adaptation: Adaptation | null
-  score: Tensor | null
-}
-
-/** Rows of the last block's output where the head is applied, [M, d], before the final norm. Consumes nothing. */
-function headRows(
-  model: Transformer,
-  batch: ExampleBatch,
-  adaptation: Adaptation | null,
-  inputs?: Tensor[],
-): Tensor {
-  const x = model.forward(model.embed(batch.tokens.ids), model.pass(batch.tokens, adaptation), inputs)
-  const h = model.ops.gatherRows(x, batch.rows)
-  x.dispose()
-  return h
+  classify: boolean
 }
 
 /** What a pass leaves on the device to be read later, both []. */
@@ -105,29 +98,38 @@ export function lossAndGradients(
   sink: GradientSink,
 ): StepScalars {
   const { ops } = model
-  const { adaptation, score } = trainable
+  const { adaptation, classify } = trainable
   // Tidy, so that a failure half-way (a full memory) leaves nothing behind.
   const [loss, energy] = tidy(() => {
-    // Without adapters nothing below the head is trained, so no block input is worth keeping.
-    const inputs: Tensor[] | undefined = adaptation ? [] : undefined
-    const h = headRows(model, batch, adaptation, inputs) // [M, d]
-    const n = model.norm(h) // [M, d]
+    const pass = model.pass(batch.tokens, adaptation)
+    const rows = model.rows(batch.tokens.ids, adaptation) // [N, d]
+    const entered = model.enter(rows, pass) // [N, d]
+    const inputs: Tensor[] = []
+    const lowest = adaptation?.lowest ?? Infinity
+    // The blocks dispose their inputs as they go; the original is needed on the way back to a trained table.
+    const x = model.forward(entered.y.clone(), pass, { inputs, from: lowest })
+    const h = ops.gatherRows(x, batch.rows) // [M, d]
+    x.dispose()
+    const final = model.final(h, pass) // [M, d]
     let loss: Tensor
     let dn: Tensor // [M, d]
-    if (score) {
-      const logits = ops.matmul(n, score, false, true) // [M, C]
-      const result = ops.crossEntropy(logits, batch.labels, factor)
+    if (classify) {
+      const head = model.parts.classifier.trace(final.y, pass) // [M, C]
+      const result = ops.crossEntropy(head.y, batch.labels, factor)
       loss = result.loss
-      sink.add(SCORE_NAME, ops.matmul(result.dLogits, n, true, false))
-      dn = ops.matmul(result.dLogits, score)
+      dn = head.back(result.dLogits, sink)
     } else {
-      const result = ops.headCrossEntropy(n, model.weights.head, batch.labels, factor)
+      const result = model.head.lossAndGradient(final.y, batch.labels, factor, pass, sink)
       loss = result.loss
-      dn = result.dh
+      dn = result.dn
     }
-    if (inputs) {
-      const dx = ops.scatterRows(model.normBackward(dn, h), batch.inverse) // [N, d]
-      model.backward(dx, inputs, model.pass(batch.tokens, adaptation), sink)
+    const dh = final.back(dn, sink) // [M, d]
+    if (lowest < Infinity) {
+      const dx = model.backward(ops.scatterRows(dh, batch.inverse), inputs, pass, sink) // [N, d]
+      if (lowest < 0) {
+        const dRows = entered.back(dx, sink) // [N, d]
+        model.parts.inputs.rowsBackward(ops, dRows, batch.tokens.ids, adaptation, sink)
+      }
     }
     return [loss, sum(square(h))]
   }) as [Tensor, Tensor]
@@ -138,14 +140,20 @@ export function lossAndGradients(
 export function evaluateBatch(
   model: Transformer,
   batch: ExampleBatch,
-  trainable: Trainable,
+  { adaptation, classify }: Trainable,
   factor: number,
 ): { loss: Tensor; logits: Tensor | null } {
+  const { ops } = model
   const [loss, logits] = tidy(() => {
-    const n = model.norm(headRows(model, batch, trainable.adaptation)) // [M, d]
-    if (!trainable.score) return [model.ops.headLoss(n, model.weights.head, batch.labels, factor)]
-    const logits = model.ops.matmul(n, trainable.score, false, true)
-    return [model.ops.crossEntropy(logits, batch.labels, factor).loss, logits]
+    const pass = model.pass(batch.tokens, adaptation)
+    const x = model.forward(model.embed(batch.tokens.ids, pass), pass)
+    const n = model.final(ops.gatherRows(x, batch.rows), pass).y // [M, d]
+    if (!classify) {
+      const h = model.head.transformed(n, pass).y
+      return [ops.headLoss(h, model.head.matrix(adaptation), batch.labels, factor)]
+    }
+    const logits = model.parts.classifier.trace(n, pass).y // [M, C]
+    return [ops.crossEntropy(logits, batch.labels, factor).loss, logits]
   }) as [Tensor, Tensor?]
   return { loss, logits: logits ?? null }
 }

@@ -3,11 +3,10 @@
 import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
 import type { AdapterConfig, HistoryEntry, TrainingConfig } from '../../protocol/run.ts'
-import { initialParameters, storeAdaptation } from '../adapters/lora.ts'
+import { storeAdaptation } from '../adapters/adaptation.ts'
+import type { AdapterPlan } from '../adapters/plan.ts'
 import { deferred, type Deferred } from '../deferred.ts'
-import type { Family } from '../models/architecture.ts'
 import type { Transformer } from '../models/transformer.ts'
-import { SCORE_NAME } from '../nn/adaptation.ts'
 import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
 import { ParameterStore, type InitialParameter, type ParameterSnapshot } from '../optim/parameters.ts'
 import { breathe, type Turns } from '../turns.ts'
@@ -51,9 +50,12 @@ export interface TrainerHooks {
 }
 
 export interface TrainerOptions {
-  family: Family
   model: Transformer
-  adapter: AdapterConfig
+  /** What is trained, and its values at step 0. */
+  plan: AdapterPlan
+  initial: InitialParameter[]
+  /** Share of the adapters' inputs that is switched off. */
+  dropout: AdapterConfig['dropout']
   training: TrainingConfig
   /** Number of labels, or null for language modelling. */
   labels: number | null
@@ -64,8 +66,6 @@ export interface TrainerOptions {
   hooks: TrainerHooks
   /** Steps between readbacks: 1 where reading is free (cpu, wasm), more on a GPU. */
   readEvery: number
-  /** Starting values in place of the seeded ones: tests and continued adapters. */
-  initial?: InitialParameter[]
 }
 
 /** Wall-clock time between checkpoints where the settings leave it to the clock. */
@@ -106,10 +106,8 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options
-    const { family, model, adapter, training, labels } = options
-    const initial =
-      options.initial ?? initialParameters(family, model.architecture, adapter, labels, training.seed)
-    this.store = new ParameterStore(model.ops, initial)
+    const { model, training } = options
+    this.store = new ParameterStore(model.ops, options.initial)
     this.steps = totalSteps(options.train.rows, training)
     this.#warmup = warmupSteps(training.warmup, this.steps)
     this.#order = new RowOrder(options.train.rows, training)
@@ -135,8 +133,8 @@ export class Trainer {
   /** What stands beside the base right now: used to ask the live model. */
   trainable(): Trainable {
     return {
-      adaptation: storeAdaptation(this.store, this.#options.adapter),
-      score: this.store.has(SCORE_NAME) ? this.store.value(SCORE_NAME) : null,
+      adaptation: storeAdaptation(this.store, this.#options.plan),
+      classify: this.#options.labels !== null,
     }
   }
 
@@ -254,9 +252,12 @@ export class Trainer {
 
   /** One optimizer step. Messages are read between its micro-batches, so that a long one does not look like a hang. */
   async #trainStep(microBatches: Example[][]): Promise<void> {
-    const { model, training, adapter, padId, train } = this.#options
+    const { model, training, plan, padId, train } = this.#options
     const k = this.#step++
-    const batches = microBatches.map((examples) => exampleBatch(examples, padId, model.architecture.context))
+    const { row } = model.family.classifier
+    const batches = microBatches.map((examples) =>
+      exampleBatch(examples, padId, model.architecture.context, row),
+    )
     try {
       // The same rows come again in later epochs; they are counted once.
       if (k < stepsPerEpoch(train.rows, training))
@@ -270,11 +271,11 @@ export class Trainer {
         if (batch.labelCount === 0) continue
         if (micro > 0) await breathe()
         const dropout = {
-          rate: adapter.dropout,
+          rate: this.#options.dropout,
           seed: training.seed,
           step: k * training.accumulation + micro,
         }
-        const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, adapter, dropout) }
+        const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, plan, dropout) }
         const part = lossAndGradients(model, batch, trainable, 1 / labelCount, this.store.gradients)
         sums = sums ? added(sums, part) : part
       }

@@ -1,0 +1,168 @@
+// Self-attention with everything that families do differently about it: separate or fused projections, biases, norms on
+// queries and keys, rotary positions or none, grouped heads, causal, bidirectional or in a sliding window.
+//   q, k, v = rope(norm(heads(project(x))));  y = o(softmax(scale q k^T + mask) v)
+import { concat, keep, reshape, slice, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import type { AttentionMask } from '../ops/layout.ts'
+import type { RopeTable } from '../ops/ops.ts'
+import type { GradientSink } from './adaptation.ts'
+import type { KeyValueCache, Layer, Pass, Traced } from './layer.ts'
+import type { Linear } from './linear.ts'
+import type { Norm } from './norm.ts'
+
+export interface AttentionShape {
+  heads: number
+  keyValueHeads: number
+  headSize: number
+}
+
+/** Queries, keys and values from one matrix (GPT-2's c_attn), or from three. */
+export type Projections = { qkv: Linear } | { q: Linear; k: Linear; v: Linear }
+
+export interface AttentionParts {
+  projections: Projections
+  output: Linear
+  /** Norms over the head size, before the rotation. */
+  headNorms?: { q: Norm; k: Norm }
+  /** Shared by the blocks; the model owns it. */
+  rope?: RopeTable
+  mask: AttentionMask
+}
+
+export class Attention implements Layer {
+  constructor(
+    readonly shape: AttentionShape,
+    readonly parts: AttentionParts,
+  ) {}
+
+  /** x [N, d] -> [N, d] */
+  trace(x: Tensor, pass: Pass): Traced {
+    const { heads } = this.shape
+    const { mask, output } = this.parts
+    const projected = this.#project(x, pass)
+    const { q, v } = projected
+    const k = pass.cache ? extend(pass.cache, 'k', projected.k) : projected.k
+    const values = pass.cache ? extend(pass.cache, 'v', v) : v
+    const seen = pass.ops.attention(q, k, values, pass.layout, mask) // [N, H, hd]
+    const out = output.trace(flat(seen.output), pass) // [N, d]
+    return {
+      y: out.y,
+      back: (dy, sink) => {
+        const dContext = out.back(dy, sink) // [N, H hd]
+        const { dq, dk, dv } = pass.ops.attentionBackward(
+          this.#split(dContext, heads),
+          q,
+          k,
+          values,
+          seen.output,
+          seen.logSumExp,
+          pass.layout,
+          mask,
+        )
+        return projected.back(dq, dk, dv, sink)
+      },
+    }
+  }
+
+  /** The attention probabilities for the input x [N, d]: [B, H, T, T]. */
+  probabilities(x: Tensor, pass: Pass): Tensor {
+    const { q, k } = this.#project(x, pass)
+    return pass.ops.attentionProbabilities(q, k, pass.layout, this.parts.mask)
+  }
+
+  /** Every linear layer. */
+  get linears(): Linear[] {
+    const { projections, output } = this.parts
+    return [...Object.values(projections), output]
+  }
+
+  dispose(): void {
+    for (const linear of this.linears) linear.dispose()
+    this.parts.headNorms?.q.dispose()
+    this.parts.headNorms?.k.dispose()
+  }
+
+  /** q [N, H, hd] and k, v [N, Hkv, hd] of x [N, d], and the way back to x. */
+  #project(x: Tensor, pass: Pass) {
+    const { heads, keyValueHeads } = this.shape
+    const { projections, headNorms } = this.parts
+    const joint = this.#linears(projections, x, pass)
+    const query = this.#place(joint.q, heads, headNorms?.q, pass)
+    const key = this.#place(joint.k, keyValueHeads, headNorms?.k, pass)
+    return {
+      q: query.y,
+      k: key.y,
+      v: this.#split(joint.v, keyValueHeads),
+      back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null): Tensor =>
+        joint.back(query.back(dq, sink), key.back(dk, sink), flat(dv), sink),
+    }
+  }
+
+  /** The raw projections [N, H hd], [N, Hkv hd] twice. */
+  #linears(projections: Projections, x: Tensor, pass: Pass) {
+    if ('qkv' in projections) {
+      const { heads, keyValueHeads, headSize } = this.shape
+      const all = projections.qkv.trace(x, pass) // [N, (H + 2 Hkv) hd]
+      const widths = [heads, keyValueHeads, keyValueHeads].map((count) => count * headSize)
+      const part = (index: number) => {
+        const begin = widths.slice(0, index).reduce((sum, width) => sum + width, 0)
+        return slice(all.y, [0, begin], [all.y.shape[0]!, widths[index]!])
+      }
+      return {
+        q: part(0),
+        k: part(1),
+        v: part(2),
+        back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null) =>
+          all.back(concat([dq, dk, dv], 1), sink),
+      }
+    }
+    const q = projections.q.trace(x, pass)
+    const k = projections.k.trace(x, pass)
+    const v = projections.v.trace(x, pass)
+    return {
+      q: q.y,
+      k: k.y,
+      v: v.y,
+      back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null) =>
+        pass.ops.add(pass.ops.add(q.back(dq, sink), k.back(dk, sink)), v.back(dv, sink)),
+    }
+  }
+
+  /** [N, heads hd] -> normalised and rotated [N, heads, hd]; back again to [N, heads hd]. */
+  #place(x: Tensor, heads: number, norm: Norm | undefined, pass: Pass): Traced {
+    const { rope } = this.parts
+    const { headSize } = this.shape
+    const tokens = x.shape[0]!
+    const normed = norm?.trace(reshape(x, [tokens * heads, headSize]), pass)
+    const split = this.#split(normed?.y ?? x, heads, tokens)
+    return {
+      y: rope ? pass.ops.rope(split, pass.positions, rope) : split,
+      back: (dy, sink) => {
+        const unrotated = rope ? pass.ops.rope(dy, pass.positions, rope, true) : dy
+        if (!normed) return flat(unrotated)
+        return reshape(normed.back(reshape(unrotated, [tokens * heads, headSize]), sink), [
+          tokens,
+          heads * headSize,
+        ])
+      },
+    }
+  }
+
+  /** [N, heads hd] -> [N, heads, hd] */
+  #split(x: Tensor, heads: number, tokens = x.shape[0]!): Tensor {
+    return reshape(x, [tokens, heads, this.shape.headSize])
+  }
+}
+
+/** [N, heads, hd] -> [N, heads hd] */
+function flat(x: Tensor): Tensor {
+  return reshape(x, [x.shape[0]!, x.shape[1]! * x.shape[2]!])
+}
+
+/** Appends new rows to one half of a cache and returns the whole; the cache owns it. */
+function extend(cache: KeyValueCache, half: 'k' | 'v', rows: Tensor): Tensor {
+  const old = cache[half]
+  const whole = keep(tidy(() => (old ? concat([old, rows], 0) : rows.clone())))
+  old?.dispose()
+  cache[half] = whole
+  return whole
+}
