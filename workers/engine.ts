@@ -26,7 +26,6 @@ const server = serve<EngineCalls, EngineEvent>({
   removeModel: ready((engine, { id }) => engine.removeModel(id)),
   tokenize: ready((engine, { model, text }) => engine.tokenize(model, text)),
   renderRows: ready((engine, request, { signal }) => engine.renderRows(request, signal)),
-  renderRows: ready((engine, request, { signal }) => engine.renderRows(request, signal)),
   planRun: ready((engine, request, { signal }) => engine.planner.plan(request, signal)),
   startRun: ready((engine, request) => engine.runs.start(request)),
   waitRun: ready((engine, { id }) => engine.runs.wait(id)),

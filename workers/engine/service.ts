@@ -7,7 +7,6 @@ import { opsFor } from '../../src/core/ops/index.ts'
 import { Turns } from '../../src/core/turns.ts'
 import { writeZip } from '../../src/formats/zip.ts'
 import type { RenderedRow } from '../../src/protocol/data.ts'
-import type { RenderedRow } from '../../src/protocol/data.ts'
 import type { BackendName, EngineEvent, EngineInfo } from '../../src/protocol/engine.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { LoadOptions, ModelInfo, ModelSource, Tokens } from '../../src/protocol/model.ts'
@@ -18,7 +17,6 @@ import { sweep } from '../../src/store/sweep.ts'
 import { Ask } from './ask.ts'
 import { ModelLibrary } from './models.ts'
 import { Planner } from './plan.ts'
-import { renderRows, type RenderRequest } from './renderRows.ts'
 import { renderRows, type RenderRequest } from './renderRows.ts'
 import { RunManager } from './runs.ts'
 import { Targets } from './targets.ts'
@@ -117,11 +115,6 @@ export class EngineService {
     const { tokenizer } = await this.models.use(model)
     const ids = tokenizer.encode(text)
     return { ids, tokens: tokenizer.tokens(ids) }
-  }
-
-  /** Rows of a dataset as a base reads them in training. */
-  renderRows(request: RenderRequest, signal: AbortSignal): Promise<RenderedRow[]> {
-    return renderRows(this.#ready, request, signal)
   }
 
   /** Rows of a dataset as a base reads them in training. */
