@@ -1,10 +1,11 @@
 // Smooth steps, with their slopes written out.
 // silu x sigmoid(x) (Elfwing et al. 2017, arXiv 1702.03118); gelu x Phi(x) and its tanh form (Hendrycks & Gimpel 2016,
-// arXiv 1606.08415). tf.erf is Abramowitz & Stegun 7.1.26 on the cpu and webgpu backends: at most 1.5e-7 off.
+// arXiv 1606.08415), which is x sigmoid(2 u) with u = sqrt(2 / pi) (x + 0.044715 x^3), since (1 + tanh u) / 2 is
+// sigmoid(2 u): seven times as fast on wasm, whose tanh is a scalar loop, and the tail keeps its digits.
+// tf.erf is Abramowitz & Stegun 7.1.26 on the cpu and webgpu backends: at most 1.5e-7 off.
 import {
   add,
   cast,
-  clipByValue,
   div,
   erf,
   greater,
@@ -20,11 +21,9 @@ import {
 import type { Activation } from '../ops.ts'
 import { expOfShifted } from './softmax.ts'
 
-/** sqrt(2 / pi) and the cubic share of GELU's tanh form. */
-const TANH_FACTOR = Math.sqrt(2 / Math.PI)
-const TANH_CUBE = 0.044715
-/** Where tanh is 1 in float32, and far from where an exponential inside it overflows. */
-const TANH_LIMIT = 15
+/** Of GELU's tanh form: 2 u = FACTOR x (1 + CUBE x^2). */
+const FACTOR = 2 * Math.sqrt(2 / Math.PI)
+const CUBE = 0.044715
 
 /** act(x), elementwise. */
 export function activation(act: Activation, x: Tensor): Tensor {
@@ -35,7 +34,7 @@ export function activation(act: Activation, x: Tensor): Tensor {
       case 'gelu':
         return mul(x, normalCdf(x))
       case 'geluTanh':
-        return mul(mul(x, 0.5), add(1, innerTanh(x)))
+        return mul(x, tanhCdf(x))
       case 'relu':
         return relu(x)
       case 'tanh':
@@ -66,11 +65,10 @@ export function slope(act: Activation, x: Tensor): Tensor {
         return add(normalCdf(x), mul(x, density))
       }
       case 'geluTanh': {
-        // (1 + t) / 2 + x / 2 (1 - t^2) u'
-        const t = innerTanh(x)
-        const inner = mul(add(mul(square(x), 3 * TANH_CUBE), 1), TANH_FACTOR) // u'
-        const bend = mul(mul(mul(x, 0.5), sub(1, square(t))), inner)
-        return add(mul(add(t, 1), 0.5), bend)
+        // s + x s (1 - s) 2 u' with s = sigmoid(2 u)
+        const s = tanhCdf(x)
+        const steepness = mul(add(mul(square(x), 3 * CUBE), 1), FACTOR) // 2 u'
+        return add(s, mul(mul(x, mul(s, sub(1, s))), steepness))
       }
       case 'relu':
         return cast(greater(x, 0), 'float32')
@@ -87,8 +85,7 @@ function normalCdf(x: Tensor): Tensor {
   return mul(add(erf(div(x, Math.SQRT2)), 1), 0.5)
 }
 
-/** tanh u with u = sqrt(2 / pi) (x + 0.044715 x^3) */
-function innerTanh(x: Tensor): Tensor {
-  const u = mul(mul(x, add(mul(square(x), TANH_CUBE), 1)), TANH_FACTOR)
-  return tanh(clipByValue(u, -TANH_LIMIT, TANH_LIMIT))
+/** (1 + tanh u) / 2 = sigmoid(2 u) */
+function tanhCdf(x: Tensor): Tensor {
+  return sigmoid(mul(mul(x, add(mul(square(x), CUBE), 1)), FACTOR))
 }

@@ -64,11 +64,12 @@ const NORMAL_CDF = `
   }
 `
 
-/** sqrt(2 / pi) (x + 0.044715 x^3), clamped to where tanh is 1. */
-const INNER = `
-  fn inner(x : f32) -> f32 {
-    return clamp(${Math.sqrt(2 / Math.PI)} * x * (1.0 + 0.044715 * x * x), -15.0, 15.0);
-  }
+/** (1 + tanh u) / 2 = sigmoid(2 u) with u = sqrt(2 / pi) (x + 0.044715 x^3), and 2 u'. */
+const TANH_CDF = `${SIGMOID}
+  const factor = ${2 * Math.sqrt(2 / Math.PI)};
+  const cube = 0.044715;
+  fn tanhCdf(x : f32) -> f32 { return sigmoid(factor * x * (1.0 + cube * x * x)); }
+  fn steepness(x : f32) -> f32 { return factor * (1.0 + 3.0 * cube * x * x); }
 `
 
 interface Code {
@@ -91,10 +92,9 @@ const CODES: Record<Activation, Code> = {
     slope: `normalCdf(x) + x * exp(-0.5 * x * x) * ${1 / Math.sqrt(2 * Math.PI)}`,
   },
   geluTanh: {
-    functions: TANH + INNER,
-    value: '0.5 * x * (1.0 + tanhOf(inner(x)))',
-    slope: `0.5 * (1.0 + tanhOf(inner(x))) + 0.5 * x * (1.0 - tanhOf(inner(x)) * tanhOf(inner(x)))
-      * ${Math.sqrt(2 / Math.PI)} * (1.0 + ${3 * 0.044715} * x * x)`,
+    functions: TANH_CDF,
+    value: 'x * tanhCdf(x)',
+    slope: 'tanhCdf(x) + x * tanhCdf(x) * (1.0 - tanhCdf(x)) * steepness(x)',
   },
   // As select, which keeps NaN.
   relu: { functions: '', value: 'select(x, 0.0, x < 0.0)', slope: 'select(0.0, 1.0, x > 0.0)' },
