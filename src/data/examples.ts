@@ -121,7 +121,13 @@ function assemble(
   if (truncated) ids.length = labels.length = maxLength
   const trained = labels.reduce((count, label, index) => count + (index > 0 && label !== IGNORED ? 1 : 0), 0)
   const example = { ids, labels, truncated, trained }
-  if (learned.trim() === '') return { ...example, trained: 0, problem: 'There is no text to learn.' }
+  if (learned.trim() === '')
+    return {
+      ...example,
+      labels: ids.map(() => IGNORED),
+      trained: 0,
+      problem: 'There is no text to learn.',
+    }
   if (trained > 0) return example
   const problem = truncated
     ? `The prompt alone is longer than ${maxLength} tokens, so nothing of the answer is left to learn.`

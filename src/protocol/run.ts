@@ -145,6 +145,17 @@ export interface RunEvent {
   entries: HistoryEntry[]
 }
 
+/** Rows that would train nothing. */
+export interface UnlabelledRows {
+  count: number
+  /** The first UNLABELLED_LIMIT of them, by their index in the dataset. */
+  rows: number[]
+  /** The most frequent reason, as a sentence; null where there is no such row. */
+  reason: string | null
+  /** Rows that were looked at; fewer than the training part means that `count` is projected from these. */
+  checked: number
+}
+
 /** What will run, before it runs. */
 export interface RunPlan {
   config: RunConfig
@@ -155,8 +166,8 @@ export interface RunPlan {
   truncated: number
   /** Share of (sampled) examples with nothing left to learn: an empty side, or a prompt that fills the whole length. */
   unusable: number
-  /** Rows (by their index in the dataset, the first UNLABELLED_LIMIT) that would train nothing, and how many there are. */
-  unlabelled: { count: number; rows: number[] }
+  /** Rows of the training part with nothing to learn; they are left out. */
+  unlabelled: UnlabelledRows
   trainableParameters: number
   /** Estimated from a measured step on this device. */
   seconds: number

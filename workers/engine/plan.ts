@@ -8,11 +8,10 @@ import { permutation } from '../../src/core/rng.ts'
 import type { Turns } from '../../src/core/turns.ts'
 import type { BackendName } from '../../src/protocol/engine.ts'
 import type { TaskConfig } from '../../src/protocol/data.ts'
-import { throwIfAborted } from '../../src/protocol/errors.ts'
-import type { RunConfig, RunPlan, RunRequest } from '../../src/protocol/run.ts'
+import type { RunConfig, RunPlan, RunRequest, UnlabelledRows } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
-import { DatasetRows } from './rows.ts'
+import { dataKey, DatasetRows } from './rows.ts'
 import type { RunManager } from './runs.ts'
 
 /** Rows that are tokenised to estimate lengths. */
@@ -22,6 +21,9 @@ const QUICK_MILLISECONDS = 500
 /** Rows of a measured step: enough to load the device, few enough to wait for. */
 const MEASURED_ROWS = 8
 
+/** Datasets and lengths whose rows without anything to learn are remembered. */
+const REMEMBERED_PLANS = 20
+
 export class Planner {
   readonly #store: Store
   readonly #models: ModelLibrary
@@ -30,6 +32,7 @@ export class Planner {
   readonly #backend: () => BackendName
   /** Measured tokens per second by base, backend and adapter. */
   readonly #speeds = new Map<string, number>()
+  readonly #unlabelledRows = new Map<string, UnlabelledRows>()
 
   constructor(
     store: Store,
@@ -70,7 +73,7 @@ export class Planner {
     const count = Math.max(1, sample.length)
     const meanTokens = sample.reduce((sum, example) => sum + example.ids.length, 0) / count
     const unusable = sample.filter((example) => example.problem !== undefined).length / count
-    throwIfAborted(signal)
+    const unlabelled = await this.#unlabelled(rows, config, taskConfig, signal)
     const labelCount = labels?.length ?? null
     const parameters = initialParameters(base.family, base.model.architecture, config.adapter, labelCount, 0)
     const examples = await rows.get(places.slice(0, MEASURED_ROWS))
@@ -84,12 +87,34 @@ export class Planner {
       meanTokens,
       truncated: sample.filter((example) => example.truncated).length / count,
       unusable,
+      unlabelled,
       trainableParameters: parameters.reduce((sum, { values }) => sum + values.length, 0),
       seconds,
       sentence:
         sentence(config, taskConfig, labelCount, rows.rows, steps, seconds, this.#backend()) +
-        warning(unusable, config.training.maxLength),
+        warning(unlabelled, rows.rows + rows.empty),
     }
+  }
+
+  /** Looked for once for the same rows, base and length: a plan is made anew with every change of a setting. */
+  async #unlabelled(
+    rows: DatasetRows,
+    { dataset, model, training }: RunConfig,
+    taskConfig: TaskConfig,
+    signal: AbortSignal,
+  ): Promise<UnlabelledRows> {
+    const key = [await dataKey(this.#store, dataset, taskConfig), dataset, model, training.maxLength].join(
+      ' ',
+    )
+    const known = this.#unlabelledRows.get(key)
+    if (known) return known
+    const found = await rows.unlabelled(signal)
+    for (const old of this.#unlabelledRows.keys()) {
+      if (this.#unlabelledRows.size < REMEMBERED_PLANS) break
+      this.#unlabelledRows.delete(old)
+    }
+    this.#unlabelledRows.set(key, found)
+    return found
   }
 
   /** Tokens per second of a forward and backward pass here; measured once per base, backend and adapter. */
@@ -182,10 +207,10 @@ function duration(seconds: number): string {
   return `about ${(seconds / 3600).toFixed(1)} hours`
 }
 
-/** Rows whose prompt fills all the room teach nothing: said before the training, not after. */
-function warning(unusable: number, maxLength: number): string {
-  if (unusable === 0) return ''
-  if (unusable === 1)
-    return ` No row leaves anything to learn within ${maxLength} tokens: raise the longest example.`
-  return ` About ${Math.max(1, Math.round(100 * unusable))}% of the rows leave nothing to learn within ${maxLength} tokens.`
+/** Rows with nothing to learn are said before the training, not after. */
+function warning({ count, reason, checked }: UnlabelledRows, rows: number): string {
+  if (count === 0) return ''
+  if (count >= rows) return ` No row leaves anything to learn. ${reason}`
+  const about = checked < rows ? 'About ' : ''
+  return ` ${about}${count.toLocaleString('en')} ${count === 1 ? 'row has' : 'rows have'} nothing to learn and will be left out. ${reason}`
 }

@@ -11,12 +11,20 @@ import {
 } from '../../src/data/examples.ts'
 import type { TextTokenizer } from '../../src/data/tokenizer.ts'
 import { SPLIT_NAMES, type Dataset, type SplitName, type TaskConfig } from '../../src/protocol/data.ts'
-import { GraftError } from '../../src/protocol/errors.ts'
+import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
+import type { UnlabelledRows } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
 import { eachBatch, readParts, readRowsAt } from '../../src/store/datasets.ts'
 
 /** Examples kept after they were tokenised: an epoch over a small dataset tokenises each row once. */
 const REMEMBERED_EXAMPLES = 20_000
+/** Training rows up to which every one is looked at before a run; of more, as many spread evenly. */
+export const CHECKED_ROWS = 20_000
+/** Rows without anything to learn that a plan names. */
+export const UNLABELLED_LIMIT = 100
+const EMPTY_REASON = 'The cell to learn from is empty.'
+/** Rows tokenised before the engine looks after its other work. */
+const SLICE_ROWS = 100
 
 export type RowExample = ClassifyExample | LanguageExample
 
@@ -56,7 +64,9 @@ export class DatasetRows implements ExampleSource {
     dataset: string,
     indices: Uint32Array,
     make: (cells: readonly string[]) => RowExample,
+    /** Rows of the part whose cells are empty; they are never asked for. */
     readonly empty: number,
+    private readonly firstEmpty: number[],
   ) {
     this.#store = store
     this.#dataset = dataset
@@ -80,15 +90,23 @@ export class DatasetRows implements ExampleSource {
       return row[learned].trim() !== '' && (known === null || known.has(row.label.trim()))
     }
     const indices: number[] = []
+    const firstEmpty: number[] = []
     let empty = 0
     for await (const { start, rows } of eachBatch(store, dataset.id)) {
       rows.forEach((cells, i) => {
         if (parts[start + i] !== part) return
         if (usable(cells)) indices.push(start + i)
-        else empty++
+        else if (empty++ < UNLABELLED_LIMIT) firstEmpty.push(start + i)
       })
     }
-    return new DatasetRows(store, dataset.id, Uint32Array.from(indices), exampleMaker(reading), empty)
+    return new DatasetRows(
+      store,
+      dataset.id,
+      Uint32Array.from(indices),
+      exampleMaker(reading),
+      empty,
+      firstEmpty,
+    )
   }
 
   get rows(): number {
@@ -120,7 +138,53 @@ export class DatasetRows implements ExampleSource {
       if (this.#made.size < REMEMBERED_EXAMPLES) this.#made.set(place, example)
     return found
   }
+
+  /** Which rows would train nothing, and why; every row is tokenised, of very many a part. Throws E_ABORTED. */
+  async unlabelled(signal?: AbortSignal): Promise<UnlabelledRows> {
+    const step = Math.max(1, this.rows / CHECKED_ROWS)
+    const checked = Math.floor(this.rows / step)
+    const reasons = new Map<string, number>()
+    const bare: number[] = []
+    let found = 0
+    for (let start = 0; start < checked; start += SLICE_ROWS) {
+      const places = Array.from({ length: Math.min(SLICE_ROWS, checked - start) }, (_, i) =>
+        Math.floor((start + i) * step),
+      )
+      for (const [i, example] of (await this.examples(places)).entries()) {
+        if (trains(example)) continue
+        const reason = example.problem ?? 'There is nothing to learn.'
+        reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+        if (found++ < UNLABELLED_LIMIT) bare.push(this.#indices[places[i]!]!)
+      }
+      await pause()
+      throwIfAborted(signal)
+    }
+    if (this.empty > 0) reasons.set(EMPTY_REASON, this.empty)
+    const [reason] = [...reasons].sort((a, b) => b[1] - a[1])[0] ?? [null]
+    return {
+      count: this.empty + Math.round(found * step),
+      rows: [...this.firstEmpty, ...bare].sort((a, b) => a - b).slice(0, UNLABELLED_LIMIT),
+      reason,
+      checked: this.empty + checked,
+    }
+  }
+
+  /** Whether any row has something to learn; it looks no further than the first one. */
+  async teaches(): Promise<boolean> {
+    for (let start = 0; start < this.rows; start += SLICE_ROWS) {
+      const places = Array.from({ length: Math.min(SLICE_ROWS, this.rows - start) }, (_, i) => start + i)
+      if ((await this.examples(places)).some(trains)) return true
+      await pause()
+    }
+    return false
+  }
 }
+
+const trains = (example: RowExample): boolean =>
+  example.problem === undefined && ('label' in example || example.trained > 0)
+
+/** Lets messages and other work of the worker in between. */
+const pause = () => new Promise<void>((resolve) => setTimeout(resolve))
 
 /** A fingerprint of which row is in which part, and of what rows are used for. Hex. */
 export async function dataKey(store: Store, dataset: string, taskConfig: TaskConfig): Promise<string> {

@@ -157,6 +157,14 @@ export class RunManager {
         `No row of ${dataset.name} can be trained on: the training part has none with both sides filled in.`,
         { dataset: dataset.id },
       )
+    if (!(await train.teaches())) {
+      const { reason } = await train.unlabelled()
+      throw new GraftError(
+        'E_DATASET',
+        `No row of ${dataset.name} leaves anything to learn. ${reason} Look at its rows in the Data view, or raise the longest example.`,
+        { dataset: dataset.id, maxLength: config.training.maxLength },
+      )
+    }
     const steps = totalSteps(train.rows, config.training)
     const run: Run = {
       id: crypto.randomUUID(),
