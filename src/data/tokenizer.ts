@@ -1,9 +1,14 @@
-// A model's tokenizer over @huggingface/tokenizers: text <-> ids as `transformers` gives them, the text of single tokens
-// for explanations, and the chat template of the model.
-import { Tokenizer } from '@huggingface/tokenizers'
+// A model's tokenizer: text <-> ids as `transformers` gives them, the text of single tokens for explanations, and the chat
+// template of the model. The stages of a tokenizer.json are in tokenizer/; what its tokenizer_config.json adds is here:
+// which tokens are special, and the chat template. As in transformers 5, a tokenizer.json says itself what stands around a
+// text, so `add_bos_token` and `add_eos_token` beside it change nothing.
 import { GraftError } from '../protocol/errors.ts'
 import type { Message } from '../protocol/target.ts'
 import { ChatTemplate, type MarkedText } from './chatTemplate.ts'
+import { fallbackByte } from './tokenizer/characters.ts'
+import { cleanUp, hasDecoder } from './tokenizer/decoders.ts'
+import { unsupported } from './tokenizer/json.ts'
+import { Pipeline } from './tokenizer/pipeline.ts'
 
 /** Shown for bytes that are no character on their own. */
 const REPLACEMENT = '\uFFFD'
@@ -22,6 +27,12 @@ export interface TextTokenizer {
   readonly eosId: number | null
   /** The padding token; where the model has none, the end token stands in. */
   readonly padId: number | null
+  /** What stands for a hidden word in masked-language models, and its text; null where there is none. */
+  readonly maskId: number | null
+  readonly maskText: string | null
+  /** [CLS] and [SEP] of encoders. */
+  readonly clsId: number | null
+  readonly sepId: number | null
   /** Tokens that end an answer: EOS, and what the chat template puts after an assistant's text. */
   readonly endIds: number[]
   /** What `encode` puts before and after every text. */
@@ -51,6 +62,9 @@ interface TokenizerConfig {
   eos_token?: SpecialToken
   pad_token?: SpecialToken
   unk_token?: SpecialToken
+  mask_token?: SpecialToken
+  cls_token?: SpecialToken
+  sep_token?: SpecialToken
   clean_up_tokenization_spaces?: boolean
   chat_template?: string | { name: string; template: string }[]
 }
@@ -66,61 +80,44 @@ export function loadTokenizer(
   chatTemplate?: string,
 ): TextTokenizer {
   const config = (tokenizerConfig ?? {}) as TokenizerConfig
-  const inner = construct(tokenizerJson, config)
-  const idOf = (token: SpecialToken | undefined): number | null =>
-    token ? (inner.token_to_id(contentOf(token)) ?? null) : null
+  const inner = construct(tokenizerJson)
+  const { decoder, model } = tokenizerJson as { decoder: unknown; model: { type?: string } }
+  const idOf = (token: SpecialToken | undefined): number | null => (token ? inner.id(contentOf(token)) : null)
   const eosId = idOf(config.eos_token)
+  const maskId = idOf(config.mask_token)
   const chat = chatTemplateOf(config, chatTemplate)
-  const texts = new Map<number, string>()
-  const byteLevel = hasByteLevel((tokenizerJson as { decoder: unknown }).decoder)
-  const cleanUp = config.clean_up_tokenization_spaces ?? false
-
-  const encode = (text: string, special: boolean): number[] =>
-    // Text that the vocabulary cannot write (no unknown token, no bytes) has no id.
-    inner.encode(text, { add_special_tokens: special }).ids.filter((id) => id !== undefined)
-
-  const tokenText = (id: number): string => {
-    const token = inner.id_to_token(id)
-    if (token === undefined) return REPLACEMENT
-    if (byteLevel) return inner.decode([id], { clean_up_tokenization_spaces: false })
-    const byte = /^<0x([0-9A-F]{2})>$/.exec(token)?.[1]
-    if (byte === undefined) return token.replaceAll('▁', ' ')
-    const code = parseInt(byte, 16)
-    return code < 0x80 ? String.fromCharCode(code) : REPLACEMENT
-  }
-
-  const vocabulary = inner.get_vocab()
-  const [prefixIds, suffixIds] = around(encode('a', true), encode('a', false))
   const endIds = [eosId, chat ? terminatorId(chat, inner) : null].filter((id): id is number => id !== null)
+  // BPE has kept the spaces of its text, so there are none to take away.
+  const cleansUp = config.clean_up_tokenization_spaces === true && model.type !== 'BPE'
+  const tokenText = textOfTokens(inner, decoder)
+  const { before, after } = inner.around
 
   return {
-    size: vocabulary.size,
-    largestId: Array.from(vocabulary.values()).reduce((largest, id) => Math.max(largest, id), -1),
+    size: inner.tokens.size,
+    largestId: [...inner.tokens.keys()].reduce((largest, id) => Math.max(largest, id), -1),
     bosId: idOf(config.bos_token),
     eosId,
     padId: idOf(config.pad_token) ?? eosId,
+    maskId,
+    maskText: maskId === null ? null : contentOf(config.mask_token!),
+    clsId: idOf(config.cls_token),
+    sepId: idOf(config.sep_token),
     endIds: [...new Set(endIds)],
-    prefixIds,
-    suffixIds,
+    prefixIds: [...before],
+    suffixIds: [...after],
     hasChatTemplate: chat !== null,
-    prependsSpace: tokenText(encode('a', false)[0] ?? -1).startsWith(' '),
-    isSpecial: (id) => inner.get_added_tokens_decoder().get(id)?.special ?? false,
-    encode: (text, options = {}) => encode(text, options.special ?? true),
-    decode(ids, options = {}) {
-      // Models may have more rows in their embedding than the tokenizer has tokens.
-      const known = Array.from(ids).filter((id) => inner.id_to_token(id) !== undefined)
-      if (known.length === 0) return ''
-      return inner.decode(known, {
-        skip_special_tokens: !(options.special ?? false),
-        clean_up_tokenization_spaces: cleanUp && !(options.exact ?? false),
-      })
+    // WordPiece has no spaces: that of `tokens` is only written for reading.
+    prependsSpace: !hasDecoder(decoder, 'WordPiece') && tokenText(inner.encode('a')[0] ?? -1).startsWith(' '),
+    isSpecial: (id) => inner.added.get(id)?.special ?? false,
+    encode(text, options = {}) {
+      const ids = inner.encode(text)
+      return (options.special ?? true) ? [...before, ...ids, ...after] : ids
     },
-    tokens: (ids) =>
-      Array.from(ids, (id) => {
-        let text = texts.get(id)
-        if (text === undefined) texts.set(id, (text = tokenText(id)))
-        return text
-      }),
+    decode(ids, options = {}) {
+      const text = inner.decode(Array.from(ids), options.special ?? false)
+      return cleansUp && !(options.exact ?? false) ? cleanUp(text) : text
+    },
+    tokens: (ids) => Array.from(ids, tokenText),
     renderChat(messages, addGenerationPrompt) {
       if (!chat)
         throw new GraftError('E_ARGUMENT', 'This model has no chat template; give it a plain prompt.')
@@ -130,21 +127,17 @@ export function loadTokenizer(
   }
 }
 
-function construct(tokenizerJson: unknown, config: TokenizerConfig): Tokenizer {
+function construct(tokenizerJson: unknown): Pipeline {
   try {
-    return new Tokenizer(tokenizerJson as object, config)
+    return new Pipeline(tokenizerJson)
   } catch (cause) {
-    throw new GraftError(
-      'E_MODEL_UNSUPPORTED',
-      `The tokenizer of this model cannot be used: ${cause instanceof Error ? cause.message : String(cause)}. Choose another base model.`,
-      {},
-      { cause },
-    )
+    if (cause instanceof GraftError) throw cause
+    throw unsupported(cause instanceof Error ? cause.message : String(cause), cause)
   }
 }
 
 /** The special token that the template writes right after an assistant's text. */
-function terminatorId(chat: ChatTemplate, inner: Tokenizer): number | null {
+function terminatorId(chat: ChatTemplate, inner: Pipeline): number | null {
   const mark = 'answer'
   try {
     const text = chat.render(
@@ -155,26 +148,37 @@ function terminatorId(chat: ChatTemplate, inner: Tokenizer): number | null {
       false,
     )
     const at = text.lastIndexOf(mark)
-    const [first] = inner.encode(text.slice(at + mark.length).trimStart(), { add_special_tokens: false }).ids
-    return at >= 0 && first !== undefined && inner.get_added_tokens_decoder().get(first)?.special
-      ? first
-      : null
+    const [first] = inner.encode(text.slice(at + mark.length).trimStart())
+    return at >= 0 && first !== undefined && inner.added.get(first)?.special ? first : null
   } catch {
     return null
   }
 }
 
-/** What stands before and after `plain` in `whole`. */
-function around(whole: number[], plain: number[]): [number[], number[]] {
-  for (let start = 0; start + plain.length <= whole.length; start++)
-    if (plain.every((id, i) => whole[start + i] === id))
-      return [whole.slice(0, start), whole.slice(start + plain.length)]
-  return [[], []]
-}
-
-function hasByteLevel(decoder: unknown): boolean {
-  const { type, decoders } = (decoder ?? {}) as { type?: string; decoders?: unknown[] }
-  return type === 'ByteLevel' || (decoders ?? []).some(hasByteLevel)
+/**
+ * The text of one token on its own. A space before a word belongs to the word: so it is in byte-level and SentencePiece
+ * vocabularies, and so it is read into WordPiece's, whose words lack the mark that their other parts have.
+ */
+function textOfTokens(inner: Pipeline, decoder: unknown): (id: number) => string {
+  const texts = new Map<number, string>()
+  const byteLevel = hasDecoder(decoder, 'ByteLevel')
+  const wordPiece = hasDecoder(decoder, 'WordPiece')
+  const prefix = wordPiece ? ((decoder as { prefix?: string }).prefix ?? '##') : ''
+  const read = (id: number): string => {
+    const token = inner.tokens.get(id)
+    if (token === undefined) return REPLACEMENT
+    if (byteLevel) return inner.decode([id], true)
+    if (inner.added.get(id)?.special) return token
+    if (wordPiece) return token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`
+    const byte = fallbackByte(token)
+    if (byte === undefined) return token.replaceAll('▁', ' ')
+    return byte < 0x80 ? String.fromCharCode(byte) : REPLACEMENT
+  }
+  return (id) => {
+    let text = texts.get(id)
+    if (text === undefined) texts.set(id, (text = read(id)))
+    return text
+  }
 }
 
 function chatTemplateOf(config: TokenizerConfig, file?: string): ChatTemplate | null {
