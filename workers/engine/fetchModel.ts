@@ -97,7 +97,7 @@ class Fetching {
     const card = await textOf(store, stored, 'README.md')
     const licence = offered.licence ?? licenceOf(card)
     const info = {
-      ...infoOf(offered.id, offered.name, offered.source, architecture),
+      ...infoOf(offered.id, offered.name, offered.source, { family, architecture }),
       bytes: stored.reduce((sum, file) => sum + file.bytes, 0),
       stored: true,
       hasChatTemplate: await this.#hasChatTemplate(),

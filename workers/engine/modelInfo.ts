@@ -1,18 +1,25 @@
 // What the page is told about a base, and the JSON files it is told from.
-import { countParameters, type Architecture } from '../../src/core/models/architecture.ts'
+import type { Architecture, Family } from '../../src/core/models/architecture.ts'
 import { recogniseModel } from '../../src/core/models/registry.ts'
-import { TARGETS } from '../../src/core/nn/block.ts'
+import { countParameters } from '../../src/core/models/tensors.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { ModelInfo } from '../../src/protocol/model.ts'
 import type { EmbeddedModel } from './modelFiles.ts'
 
 /** The part of a base's description that its architecture tells. */
-export function infoOf(id: string, name: string, source: ModelInfo['source'], architecture: Architecture) {
+export function infoOf(
+  id: string,
+  name: string,
+  source: ModelInfo['source'],
+  { family, architecture }: { family: Family; architecture: Architecture },
+) {
   return {
     id,
     name,
     family: architecture.family,
-    parameters: countParameters(architecture),
+    kind: architecture.kind,
+    tasks: [...family.tasks],
+    parameters: countParameters(family, architecture),
     layers: architecture.layers,
     heads: architecture.heads,
     keyValueHeads: architecture.keyValueHeads,
@@ -23,16 +30,15 @@ export function infoOf(id: string, name: string, source: ModelInfo['source'], ar
     context: architecture.context,
     precision: 'f32' as const,
     loaded: false,
-    targets: [...TARGETS],
+    targets: [...new Set(Object.values(family.names.linears).map((path) => path.split('.').at(-1)!))],
     source,
   }
 }
 
 /** An embedded base that has not been downloaded into this browser yet. */
 export function embeddedInfo(model: EmbeddedModel): ModelInfo {
-  const { architecture } = recogniseModel(model.config)
   return {
-    ...infoOf(model.id, model.name, { builtin: model.id }, architecture),
+    ...infoOf(model.id, model.name, { builtin: model.id }, recogniseModel(model.config)),
     bytes: model.files.reduce((sum, file) => sum + file.bytes, 0),
     stored: false,
     hasChatTemplate: model.hasChatTemplate,

@@ -226,23 +226,18 @@ export class ModelLibrary {
       if (device !== this.#device)
         throw new GraftError('E_BUSY', `The backend changed while ${info.name} was loading. Load it again.`)
     }
-    const model = await loadTransformer(
-      family,
-      architecture,
-      weights,
-      this.#ops(),
-      (done, total) => {
-        checkDevice()
-        context.progress({
-          label: `Loading ${info.name}`,
-          done,
-          total,
-          unit: 'items',
-          secondsLeft: secondsLeft(started, done, total),
-        })
-      },
-      signal,
-    )
+    const onTensor = (done: number, total: number) => {
+      checkDevice()
+      context.progress({
+        label: `Loading ${info.name}`,
+        done,
+        total,
+        unit: 'items',
+        secondsLeft: secondsLeft(started, done, total),
+      })
+    }
+    const settings = { onTensor, ...(signal && { signal }) }
+    const model = await loadTransformer(family, architecture, weights, this.#ops(), settings)
     try {
       checkDevice()
       throwIfAborted(signal)

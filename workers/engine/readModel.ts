@@ -1,9 +1,9 @@
 // A stored model read and checked as far as it can be without the device: everything that can be wrong with its files
 // is found here, before a single weight is uploaded.
-import { checkTensors, type WeightSource } from '../../src/core/models/load.ts'
 import type { Architecture, Family } from '../../src/core/models/architecture.ts'
 import { recogniseModel } from '../../src/core/models/registry.ts'
-import { openWeights, type ByteFile } from '../../src/core/models/weights.ts'
+import { checkTensors } from '../../src/core/models/tensors.ts'
+import { openWeights, type ByteFile, type WeightSource } from '../../src/core/models/weights.ts'
 import { loadTokenizer, type TextTokenizer } from '../../src/data/tokenizer.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import { readBlob, readRange, verifyBlob } from '../../src/store/chunks.ts'

@@ -258,12 +258,12 @@ describe('holding', () => {
     expect(second.base).toBe(first.base)
     library.unload('tiny')
     expect(await onDevice()).toEqual([])
-    const { embedding } = first.base.model.weights
+    const { weight } = first.base.model.linears('causal')[0]!
     first.release()
     first.release()
-    expect(embedding.kind === 'f32' && embedding.data.isDisposed).toBe(false)
+    expect(weight.kind === 'f32' && weight.data.isDisposed).toBe(false)
     second.release()
-    expect(embedding.kind === 'f32' && embedding.data.isDisposed).toBe(true)
+    expect(weight.kind === 'f32' && weight.data.isDisposed).toBe(true)
     expect(tf.memory().numTensors).toBe(tensors)
   })
 
