@@ -138,7 +138,8 @@ export class ElementSplitter implements Splitter {
 
   #close(end: number, out: Element[], done = false): void {
     const line = this.#beginLine
-    if (this.#long) out.push({ text: '', line, fault: 'long' })
+    if (this.#long || end - this.#begin > JSON_ROW_CHARACTERS_LIMIT)
+      out.push({ text: '', line, fault: 'long' })
     else out.push({ text: this.#text.slice(this.#begin, end), line })
     this.#begin = -1
     this.#long = false
