@@ -22,6 +22,8 @@ export interface HubModelOnServer {
 export interface Fault {
   path: RegExp
   times?: number
+  /** Only for some of the requests for this path. */
+  when?: (request: RequestSeen) => boolean
   does:
     | { status: number; headers?: Record<string, string> }
     /** The connection breaks after so many bytes of the body. */
@@ -125,8 +127,11 @@ export async function startHub(
       response.writeHead(204).end()
       return
     }
-    state.seen.push({ host: site.name, path: url.pathname + url.search, range, authorization })
-    const fault = state.faults.find(({ path, times = Infinity }) => times > 0 && path.test(url.pathname))
+    const seen: RequestSeen = { host: site.name, path: url.pathname + url.search, range, authorization }
+    state.seen.push(seen)
+    const fault = state.faults.find(
+      ({ path, times = Infinity, when }) => times > 0 && path.test(url.pathname) && (when?.(seen) ?? true),
+    )
     if (fault?.times !== undefined) fault.times--
     const does = fault?.does ?? {}
     if ('stall' in does) return
