@@ -3,7 +3,15 @@
 import oddGolden from './tiny-llama-odd.json'
 import tinyGolden from './tiny-llama.json'
 import vectorGolden from './vectors.json'
-import type { FamilyGolden, FamilyName, Golden, GoldenArray, GoldenName, VectorGolden } from './types.ts'
+import type {
+  FamilyGolden,
+  FamilyName,
+  Golden,
+  GoldenArray,
+  GoldenName,
+  Variant,
+  VectorGolden,
+} from './types.ts'
 
 export type * from './types.ts'
 
@@ -32,6 +40,11 @@ const FAMILIES: Record<string, FamilyGolden> = import.meta.glob('./families/*.js
   eager: true,
   import: 'default',
 })
+
+/** Other adapters, methods and precisions of some of the models, by name. */
+export const VARIANTS: readonly Variant[] = Object.values(
+  import.meta.glob<Variant>('./variants/*.json', { eager: true, import: 'default' }),
+)
 
 /** Texts by path, and data: URLs of the bytes of tensor files. */
 type Sources = Record<string, string>
@@ -109,6 +122,11 @@ export function modelFiles(name: FamilyName): File[] {
 /** The starting adapter as peft wrote it: adapter_config.json, adapter_model.safetensors. */
 export function adapterFiles(name: FamilyName, task: 'causal' | 'classify'): File[] {
   return filesOf(folderBytes(isFirst(name) ? `${name}-${task}-adapter` : `adapters/${name}-${task}`))
+}
+
+/** The files of a variant as peft wrote them; `folder` is the variant's own. */
+export function variantFiles(folder: string): File[] {
+  return filesOf(folderBytes(`adapters/${folder}`))
 }
 
 /** Largest |ours - theirs|, relative to the largest |theirs|; not a number where any of ours is not. */

@@ -162,11 +162,65 @@ export interface Trajectory<Micro> {
   gradNorm: number[]
   learningRate: number[]
   labels: number[]
+  /** Trained tensors without weight decay; absent: all are decayed. */
+  noDecay?: string[]
   /** After the first update that changes anything. */
   afterStep2?: GoldenTensors
   /** After the last step: all trained tensors, or some of them. */
   final: GoldenTensors
   sensitivity: number
+}
+
+/** One more way to adapt or load a model: whatever the method has no use for is absent. */
+export type Variant = VariantOf<'causal', CausalMicro> | VariantOf<'classify', ClassifyMicro>
+
+interface VariantOf<Task, Micro> {
+  /** `<model>-<kind>` */
+  name: string
+  model: FamilyName
+  task: Task
+  /** In words. */
+  what: string
+  method: 'lora' | 'full' | 'layers' | 'head'
+  /** Of the linear layers, and of the token table and the head; absent: f32. */
+  precision?: 'f16' | 'int8' | 'nf4'
+  tables?: 'f32' | 'f16' | 'int8'
+  /** The values that training starts from. */
+  adapter?: GoldenAdapter & { config?: PeftSettings }
+  /** Folder in `adapters/` with PEFT's files: of the starting adapter, or, for PiSSA, of the trained one, converted. */
+  folder?: string | null
+  /** Logits [T, V] with the starting adapter. */
+  sequence?: { ids: number[]; logits: GoldenArray }
+  /** Of a rounded base alone. */
+  sequences?: { ids: number[]; logits: GoldenArray }[]
+  /** Largest |difference| to the logits in float32 / largest |logit|. */
+  errorToF32?: number
+  batch?: Micro & GoldenStep & { labelCount?: number; logits?: GoldenArray }
+  trajectory?: Trajectory<Micro>
+  /** LoRA+ only: learning rate of B / that of A, and the rate of every trained tensor / that of A. */
+  loraPlusRatio?: number
+  rates?: Record<string, number>
+  /** Methods without an adapter: names of the trained tensors as modules name them, and values that no checkpoint has. */
+  trained?: string[]
+  initial?: GoldenTensors
+  /** PiSSA only: s B A [out, in] of some layers at the start; logits of `sequence` after the trajectory. */
+  products?: GoldenTensors
+  after?: { ids: number[]; logits: GoldenArray }
+}
+
+/** What adapter_config.json says, under PEFT's names. */
+export interface PeftSettings {
+  /** As it was asked for, not as it was resolved. */
+  target_modules: string | string[]
+  rank_pattern: Record<string, number>
+  alpha_pattern: Record<string, number>
+  layers_to_transform: number[] | null
+  modules_to_save: string[] | null
+  bias: 'none' | 'all' | 'lora_only'
+  use_dora: boolean
+  use_rslora: boolean
+  init_lora_weights: boolean | string
+  fan_in_fan_out: boolean
 }
 
 export interface VectorGolden {

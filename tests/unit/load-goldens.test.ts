@@ -5,6 +5,7 @@ import {
   FAMILY_NAMES,
   GOLDEN_NAMES,
   GOLDENS,
+  VARIANTS,
   adapterFiles,
   decode,
   decodeAll,
@@ -12,6 +13,7 @@ import {
   modelBytes,
   modelFiles,
   relativeError,
+  variantFiles,
 } from '../golden/load.ts'
 
 /** Names and shapes in the header of a safetensors file. */
@@ -83,6 +85,39 @@ test.each(FAMILY_NAMES)('%s: arrays and adapters of its golden file are whole', 
     expect(section.trajectory.loss.length).toBe(section.trajectory.hyper.steps)
     expect(section.trajectory.sensitivity).toBeLessThan(1e-4)
   }
+})
+
+/** PEFT repeats a trained classifier's bias under the wrapper's own names where every bias is trained. */
+const REPEATED = /\.(modules_to_save|original_module)\./
+
+test('there is a variant of every kind', () => {
+  const kinds = VARIANTS.map((each) => each.name.slice(each.model.length + 1))
+  for (const kind of ['dora', 'rslora', 'loraplus', 'pissa', 'patterns', 'full', 'nf4-f32-tables'])
+    expect(kinds).toContain(kind)
+  expect(new Set(VARIANTS.map((each) => each.name)).size).toBe(VARIANTS.length)
+})
+
+test.each(VARIANTS)('$name: its arrays and files are whole', async (variant) => {
+  const { adapter, batch, trajectory, folder, trained } = variant
+  for (const { ids, logits } of [...(variant.sequences ?? []), variant.sequence, variant.after].filter(
+    (each) => each !== undefined,
+  )) {
+    expect(logits.shape[0]).toBe(ids.length)
+    expect(decode(logits).every(Number.isFinite)).toBe(true)
+  }
+  const start = adapter ? Object.keys(adapter.tensors) : (trained ?? [])
+  if (batch) for (const key of Object.keys(batch.gradients)) expect(start).toContain(key)
+  if (trajectory) {
+    expect(trajectory.loss.length).toBe(trajectory.hyper.steps)
+    expect(Object.keys(trajectory.final).length).toBeGreaterThan(0)
+    for (const key of [...Object.keys(trajectory.final), ...(trajectory.noDecay ?? [])])
+      expect(start).toContain(key)
+    expect(trajectory.sensitivity).toBeLessThan(1e-4)
+  }
+  if (!folder) return
+  const file = variantFiles(folder).find((each) => each.name === 'adapter_model.safetensors')!
+  const written = header(new Uint8Array(await file.arrayBuffer()))
+  expect([...written.keys()].filter((key) => !REPEATED.test(key)).sort()).toEqual([...start].sort())
 })
 
 test.each(FAMILY_NAMES)('%s: its tokenizer gives the ids of the Python one', (name) => {

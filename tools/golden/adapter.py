@@ -44,9 +44,9 @@ def adapted_modules(model):
     return sorted(name.removeprefix("base_model.model.") for name in found)
 
 
-def write_adapter(model, folder: Path, base: str):
+def write_adapter(model, folder: Path, base: str, **options):
     """The folder that peft itself writes, without the model card, its lists in a fixed order."""
-    model.save_pretrained(folder, save_embedding_layers=False)
+    model.save_pretrained(folder, save_embedding_layers=False, **options)
     for card in folder.glob("*.md"):
         card.unlink()
     path = folder / "adapter_config.json"

@@ -10,7 +10,7 @@ import causal
 import classify
 import trajectory
 from adapter import adapted_modules, attach, write_adapter
-from arrays import array, arrays, snapshot
+from arrays import array, arrays, snapshot, trainable
 from causal import attention, greedy, logits_of, padded_batch, saliency
 from families import Family
 from small_tokenizers import tokenizer_goldens
@@ -81,6 +81,9 @@ def trained(model, micros, order, decay, loss_of, start, name, kept=None, **opti
     result = trajectory.run(model, steps, decay, loss_of, **options)
     noise = trajectory.sensitivity(model, steps, decay, loss_of, start, result, kept, **options)
     assert noise < SENSITIVITY, (name, noise)
+    with torch.no_grad():
+        for key, parameter in trainable(model).items():
+            parameter.copy_(result["after"][options.get("hyper", trajectory.HYPER)["steps"]][key])
     entry = trajectory.entry(result, decay, order, noise, options.get("hyper", trajectory.HYPER))
     del entry["afterStep2"]
     if kept is not None:

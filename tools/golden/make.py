@@ -27,7 +27,11 @@ from arrays import write_compact
 from checkpoint import write_checkpoint
 from families import FAMILIES
 from family import family_golden
+from fulltune import TUNINGS, tuning_golden
+from pissa import PISSA, pissa_golden
+from precision import ROUNDED, rounded_golden
 from small_tokenizers import write_tokenizer
+from variants import VARIANTS, variant_golden
 
 TARGET = Path(__file__).resolve().parents[2] / "tests" / "golden"
 
@@ -38,13 +42,21 @@ def versions():
 
 def generate(target: Path):
     llama.generate(target)
+    models, adapters = target / "models", target / "adapters"
     for spec in FAMILIES:
-        folder = target / "models" / spec.name
+        folder = models / spec.name
         write_checkpoint(spec, folder)
         tokenizer = write_tokenizer(spec, folder)
-        golden = family_golden(spec, folder, target / "adapters", tokenizer, versions())
+        golden = family_golden(spec, folder, adapters, tokenizer, versions())
         write_compact(target / "families" / f"{spec.name}.json", golden)
-        print(spec.name)
+    variants = [
+        *(variant_golden(each, models, adapters) for each in VARIANTS),
+        *(pissa_golden(each, models, adapters) for each in PISSA),
+        *(tuning_golden(each, models) for each in TUNINGS),
+        *(rounded_golden(each, models) for each in ROUNDED),
+    ]
+    for golden in variants:
+        write_compact(target / "variants" / f"{golden['name']}.json", golden)
     for path in target.rglob("*.safetensors"):
         path.chmod(0o644)
 
