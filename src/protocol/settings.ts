@@ -1,35 +1,12 @@
 // Every training setting with its default, its range and a one-line explanation: forms, checks and docs are made from it.
-// Defaults and their sources: docs/architecture.md, "Starting values".
-import { GraftError } from './errors.ts'
+// Defaults and their sources: docs/architecture.md, "Starting values". Those of adapters are in adapterSettings.ts.
 import type { Task } from './data.ts'
 import type { ModelInfo } from './model.ts'
 import type { AdapterConfig, TrainingConfig } from './run.ts'
+import { checkSettings, defined, type Setting } from './setting.ts'
 
-export interface NumberSetting {
-  kind: 'number'
-  label: string
-  unit?: string
-  min: number
-  max: number
-  integer?: boolean
-  help: string
-  /** Shown at first sight; the others are behind Advanced. */
-  main?: boolean
-}
-export interface ChoiceSetting {
-  kind: 'choice'
-  label: string
-  choices: { value: string; label: string }[]
-  help: string
-  main?: boolean
-}
-export interface ToggleSetting {
-  kind: 'toggle'
-  label: string
-  help: string
-  main?: boolean
-}
-export type Setting = NumberSetting | ChoiceSetting | ToggleSetting
+export { ADAPTER_LISTS, ADAPTER_SETTINGS, defaultAdapter } from './adapterSettings.ts'
+export { checkSetting, type NumberSetting, type Setting } from './setting.ts'
 
 export const TRAINING_SETTINGS = {
   epochs: {
@@ -166,67 +143,38 @@ export const TRAINING_SETTINGS = {
   },
 } as const satisfies Record<keyof TrainingConfig, Setting>
 
-export const ADAPTER_SETTINGS = {
-  method: {
-    kind: 'choice',
-    label: 'Method',
-    choices: [
-      { value: 'lora', label: 'LoRA' },
-      { value: 'head', label: 'Head only' },
-    ],
-    help: 'LoRA adds small trainable matrices beside the frozen ones. Head only trains nothing but the label head.',
-  },
-  r: {
-    kind: 'number',
-    label: 'Rank',
-    min: 1,
-    max: 512,
-    integer: true,
-    main: true,
-    help: 'How many directions the adapter may learn; more can fit more and forget more.',
-  },
-  alpha: {
-    kind: 'number',
-    label: 'Alpha',
-    min: 1e-6,
-    max: 4096,
-    help: 'Strength of the adapter: its output is multiplied by alpha / rank.',
-  },
-  dropout: {
-    kind: 'number',
-    label: 'Dropout',
-    min: 0,
-    max: 0.95,
-    help: "Share of the adapter's inputs that is switched off at random while training.",
-  },
-} as const satisfies Record<Exclude<keyof AdapterConfig, 'targets'>, Setting>
+/** What the learning rate depends on. */
+export type RateModel = Pick<ModelInfo, 'hidden'> & Partial<Pick<ModelInfo, 'family' | 'kind'>>
 
-/** Thinking Machines, "LoRA Without Regret": 5e-5 x 10 x (2000 / hidden)^0.781 for Llama; two significant digits. */
-export function defaultLearningRate(hidden: number): number {
-  return Number((5e-4 * (2000 / hidden) ** 0.781).toPrecision(2))
-}
+/** Full fine-tuning wants a tenth of LoRA's rate (Thinking Machines, "LoRA Without Regret"). */
+const FULL_SHARE = 0.1
+/** BERT's paper trains whole encoders at 2e-5 to 5e-5 (Devlin et al. 2018, arXiv 1810.04805); LoRA at ten times that. */
+const ENCODER_RATE = 3e-4
+/** How fast the rate falls with the width: Thinking Machines' fits, made for these two; others go by Llama's. */
+const WIDTH_POWER = { qwen: 0.0775, llama: 0.781 }
 
-export function defaultAdapter(given: Partial<AdapterConfig> = {}): AdapterConfig {
-  return check('adapter', ADAPTER_SETTINGS, {
-    method: 'lora',
-    r: 16,
-    alpha: 32,
-    dropout: 0,
-    targets: 'all-linear',
-    ...defined(given),
-  })
+/**
+ * The rate for LoRA on a decoder is 5e-5 x 10 x (2000 / hidden)^P (Thinking Machines, "LoRA Without Regret");
+ * two significant digits.
+ */
+export function defaultLearningRate(model: RateModel, method: AdapterConfig['method'] = 'lora'): number {
+  const power = model.family?.startsWith('qwen') ? WIDTH_POWER.qwen : WIDTH_POWER.llama
+  const lora = model.kind === 'encoder' ? ENCODER_RATE : 5e-4 * (2000 / model.hidden) ** power
+  const share = method === 'full' || method === 'layers' ? FULL_SHARE : 1
+  return Number((lora * share).toPrecision(2))
 }
 
 export function defaultTraining(
-  model: Pick<ModelInfo, 'hidden' | 'context'>,
+  model: RateModel & Pick<ModelInfo, 'context'>,
   task: Task,
   given: Partial<TrainingConfig> = {},
+  method: AdapterConfig['method'] = 'lora',
 ): TrainingConfig {
   const defaults: TrainingConfig = {
     epochs: 3,
     batchSize: task === 'classify' ? 16 : 8,
     accumulation: 1,
-    learningRate: defaultLearningRate(model.hidden),
+    learningRate: defaultLearningRate(model, method),
     schedule: 'linear',
     warmup: 0.05,
     weightDecay: 0,
@@ -240,47 +188,5 @@ export function defaultTraining(
     validateEvery: 0,
     checkpointEvery: 0,
   }
-  return check('training', TRAINING_SETTINGS, { ...defaults, ...defined(given) })
-}
-
-function defined<T extends object>(given: T): T {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T
-}
-
-function check<T extends object>(place: string, settings: Record<string, Setting>, values: T): T {
-  for (const [name, value] of Object.entries(values)) {
-    const setting = settings[name]
-    if (!setting) {
-      if (name === 'targets') continue
-      throw new GraftError(
-        'E_ARGUMENT',
-        `${place}.${name} is not a setting. Known: ${Object.keys(settings).join(', ')}.`,
-      )
-    }
-    const problem = checkSetting(setting, value)
-    if (problem) throw new GraftError('E_ARGUMENT', `${place}.${name} ${problem}`, { setting: name, value })
-  }
-  return values
-}
-
-/** What is wrong with a value, as the rest of a sentence, or null. */
-export function checkSetting(setting: Setting, value: unknown): string | null {
-  switch (setting.kind) {
-    case 'number': {
-      if (typeof value !== 'number' || !Number.isFinite(value))
-        return `must be a number, but is ${String(value)}.`
-      if (setting.integer && !Number.isInteger(value)) return `must be a whole number, but is ${value}.`
-      if (value < setting.min || value > setting.max)
-        return `must be from ${setting.min} to ${setting.max}, but is ${value}.`
-      return null
-    }
-    case 'choice':
-      return setting.choices.some((choice) => choice.value === value)
-        ? null
-        : `must be one of ${setting.choices.map((choice) => choice.value).join(', ')}, but is ${String(value)}.`
-    case 'toggle':
-      return typeof value === 'boolean' ? null : `must be true or false, but is ${String(value)}.`
-    default:
-      return setting satisfies never
-  }
+  return checkSettings('training', TRAINING_SETTINGS, { ...defaults, ...defined(given) })
 }

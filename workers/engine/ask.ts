@@ -31,7 +31,7 @@ import type {
 } from '../../src/protocol/target.ts'
 import { eachBatch, getDataset, readParts } from '../../src/store/datasets.ts'
 import type { Store } from '../../src/store/database.ts'
-import type { ModelLibrary } from './models.ts'
+import type { LoadedModel, ModelLibrary } from './models.ts'
 import { DatasetRows, taskOf } from './rows.ts'
 import type { ResolvedTarget, Targets } from './targets.ts'
 import { secondsLeft } from './time.ts'
@@ -69,6 +69,7 @@ export class Ask {
   ): Promise<Prediction[]> {
     return this.#with(target, async (resolved) => {
       if (resolved.labels) return this.#classify(resolved, texts, resolved.labels, context)
+      refuseEncoder(resolved.base, 'It labels texts once it was trained to: ask a classification run.')
       if (!labels || labels.length < 2)
         throw new GraftError(
           'E_ARGUMENT',
@@ -86,6 +87,7 @@ export class Ask {
     return this.#with(target, async ({ base, trainable, taskConfig, labels }) => {
       if (labels)
         throw new GraftError('E_ARGUMENT', 'A classification run gives labels, not text. Use predict.')
+      refuseEncoder(base, 'To write text, choose a base such as Llama, Qwen, Gemma or GPT-2.')
       const { prompt, messages, stop = [], ...given } = request
       if ((prompt === undefined) === (messages === undefined))
         throw new GraftError('E_ARGUMENT', 'Give either a prompt or messages.')
@@ -135,6 +137,7 @@ export class Ask {
       const config = taskConfig ?? taskOf(data)
       if (config.task === 'classify' && !labels)
         throw new GraftError('E_ARGUMENT', 'A base has no label head to evaluate. Choose a run.')
+      if (config.task !== 'classify') refuseEncoder(base, 'Only a classification run on it can be evaluated.')
       const maxLength = run?.config.training.maxLength ?? base.info.context
       const source = await DatasetRows.open(
         store,
@@ -213,8 +216,11 @@ export class Ask {
       checkSaliency(request)
       const ids = inputIds(resolved, request)
       checkIds(ids, base.model.architecture)
+      const position = explainedPosition(resolved, ids)
       const nameOf = (index: number) => (labels ? labels[index]! : base.tokenizer.tokens([index])[0]!)
-      const { logits } = await turns.take(() => inspectLogits(base.model, ids, trainable, base.padId, true))
+      const { logits } = await turns.take(() =>
+        inspectLogits(base.model, ids, trainable, base.padId, position),
+      )
       const index = outputIndex(request.output, labels, logits)
       const { scores, logit, residual } = await saliency({
         model: base.model,
@@ -226,6 +232,7 @@ export class Ask {
         ...(request.samples !== undefined && { samples: request.samples }),
         ...(request.seed !== undefined && { seed: request.seed }),
         ...(request.baseline !== undefined && { baseline: request.baseline }),
+        position,
         padId: base.padId,
         onPass: (done, total) =>
           context.progress({ label: 'Following gradients', done, total, unit: 'items' }),
@@ -267,7 +274,8 @@ export class Ask {
         return { ids, label: 0 }
       })
       const flat = await this.#parts.turns.take(async () => {
-        const batch = exampleBatch(examples, base.padId, base.model.architecture.context)
+        const { architecture, family } = base.model
+        const batch = exampleBatch(examples, base.padId, architecture.context, family.classifier.row)
         const { loss, logits } = evaluateBatch(base.model, batch, trainable, 1)
         const values = (await logits!.data()) as Float32Array
         dispose([loss, logits!])
@@ -305,7 +313,7 @@ export class Ask {
         const { loss } = evaluateBatch(
           base.model,
           batch,
-          { ...trainable, score: null },
+          { ...trainable, classify: false },
           -1 / Math.max(1, batch.labelCount),
         )
         batch.dispose()
@@ -347,6 +355,35 @@ function inputIds({ base, taskConfig, labels, run }: ResolvedTarget, input: Expl
     run?.config.training.maxLength ?? base.info.context,
   )
   return empty ? [] : ids
+}
+
+/**
+ * The token whose scores are explained: the classifier's, the last one of a model that writes, the masked one of a model
+ * that fills masks.
+ */
+function explainedPosition({ base, labels }: ResolvedTarget, ids: readonly number[]): number {
+  const { kind } = base.model.architecture
+  if (labels) return base.model.family.classifier.row === 'first' ? 0 : ids.length - 1
+  if (kind === 'decoder') return ids.length - 1
+  const { maskId, maskText } = base.tokenizer
+  const at = maskId === null ? -1 : ids.indexOf(maskId)
+  if (at < 0)
+    throw new GraftError(
+      'E_ARGUMENT',
+      maskText === null
+        ? `${base.info.name} has no mask token, so on its own it predicts nothing to explain. Choose a classification run.`
+        : `${base.info.name} fills masks: write ${maskText} in place of the word that is to be explained.`,
+      { mask: maskText },
+    )
+  return at
+}
+
+/** Encoders read a whole text at once; they do not continue one. */
+function refuseEncoder({ model, info }: LoadedModel, advice: string): void {
+  if (model.architecture.kind === 'encoder')
+    throw new GraftError('E_ARGUMENT', `${info.name} reads whole texts and does not write. ${advice}`, {
+      model: info.id,
+    })
 }
 
 function checkSaliency({ method, samples }: SaliencyRequest): void {

@@ -1,4 +1,5 @@
 // What the page is told about a base, and the JSON files it is told from.
+import { targetNames } from '../../src/core/adapters/plan.ts'
 import type { Architecture, Family } from '../../src/core/models/architecture.ts'
 import { recogniseModel } from '../../src/core/models/registry.ts'
 import { countParameters } from '../../src/core/models/tensors.ts'
@@ -30,7 +31,7 @@ export function infoOf(
     context: architecture.context,
     precision: 'f32' as const,
     loaded: false,
-    targets: [...new Set(Object.values(family.names.linears).map((path) => path.split('.').at(-1)!))],
+    targets: targetNames(family),
     source,
   }
 }

@@ -4,6 +4,7 @@ import { releaseFreeBuffers } from '../../src/core/backend/memory.ts'
 import type { Family } from '../../src/core/models/architecture.ts'
 import { loadTransformer } from '../../src/core/models/load.ts'
 import type { Transformer } from '../../src/core/models/transformer.ts'
+import type { WeightSource } from '../../src/core/models/weights.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
 import type { TextTokenizer } from '../../src/data/tokenizer.ts'
 import { asGraftError, GraftError, throwIfAborted, type ErrorCode } from '../../src/protocol/errors.ts'
@@ -27,6 +28,10 @@ export interface LoadedModel {
   padId: number
   /** Tokens that end an answer. */
   endIds: ReadonlySet<number>
+  /** The stored checkpoint. */
+  weights: WeightSource
+  /** As of ReadModel. */
+  bare: boolean
 }
 
 /** A base that stays on the device until it is released. */
@@ -215,7 +220,7 @@ export class ModelLibrary {
     const { info, id } = record
     const { signal } = context
     const read = await readModel(this.#store, record, signal)
-    const { family, architecture, tokenizer, padId, endIds, weights } = read
+    const { family, architecture, tokenizer, padId, endIds, weights, bare } = read
     throwIfAborted(signal)
     // Room first: two bases at once may be more than the device has.
     this.#unloadOthers(id)
@@ -253,6 +258,8 @@ export class ModelLibrary {
       tokenizer,
       padId,
       endIds,
+      weights,
+      bare,
     }
     const resident = { base, holders: 0, gone: false }
     this.#resident.set(id, resident)

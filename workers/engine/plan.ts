@@ -1,6 +1,8 @@
 // What a run will be, before it runs: rows, steps, cuts, and a time from a step that was measured here.
-import { initialParameters, storeAdaptation } from '../../src/core/adapters/lora.ts'
-import { SCORE_NAME } from '../../src/core/nn/adaptation.ts'
+import { storeAdaptation } from '../../src/core/adapters/adaptation.ts'
+import { countTrainable } from '../../src/core/adapters/count.ts'
+import { initialParameters } from '../../src/core/adapters/parameters.ts'
+import type { AdapterPlan } from '../../src/core/adapters/plan.ts'
 import { ParameterStore } from '../../src/core/optim/parameters.ts'
 import { exampleBatch, lossAndGradients, readScalars, type Example } from '../../src/core/train/objective.ts'
 import { totalSteps } from '../../src/core/train/plan.ts'
@@ -10,6 +12,7 @@ import type { BackendName } from '../../src/protocol/engine.ts'
 import type { TaskConfig } from '../../src/protocol/data.ts'
 import type { RunConfig, RunPlan, RunRequest, UnlabelledRows } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
+import { baseValues } from './baseValues.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
 import { dataKey, DatasetRows } from './rows.ts'
 import type { RunManager } from './runs.ts'
@@ -58,7 +61,7 @@ export class Planner {
   }
 
   async #plan(request: RunRequest, signal: AbortSignal): Promise<RunPlan> {
-    const { config, dataset, taskConfig, base, labels } = await this.#runs.configure(request)
+    const { config, dataset, taskConfig, base, labels, plan } = await this.#runs.configure(request)
     const reading = {
       dataset,
       taskConfig,
@@ -75,9 +78,8 @@ export class Planner {
     const unusable = sample.filter((example) => example.problem !== undefined).length / count
     const unlabelled = await this.#unlabelled(rows, config, taskConfig, signal)
     const labelCount = labels?.length ?? null
-    const parameters = initialParameters(base.family, base.model.architecture, config.adapter, labelCount, 0)
     const examples = await rows.get(places.slice(0, MEASURED_ROWS))
-    const speed = examples.length > 0 ? await this.#speed(base, config, labelCount, examples) : Infinity
+    const speed = examples.length > 0 ? await this.#speed(base, config, plan, labelCount, examples) : Infinity
     const tokens = steps * config.training.batchSize * config.training.accumulation * meanTokens
     const seconds = Number.isFinite(speed) && speed > 0 ? tokens / speed : 0
     return {
@@ -88,7 +90,7 @@ export class Planner {
       truncated: sample.filter((example) => example.truncated).length / count,
       unusable,
       unlabelled,
-      trainableParameters: parameters.reduce((sum, { values }) => sum + values.length, 0),
+      trainableParameters: countTrainable(plan, config.adapter),
       seconds,
       sentence:
         sentence(config, taskConfig, labelCount, rows.rows, steps, seconds, this.#backend()) +
@@ -121,21 +123,15 @@ export class Planner {
   async #speed(
     base: LoadedModel,
     config: RunConfig,
+    plan: AdapterPlan,
     labels: number | null,
     examples: Example[],
   ): Promise<number> {
-    const key = [
-      base.info.id,
-      this.#backend(),
-      config.adapter.method,
-      config.adapter.r,
-      String(config.adapter.targets),
-      labels === null,
-    ].join(' ')
+    const key = [base.info.id, this.#backend(), JSON.stringify(config.adapter), labels === null].join(' ')
     const known = this.#speeds.get(key)
     if (known !== undefined) return known
     const timed = (count: number) =>
-      this.#turns.take(() => measure(base, config, labels, examples.slice(0, count)))
+      this.#turns.take(() => measure(base, config, plan, labels, examples.slice(0, count)))
     // The first pass compiles shaders and fills buffers. A slow device is judged by one row: its user waits for this.
     await timed(1)
     const started = performance.now()
@@ -150,19 +146,17 @@ export class Planner {
 async function measure(
   base: LoadedModel,
   config: RunConfig,
+  plan: AdapterPlan,
   labels: number | null,
   examples: Example[],
 ): Promise<number> {
-  const { model, family, padId } = base
-  const store = new ParameterStore(
-    model.ops,
-    initialParameters(family, model.architecture, config.adapter, labels, 0),
-  )
-  const batch = exampleBatch(examples, padId, model.architecture.context)
+  const { model, padId } = base
+  const initial = await initialParameters(plan, config.adapter, 0, baseValues(base))
+  const store = new ParameterStore(model.ops, initial)
+  const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row)
   try {
     if (batch.labelCount === 0) return 0
-    const score = store.has(SCORE_NAME) ? store.value(SCORE_NAME) : null
-    const trainable = { adaptation: storeAdaptation(store, config.adapter), score }
+    const trainable = { adaptation: storeAdaptation(store, plan), classify: labels !== null }
     const started = performance.now()
     const { loss, energy } = lossAndGradients(model, batch, trainable, 1 / batch.labelCount, store.gradients)
     const norm = store.step({ ...config.training, learningRate: 0, step: 1 })

@@ -2,13 +2,14 @@
 // is found here, before a single weight is uploaded.
 import type { Architecture, Family } from '../../src/core/models/architecture.ts'
 import { recogniseModel } from '../../src/core/models/registry.ts'
-import { checkTensors } from '../../src/core/models/tensors.ts'
+import { checkTensors, storedName } from '../../src/core/models/tensors.ts'
 import { openWeights, type ByteFile, type WeightSource } from '../../src/core/models/weights.ts'
 import { loadTokenizer, type TextTokenizer } from '../../src/data/tokenizer.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import { readBlob, readRange, verifyBlob } from '../../src/store/chunks.ts'
 import type { ModelFile, ModelRecord, Store } from '../../src/store/database.ts'
 import { parseJson } from './modelInfo.ts'
+import { probeTokenizer } from './probe.ts'
 
 export interface ReadModel {
   family: Family
@@ -19,6 +20,8 @@ export interface ReadModel {
   /** Tokens that end an answer. */
   endIds: ReadonlySet<number>
   weights: WeightSource
+  /** The checkpoint came without the layers that a classifier may take from it, such as BERT's pooler. */
+  bare: boolean
 }
 
 /** Throws E_MODEL_FILES, E_MODEL_UNSUPPORTED, E_FORMAT or E_HASH where the model cannot be used, E_ABORTED. */
@@ -47,6 +50,9 @@ export async function readModel(store: Store, record: ModelRecord, signal?: Abor
     padId: tokenizer.padId ?? architecture.padId ?? architecture.eosIds[0] ?? 0,
     endIds: new Set([...architecture.eosIds, ...idsOf(generation, 'eos_token_id'), ...tokenizer.endIds]),
     weights,
+    bare: family.classifier.layers.some(
+      ({ base, path }) => base && storedName(family, weights, `${path}.weight`) === null,
+    ),
   }
 }
 
@@ -73,6 +79,7 @@ export async function readTokenizer(
       { cause },
     )
   }
+  await probeTokenizer(json)
   const { size, largestId } = tokenizer
   if (!(size > 0 && largestId < architecture.vocab))
     throw new GraftError(

@@ -1,7 +1,9 @@
 // Runs from request to result: one trains at a time, others wait in line; everything that happens is written down as it
 // happens, so that a reload finds the run where its last checkpoint left it.
 import { deferred, type Deferred } from '../../src/core/deferred.ts'
-import { initialParameters, resolveTargets } from '../../src/core/adapters/lora.ts'
+import { countTrainable } from '../../src/core/adapters/count.ts'
+import { initialParameters } from '../../src/core/adapters/parameters.ts'
+import { planAdapter, type AdapterPlan } from '../../src/core/adapters/plan.ts'
 import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
 import { totalSteps } from '../../src/core/train/plan.ts'
 import { releaseFreeBuffers } from '../../src/core/backend/memory.ts'
@@ -15,6 +17,7 @@ import { getDataset } from '../../src/store/datasets.ts'
 import { takeLock, waitForLock } from '../../src/store/locks.ts'
 import { keepStorage } from '../../src/store/quota.ts'
 import { getRun, listRuns, putRun, removeRun, truncateHistory } from '../../src/store/runs.ts'
+import { baseValues } from './baseValues.ts'
 import { loadSnapshot, packState } from './checkpoint.ts'
 import { HistoryLog } from './history.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
@@ -114,9 +117,15 @@ export class RunManager {
     const dataset = await getDataset(store, request.dataset)
     const taskConfig = taskOf(dataset, request.task)
     const base = await models.use(request.model)
+    if (!base.info.tasks.includes(taskConfig.task))
+      throw new GraftError(
+        'E_ARGUMENT',
+        `${base.info.name} reads whole texts and does not write, so it cannot be trained for "${taskConfig.task}". ` +
+          'Use it to classify, or choose a base that writes.',
+        { model: base.info.id, task: taskConfig.task },
+      )
     const adapter = defaultAdapter(request.adapter)
-    if (adapter.method === 'lora') resolveTargets(adapter.targets)
-    const training = defaultTraining(base.info, taskConfig.task, request.training)
+    const training = defaultTraining(base.info, taskConfig.task, request.training, adapter.method)
     if (training.maxLength > base.info.context)
       throw new GraftError(
         'E_ARGUMENT',
@@ -137,12 +146,12 @@ export class RunManager {
       adapter,
       training,
     }
-    return { config, dataset, taskConfig, base, labels }
+    return { config, dataset, taskConfig, base, labels, plan: planOf(base, config, labels) }
   }
 
   async start(request: RunRequest): Promise<string> {
     const { store } = this.#options
-    const { config, dataset, taskConfig, base, labels } = await this.configure(request)
+    const { config, dataset, taskConfig, base, labels, plan } = await this.configure(request)
     const reading = {
       dataset,
       taskConfig,
@@ -183,7 +192,7 @@ export class RunManager {
       dataKey: await dataKey(store, dataset.id, taskConfig),
       rows: train.rows,
       skippedRows: train.empty,
-      trainableParameters: countTrainable(base, config, labels),
+      trainableParameters: countTrainable(plan, config.adapter),
       backend: this.#options.backend(),
       datasetName: dataset.name,
       modelName: base.info.name,
@@ -391,10 +400,13 @@ export class RunManager {
         { dataset: dataset.id },
       )
     const validation = await DatasetRows.open(store, reading, 'validation')
+    const plan = planOf(base, config, labels)
+    const initial = await initialParameters(plan, config.adapter, config.training.seed, baseValues(base))
     const trainer: Trainer = new Trainer({
-      family: base.family,
       model: base.model,
-      adapter: config.adapter,
+      plan,
+      initial,
+      dropout: config.adapter.dropout,
       training: config.training,
       labels: labels?.length ?? null,
       padId: base.padId,
@@ -487,13 +499,11 @@ export class RunManager {
 
 const lockName = (id: string) => `graft-run-${id}`
 
-function countTrainable(base: LoadedModel, config: RunConfig, labels: string[] | null): number {
-  const parameters = initialParameters(
-    base.family,
-    base.model.architecture,
-    config.adapter,
-    labels?.length ?? null,
-    config.training.seed,
-  )
-  return parameters.reduce((sum, { values }) => sum + values.length, 0)
+/** What a run trains of its base. Throws E_ARGUMENT as planAdapter. */
+export function planOf(
+  base: LoadedModel,
+  { adapter }: Pick<RunConfig, 'adapter'>,
+  labels: string[] | null,
+): AdapterPlan {
+  return planAdapter(base.family, base.model.architecture, adapter, labels?.length ?? null, base.bare)
 }

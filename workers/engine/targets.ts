@@ -1,7 +1,6 @@
 // What a question is put to: a base on its own, a finished run from its checkpoint, or a run that is training right now.
 import { clone, dispose, keep, tensor, type Tensor } from '@tensorflow/tfjs-core'
-import { tensorAdaptation } from '../../src/core/adapters/lora.ts'
-import { SCORE_NAME } from '../../src/core/nn/adaptation.ts'
+import { tensorAdaptation } from '../../src/core/adapters/adaptation.ts'
 import type { ParameterSnapshot } from '../../src/core/optim/parameters.ts'
 import type { Trainer } from '../../src/core/train/trainer.ts'
 import type { Trainable } from '../../src/core/train/objective.ts'
@@ -14,7 +13,7 @@ import type { Store } from '../../src/store/database.ts'
 import { getRun } from '../../src/store/runs.ts'
 import { loadSnapshot } from './checkpoint.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
-import type { RunManager } from './runs.ts'
+import { planOf, type RunManager } from './runs.ts'
 
 export interface ResolvedTarget {
   base: LoadedModel
@@ -60,13 +59,12 @@ export class Targets {
           { adapter: target.adapter },
         )
       const { base, release } = await this.#models.hold(target.model)
-      const trainable = { adaptation: null, score: null }
+      const trainable = { adaptation: null, classify: false }
       return { base, run: null, taskConfig: null, labels: null, trainable, release }
     }
     const live = target.checkpoint === undefined ? this.#runs.live(target.run) : undefined
     const run = live?.run ?? (await getRun(this.#store, target.run))
     const { base, release } = await this.#models.hold(run.config.model)
-    const { adapter } = run.config
     const tensors = await this.#tensors(live, run, target.checkpoint).catch((error: unknown) => {
       release()
       throw error
@@ -77,8 +75,8 @@ export class Targets {
       taskConfig: run.taskConfig,
       labels: run.labels,
       trainable: {
-        adaptation: adapter.method === 'lora' ? tensorAdaptation(tensors, adapter, strength) : null,
-        score: tensors.get(SCORE_NAME) ?? null,
+        adaptation: tensorAdaptation(tensors, planOf(base, run.config, run.labels), strength),
+        classify: run.labels !== null,
       },
       release: () => {
         dispose([...tensors.values()])

@@ -6,22 +6,23 @@ import { tokenBatch } from '../nn/batch.ts'
 import type { Trainable } from '../train/objective.ts'
 import { gatherRow, readRow } from './rows.ts'
 
-/** Logits of one sequence: [T, V] of a language model (its last row alone, [1, V], with `lastOnly`), or [1, labels]
- *  where a score head is given. Throws E_LIMIT where they would not fit in memory. */
+/** Logits of one sequence: [T, V] of a language model (one row of them, [1, V], with `position`), or [1, labels] of a
+ *  classifier. Throws E_LIMIT where they would not fit in memory. */
 export async function inspectLogits(
   model: Transformer,
   ids: readonly number[],
   trainable: Trainable,
   padId: number,
-  lastOnly = false,
+  position?: number,
 ): Promise<{ shape: [number, number]; logits: Float32Array }> {
-  if (!trainable.classify && !lastOnly) checkSize(ids.length, ids.length * model.architecture.vocab)
+  if (!trainable.classify && position === undefined)
+    checkSize(ids.length, ids.length * model.architecture.vocab)
   const batch = tokenBatch([ids], padId, ids.length)
   const pass = model.pass(batch, trainable.adaptation)
   const x = model.forward(model.embed(batch.ids, pass), pass)
   const logits = tidy(() => {
     if (trainable.classify) return model.parts.classifier.trace(readRow(model, x, ids.length, pass), pass).y
-    const rows = lastOnly ? gatherRow(model, x, ids.length - 1) : x
+    const rows = position === undefined ? x : gatherRow(model, x, position)
     return model.head.logits(model.final(rows, pass).y, pass)
   })
   x.dispose()
