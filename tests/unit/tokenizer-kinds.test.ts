@@ -1,5 +1,5 @@
 // Every kind of tokenizer file on 2,000 texts: ids and decoded texts as the `tokenizers` package makes them
-// (tools/golden/tokenizers.py).
+// (tools/golden/tokenizer_files.py).
 import { readFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'

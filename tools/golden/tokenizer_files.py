@@ -1,8 +1,8 @@
 """Tokenizer files of every kind that the supported models use, and what `tokenizers` makes of 2,000 strings.
 
-    python tools/golden/tokenizers.py            # trains them and writes tests/golden/tokenizers
-    python tools/golden/tokenizers.py --check    # reads the committed tokenizers and compares strings and goldens byte by byte
-    python tools/golden/tokenizers.py --show bert-uncased 17    # one string, with all that is known of it
+    python tools/golden/tokenizer_files.py            # trains them and writes tests/golden/tokenizers
+    python tools/golden/tokenizer_files.py --check    # reads the committed tokenizers and compares strings and goldens byte by byte
+    python tools/golden/tokenizer_files.py --show bert-uncased 17    # one string, with all that is known of it
 
 `<name>.json` is a tokenizer.json as the Hub has them; `strings.json` is shared; `golden.json` has for each tokenizer the
 ids (with the special tokens around each text: LEB128 varints, a count first, base64), and CRC-32s of the decoded texts
@@ -19,12 +19,8 @@ import sys
 import zlib
 from pathlib import Path
 
-# This file has the name of the package that it uses.
-sys.path = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
 
 from tokenizers import Tokenizer  # noqa: E402
-
-sys.path.append(str(Path(__file__).resolve().parent))
 
 from tokenizer_kinds import KINDS  # noqa: E402
 from tokenizer_strings import corpus, strings  # noqa: E402
