@@ -14,6 +14,7 @@ import { linearTests } from './linear.ts'
 import { lossTests } from './loss.ts'
 import { normTests } from './norm.ts'
 import { optimizerTests } from './optimizer.ts'
+import { precisionTests } from './precision.ts'
 import { pytorchTests } from './pytorch.ts'
 
 /** The ops under test, once the backend has been started. */
@@ -28,6 +29,7 @@ const PARTS = {
   attention: attentionTests,
   loss: lossTests,
   optimizer: optimizerTests,
+  precision: precisionTests,
   pytorch: pytorchTests,
 }
 type Part = keyof typeof PARTS

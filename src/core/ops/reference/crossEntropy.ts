@@ -1,10 +1,11 @@
 // Cross-entropy, alone and fused with the output head. With the head frozen, dh is made chunk by chunk in the same
 // pass as the loss (Liger, arXiv 2410.10989), so the [M, V] logits never exist as a whole.
-// With z = h W^T: loss = factor sum(logsumexp z - z[label]); dz = factor (softmax z - onehot); dh = dz W.
+// With z = h W^T: loss = factor sum(logsumexp z - z[label]); dz = factor (softmax z - onehot); dh = dz W; dW = dz^T h.
 import {
   add,
   cast,
   concat,
+  dispose,
   div,
   greaterEqual,
   log,
@@ -21,7 +22,8 @@ import {
   type Tensor1D,
 } from '@tensorflow/tfjs-core'
 import type { FrozenMatrix } from '../ops.ts'
-import { product, productTransposed } from './matmul.ts'
+import { times, timesTransposed } from './frozen.ts'
+import { product } from './matmul.ts'
 import { part } from './rows.ts'
 import { expOfShifted } from './softmax.ts'
 
@@ -54,42 +56,50 @@ export function headCrossEntropy(
   w: FrozenMatrix,
   labels: Tensor,
   factor: number,
-  chunkElements = CHUNK_ELEMENTS,
-): { loss: Tensor; dh: Tensor } {
+  trained = false,
+  chunkElements = chunkFor(w),
+): { loss: Tensor; dh: Tensor; dw?: Tensor } {
   return tidy(() => {
-    const parts = chunks(h, w, chunkElements).map(([start, count]) =>
-      tidy(() => {
-        const { loss, dLogits } = crossEntropy(
-          logitsOf(h, w, start, count),
-          rowsOf(labels, start, count),
-          factor,
-        )
-        return { loss, dh: product(dLogits, w.data) } // [count, d]
-      }),
-    )
-    return {
-      loss: total(parts.map((part) => part.loss)),
-      dh:
-        parts.length === 1
-          ? parts[0]!.dh
-          : parts.length === 0
-            ? zeros(h.shape)
-            : concat(
-                parts.map((part) => part.dh),
-                0,
-              ),
+    const dh: Tensor[] = []
+    let loss: Tensor = zeros([])
+    let dw: Tensor = zeros(trained ? w.shape : [])
+    for (const [start, count] of chunks(h, w, chunkElements)) {
+      const made = tidy(() => {
+        const rows = rowsOf(h, start, count) // [count, d]
+        const target = rowsOf(labels, start, count) // [count]
+        const chunk = crossEntropy(timesTransposed(rows, w), target, factor) // [count, V]
+        return {
+          loss: add(loss, chunk.loss),
+          dh: times(chunk.dLogits, w), // [count, d]
+          dw: trained ? add(dw, product(chunk.dLogits, rows, true, false)) : zeros([]), // [V, d]
+        }
+      })
+      dispose([loss, dw])
+      loss = made.loss
+      dw = made.dw
+      dh.push(made.dh)
     }
+    const joined = dh.length === 1 ? dh[0]! : dh.length === 0 ? zeros(h.shape) : concat(dh, 0) // [M, d]
+    return trained ? { loss, dh: joined, dw } : { loss, dh: joined }
   })
 }
 
 export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor {
   return tidy(() =>
-    total(
-      chunks(h, w, CHUNK_ELEMENTS).map(([start, count]) =>
-        tidy(() => crossEntropy(logitsOf(h, w, start, count), rowsOf(labels, start, count), factor).loss),
-      ),
-    ),
+    chunks(h, w, chunkFor(w))
+      .map(([start, count]) =>
+        tidy(() => {
+          const logits = timesTransposed(rowsOf(h, start, count), w) // [count, V]
+          return crossEntropy(logits, rowsOf(labels, start, count), factor).loss
+        }),
+      )
+      .reduce((a, b) => add(a, b), zeros([])),
   )
+}
+
+/** Packed matrices are unpacked for each chunk: fewer, larger ones pay. */
+function chunkFor(w: FrozenMatrix): number {
+  return w.kind === 'f32' ? CHUNK_ELEMENTS : 2 * CHUNK_ELEMENTS
 }
 
 /** Start and number of rows of each chunk. */
@@ -101,16 +111,8 @@ function chunks(h: Tensor, w: FrozenMatrix, elements: number): [number, number][
   return list
 }
 
-function logitsOf(h: Tensor, w: FrozenMatrix, start: number, count: number): Tensor {
-  return productTransposed(rowsOf(h, start, count), w.data) // [count, V]
-}
-
 function rowsOf(x: Tensor, start: number, count: number): Tensor {
   if (start === 0 && count === x.shape[0]) return x
   const width = x.size / x.shape[0]!
   return part(x, start * width, [count, ...x.shape.slice(1)])
-}
-
-function total(parts: Tensor[]): Tensor {
-  return parts.reduce((a, b) => add(a, b), zeros([]))
 }

@@ -8,6 +8,7 @@ import { attention, attentionBackward, attentionProbabilities } from './attentio
 import { columnSums, scaleColumns } from './columns.ts'
 import { crossEntropy, headCrossEntropy, headLoss } from './crossEntropy.ts'
 import { dropout } from './dropout.ts'
+import { embedding } from './embedding.ts'
 import { gated, gatedBackward } from './gated.ts'
 import { ReferenceGradientBuffer } from './gradients.ts'
 import { layerNorm, layerNormBackward, layerNormWeightGradients } from './layerNorm.ts'
@@ -15,7 +16,7 @@ import { linear, linearBackward } from './linear.ts'
 import { product } from './matmul.ts'
 import { rmsNorm, rmsNormBackward, rmsNormWeightGradient } from './rmsNorm.ts'
 import { rope } from './rope.ts'
-import { embedding, embeddingGradient, gatherRows, part, scatterRows } from './rows.ts'
+import { embeddingGradient, gatherRows, part, scatterRows } from './rows.ts'
 
 export const referenceOps: Ops = {
   name: 'reference',

@@ -4,11 +4,12 @@
 import { add, mul, tidy, transpose, type Tensor } from '@tensorflow/tfjs-core'
 import type { FrozenMatrix, LinearGradients, LoraFactors } from '../ops.ts'
 import { masked, maskFor } from './dropout.ts'
-import { product, productTransposed } from './matmul.ts'
+import { times, timesTransposed } from './frozen.ts'
+import { product } from './matmul.ts'
 
 export function linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFactors): Tensor {
   return tidy(() => {
-    let y = productTransposed(x, w.data) // [N, out]
+    let y = timesTransposed(x, w) // [N, out]
     if (lora) {
       const u = product(masked(x, maskFor(lora.dropout, x.shape)), lora.a, false, true) // [N, r]
       y = add(y, product(mul(u, lora.scale), lora.b, false, true)) // [N, out]
@@ -19,7 +20,7 @@ export function linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFac
 
 export function linearBackward(dy: Tensor, x: Tensor, w: FrozenMatrix, lora?: LoraFactors): LinearGradients {
   return tidy(() => {
-    const dxFrozen = product(dy, w.data) // [N, in]
+    const dxFrozen = times(dy, w) // [N, in]
     if (!lora) return { dx: dxFrozen }
     const mask = maskFor(lora.dropout, x.shape) // [N, in] or none
     const dropped = masked(x, mask) // [N, in]

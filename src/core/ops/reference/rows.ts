@@ -1,13 +1,7 @@
-// Rows by index: the token embedding, the rows that have a label, and RoPE's cosines.
+// Rows by index: the gradient of the token embedding, the rows that have a label, and RoPE's cosines.
 import { concat, gather, reshape, scatterND, slice, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../../protocol/errors.ts'
-import type { FrozenMatrix } from '../ops.ts'
 import { addressOf, asTensor, ELEMENT_BYTES, isWasm, wasmBackend } from './wasmHeap.ts'
-
-/** table [V, d], ids int32 [N] -> [N, d] */
-export function embedding(table: FrozenMatrix, ids: Tensor): Tensor {
-  return takeRows(table.data, ids)
-}
 
 /** dy [N, d], ids int32 [N] -> [V, d]. Added up in the order of the rows on cpu and wasm; on webgpu, tfjs's kernel adds
  *  by atomics in any order, which is why there is one of ours. */

@@ -1,9 +1,10 @@
 // Output head and cross-entropy in chunks of rows: a product makes the chunk's logits in a buffer of fixed size, one
 // kernel turns them in place into their gradient and the losses, a second product makes dh (Liger, arXiv 2410.10989).
 // Each logit is computed once, and memory is bounded by the chunk, whatever the vocabulary and the batch.
-import { concat, dispose, slice, zeros, type Tensor } from '@tensorflow/tfjs-core'
+import { concat, dispose, fill, slice, zeros, type Tensor } from '@tensorflow/tfjs-core'
 import type { FrozenMatrix } from '../ops.ts'
-import { product, productInto } from './matmul.ts'
+import { backward, timesPartsTransposed } from './linear.ts'
+import { productInto } from './matmul.ts'
 import { f32, i32, runInPlace, scratch } from './runner.ts'
 
 /** Logits of a chunk: 32 MiB of float32, or one row of a very large vocabulary. */
@@ -16,13 +17,19 @@ export function headCrossEntropy(
   w: FrozenMatrix,
   labels: Tensor,
   factor: number,
+  trained = false,
   chunkElements = CHUNK_ELEMENTS,
-): { loss: Tensor; dh: Tensor } {
+): { loss: Tensor; dh: Tensor; dw?: Tensor } {
   const parts: Tensor[] = []
-  const loss = inChunks({ h, w, labels, factor, chunkElements }, (dLogits, count) => {
-    parts.push(product({ a: dLogits, b: w.data, orientation: 'NN', m: count, n: w.shape[1], k: w.shape[0] })) // [count, d]
+  const dw = trained ? fill(w.shape, 0) : null // [V, d]
+  const loss = inChunks({ h, w, labels, factor, chunkElements }, (dLogits, rows, count) => {
+    parts.push(backward(dLogits, count, w)) // [count, d]
+    if (!dw) return
+    const [m, n] = w.shape
+    productInto(dw, { a: dLogits, b: rows, orientation: 'TN', m, n, k: count }, { accumulate: true })
   })
-  return { loss, dh: joined(parts, h.shape) }
+  const dh = joined(parts, h.shape)
+  return dw ? { loss, dh, dw } : { loss, dh }
 }
 
 export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor {
@@ -37,10 +44,10 @@ interface Head {
   chunkElements: number
 }
 
-/** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], valid during the call. */
+/** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], and the chunk of h, [count, d], for the call. */
 function inChunks(
   { h, w, labels, factor, chunkElements }: Head,
-  use: ((dLogits: Tensor, count: number) => void) | null,
+  use: ((dLogits: Tensor, rows: Tensor, count: number) => void) | null,
 ): Tensor {
   const [m, d] = h.shape as [number, number]
   const vocabulary = w.shape[0]
@@ -50,12 +57,11 @@ function inChunks(
     const count = Math.min(capacity, m - start)
     const rows = start === 0 && count === m ? h : slice(h, [start, 0], [count, d]) // [count, d]
     // [capacity, V] logits, and a loss for each row behind them.
-    const first = { a: rows, b: w.data, orientation: 'NT', m: count, n: vocabulary, k: d } as const
     const chunk = scratch([capacity * (vocabulary + 1)])
-    productInto(chunk, first)
+    timesPartsTransposed(chunk, rows, w, count)
     softmaxGradient(chunk, labels, { start, count, capacity, vocabulary, factor, gradient: use !== null })
     addLosses(loss, chunk, capacity * vocabulary, count)
-    use?.(chunk, count)
+    use?.(chunk, rows, count)
     dispose([chunk, ...(rows === h ? [] : [rows])])
   }
   return loss

@@ -7,6 +7,7 @@ import { adamw, globalNorm } from './adamw.ts'
 import { attention, attentionBackward } from './attention.ts'
 import { columnSums, scaleColumns } from './columns.ts'
 import { dropout } from './dropout.ts'
+import { embedding } from './embedding.ts'
 import { FlatGradientBuffer } from './gradients.ts'
 import { headCrossEntropy, headLoss } from './headCrossEntropy.ts'
 import { layerNorm, layerNormBackward, layerNormWeightGradients } from './layerNorm.ts'
@@ -14,7 +15,7 @@ import { linear, linearBackward } from './linear.ts'
 import { product } from './matmul.ts'
 import { rmsNorm, rmsNormBackward, rmsNormWeightGradient } from './rmsNorm.ts'
 import { rope } from './rope.ts'
-import { embedding, embeddingGradient, gatherRows, scatterRows } from './rows.ts'
+import { embeddingGradient, gatherRows, scatterRows } from './rows.ts'
 
 export const webgpuOps: Ops = {
   ...referenceOps,

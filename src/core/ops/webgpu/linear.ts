@@ -1,19 +1,90 @@
-// Linear layer with optional LoRA factors: the frozen product, the low-rank product and the bias are one dispatch.
-// The formulas are those of reference/linear.ts.
+// Linear layer with optional LoRA factors: the frozen product, the low-rank product and the bias are one dispatch; a
+// matrix in parts takes one for each. The formulas are those of reference/linear.ts.
 import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
+import { partsOf } from '../matrix.ts'
 import type { Dropout, FrozenMatrix, LinearGradients, LoraFactors } from '../ops.ts'
 import { dropout } from './dropout.ts'
-import { product } from './matmul.ts'
+import { product, productInto } from './matmul.ts'
+import { scratch } from './runner.ts'
+
+/** x [N, in] -> x W^T [N, out] (+ scale u B^T, u [N, r]) (+ bias [out]) */
+function forward(
+  x: Tensor,
+  w: FrozenMatrix,
+  bias?: Tensor,
+  low?: { u: Tensor; b: Tensor; scale: number },
+): Tensor {
+  const [m, k] = x.shape as [number, number]
+  const [n] = w.shape
+  if (w.kind !== 'split') {
+    const second = low && { a: low.u, b: low.b, k: low.u.shape[1]!, beta: low.scale }
+    return product({
+      a: x,
+      b: w,
+      orientation: 'NT',
+      m,
+      n,
+      k,
+      ...(second ? { second } : {}),
+      ...(bias ? { bias } : {}),
+    })
+  }
+  const y = scratch([m, n]) // [N, out]
+  timesPartsTransposed(y, x, w, m)
+  if (low)
+    productInto(
+      y,
+      { a: low.u, b: low.b, orientation: 'NT', m, n, k: low.u.shape[1]!, alpha: low.scale },
+      { accumulate: true },
+    )
+  if (!bias) return y
+  const shifted = add(y, bias)
+  y.dispose()
+  return shifted
+}
+
+/** Writes x W^T for the first m rows of x to the first m rows of y [>= m, out]. */
+export function timesPartsTransposed(y: Tensor, x: Tensor, w: FrozenMatrix, m: number): void {
+  const [n, k] = w.shape
+  for (const { part, begin } of partsOf(w))
+    productInto(
+      y,
+      { a: x, b: part, orientation: 'NT', m, n: part.shape[0], k },
+      { columns: { width: n, first: begin } },
+    )
+}
+
+/** dy [>= m, out] -> dy W [m, in] (+ du A, du [m, r], A [r, in]) */
+export function backward(dy: Tensor, m: number, w: FrozenMatrix, low?: { du: Tensor; a: Tensor }): Tensor {
+  const [outputs, n] = w.shape
+  const frozen = { a: dy, orientation: 'NN', m, n } as const
+  if (w.kind !== 'split') {
+    const second = low && { a: low.du, b: low.a, k: low.du.shape[1]!, beta: 1 }
+    return product({ ...frozen, b: w, k: outputs, ...(second ? { second } : {}) })
+  }
+  const dx = scratch([m, n]) // [m, in]
+  partsOf(w).forEach(({ part, begin }, index) =>
+    productInto(
+      dx,
+      { ...frozen, b: part, k: part.shape[0], aColumns: { width: outputs, first: begin } },
+      { accumulate: index > 0 },
+    ),
+  )
+  if (low)
+    productInto(
+      dx,
+      { a: low.du, b: low.a, orientation: 'NN', m, n, k: low.du.shape[1]! },
+      { accumulate: true },
+    )
+  return dx
+}
 
 export function linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFactors): Tensor {
+  if (!lora) return forward(x, w, bias)
   const [m, k] = x.shape as [number, number]
-  const n = w.shape[0]
-  const base = { a: x, b: w.data, orientation: 'NT', m, n, k, ...(bias ? { bias } : {}) } as const
-  if (!lora) return product(base)
   const { input, own } = dropped(x, lora.dropout)
-  const r = lora.a.shape[0]!
-  const u = product({ a: input, b: lora.a, orientation: 'NT', m, n: r, k }) // [N, r]
-  const y = product({ ...base, second: { a: u, b: lora.b, k: r, beta: lora.scale } }) // [N, out]
+  const u = product({ a: input, b: lora.a, orientation: 'NT', m, n: lora.a.shape[0]!, k }) // [N, r]
+  const y = forward(x, w, bias, { u, b: lora.b, scale: lora.scale }) // [N, out]
   dispose([u, ...own])
   return y
 }
@@ -21,8 +92,7 @@ export function linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFac
 export function linearBackward(dy: Tensor, x: Tensor, w: FrozenMatrix, lora?: LoraFactors): LinearGradients {
   const m = x.shape[0]!
   const [outputs, inputs] = w.shape
-  const frozen = { a: dy, b: w.data, orientation: 'NN', m, n: inputs, k: outputs } as const
-  if (!lora) return { dx: product(frozen) }
+  if (!lora) return { dx: backward(dy, m, w) }
   const { a, b, scale } = lora
   const r = a.shape[0]!
   const { input, own } = dropped(x, lora.dropout)
@@ -30,23 +100,17 @@ export function linearBackward(dy: Tensor, x: Tensor, w: FrozenMatrix, lora?: Lo
   const du = product({ a: dy, b, orientation: 'NN', m, n: r, k: outputs, alpha: scale }) // [N, r]
   const da = product({ a: du, b: input, orientation: 'TN', m: r, n: inputs, k: m }) // [r, in]
   const db = product({ a: dy, b: u, orientation: 'TN', m: outputs, n: r, k: m, alpha: scale }) // [out, r]
-  const dx = own.length === 0 ? product({ ...frozen, second: { a: du, b: a, k: r, beta: 1 } }) : null // [N, in]
-  const result = { dx: dx ?? throughDropout(frozen, du, a, lora.dropout!), da, db }
+  const dx = own.length === 0 ? backward(dy, m, w, { du, a }) : throughDropout(dy, w, du, a, lora.dropout!) // [N, in]
   dispose([u, du, ...own])
-  return result
+  return { dx, da, db }
 }
 
 /** dx = dy W + undrop(du A): the mask stands between the two products. */
-function throughDropout(
-  frozen: Parameters<typeof product>[0],
-  du: Tensor,
-  a: Tensor,
-  { rate, key }: Dropout,
-): Tensor {
+function throughDropout(dy: Tensor, w: FrozenMatrix, du: Tensor, a: Tensor, { rate, key }: Dropout): Tensor {
   const [r, inputs] = a.shape as [number, number]
-  const low = product({ a: du, b: a, orientation: 'NN', m: frozen.m, n: inputs, k: r }) // [N, in]
+  const low = product({ a: du, b: a, orientation: 'NN', m: du.shape[0]!, n: inputs, k: r }) // [N, in]
   const kept = dropout(low, rate, key)
-  const straight = product(frozen)
+  const straight = backward(dy, du.shape[0]!, w)
   const dx = add(straight, kept)
   dispose([low, kept, straight])
   return dx

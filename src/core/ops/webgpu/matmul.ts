@@ -1,17 +1,26 @@
 // Tiled matrix products: C = alpha op(A) op(B) + beta op(A2) op(B2) + bias in one dispatch, so that a layer and its
 // low-rank adapter are one kernel. Each workgroup of 16 x 16 threads makes a tile of C, each thread a few cells of it
-// in registers; tiles of A and B pass through shared memory (Goto's blocking, as in every tuned GPU product).
+// in registers; tiles of A and B pass through shared memory (Goto's blocking, as in every tuned GPU product). B may be a
+// frozen matrix in any precision: it is unpacked on the way into shared memory.
 // Where C has few tiles and the inner dimension is long, it is split and the parts are added up in a second dispatch:
 // in a fixed order, so the same step gives the same bits.
-import type { Tensor } from '@tensorflow/tfjs-core'
+import { Tensor } from '@tensorflow/tfjs-core'
+import type { WholeMatrix } from '../matrix.ts'
 import { ELEMENT, f32, i32, LINE, lines, run, runInPlace, type Kernel } from './runner.ts'
+import { unpackingOf, type Unpacking } from './unpack.ts'
 
 /** NT: A [M, K], B [N, K].  NN: A [M, K], B [K, N].  TN: A [K, M], B [K, N]. */
 export type Orientation = 'NT' | 'NN' | 'TN'
 
+/** Columns of a wider row-major matrix, from `first` on. */
+export interface Columns {
+  width: number
+  first: number
+}
+
 export interface Product {
   a: Tensor
-  b: Tensor
+  b: Tensor | WholeMatrix
   orientation: Orientation
   m: number
   n: number
@@ -21,6 +30,16 @@ export interface Product {
   second?: { a: Tensor; b: Tensor; k: number; beta: number }
   /** [n] */
   bias?: Tensor
+  /** Where A [M, K] is a part of a wider matrix; not for TN. */
+  aColumns?: Columns
+}
+
+/** How productInto writes. */
+export interface Target {
+  /** Where C is a part of a wider matrix. */
+  columns?: Columns
+  /** Adds to what is there. */
+  accumulate?: boolean
 }
 
 /** Threads along each side of a tile, and the depth of a tile. */
@@ -40,16 +59,16 @@ export function product(given: Product): Tensor {
     groups < ENOUGH_GROUPS && !given.second && !given.bias
       ? Math.min(MAX_PARTS, Math.ceil(ENOUGH_GROUPS / groups), Math.max(1, Math.floor(k / PART)))
       : 1
-  const c = run(kernelFor(given, cells, parts), parts === 1 ? [m, n] : [parts, m, n])
+  const c = run(kernelFor(given, cells, parts, {}), parts === 1 ? [m, n] : [parts, m, n])
   if (parts === 1) return c
   const sum = addParts(c, parts, [m, n])
   c.dispose()
   return sum
 }
 
-/** The same, written to the first m x n elements of an existing tensor. */
-export function productInto(target: Tensor, given: Product): void {
-  runInPlace(kernelFor(given, cellsFor(given.m, given.n), 1), target)
+/** The same, written to the first m x n elements of an existing tensor, or as `target` says. */
+export function productInto(tensor: Tensor, given: Product, target: Target = {}): void {
+  runInPlace(kernelFor(given, cellsFor(given.m, given.n), 1, target), tensor)
 }
 
 /** Cells of a thread along each side: as many as leave enough workgroups. */
@@ -61,43 +80,76 @@ function tiles(extent: number, cells: number): number {
   return Math.ceil(extent / (SIDE * cells))
 }
 
-function kernelFor(given: Product, cells: number, parts: number): Kernel {
-  const { a, b, orientation, m, n, k, alpha = 1, second, bias } = given
+function kernelFor(given: Product, cells: number, parts: number, target: Target): Kernel {
+  const { a, b, orientation, m, n, k, alpha = 1, second, bias, aColumns } = given
   const part = Math.ceil(k / parts / SIDE) * SIDE
+  const w = unpackingOf(
+    b instanceof Tensor ? { kind: 'f32', shape: b.shape as [number, number], data: b } : b,
+  )
+  const accumulate = target.accumulate === true
   return {
     name: 'product',
-    variant: [orientation, cells, second ? 'second' : '', bias ? 'bias' : ''].join('_'),
-    inputs: { a, b, ...(second ? { a2: second.a, b2: second.b } : {}), ...(bias ? { bias } : {}) },
+    variant: [
+      orientation,
+      w.variant,
+      cells,
+      second ? 'second' : '',
+      bias ? 'bias' : '',
+      accumulate ? 'accumulate' : '',
+    ].join('_'),
+    inputs: {
+      a,
+      ...w.inputs,
+      ...(second ? { a2: second.a, b2: second.b } : {}),
+      ...(bias ? { bias } : {}),
+    },
     uniforms: {
       m: i32(m),
       n: i32(n),
       k: i32(k),
       part: i32(part),
+      aWidth: i32(aColumns?.width ?? k),
+      aFirst: i32(aColumns?.first ?? 0),
+      cWidth: i32(target.columns?.width ?? n),
+      cFirst: i32(target.columns?.first ?? 0),
       alpha: f32(alpha),
       ...(second ? { k2: i32(second.k), beta: f32(second.beta) } : {}),
+      ...w.uniforms,
     },
     workgroup: [SIDE, SIDE, 1],
     groups: [tiles(n, cells), tiles(m, cells), parts],
-    code: codeFor(orientation, cells, second !== undefined, bias !== undefined),
+    code: codeFor(orientation, cells, w, {
+      second: second !== undefined,
+      bias: bias !== undefined,
+      accumulate,
+    }),
   }
 }
 
-/** Names in the code: the arrays, their inner length, and the range of inner positions that is added up. */
+/** A range of inner positions that is added up, by names in the code. */
 interface Range {
-  a: string
-  b: string
-  inner: string
-  /** First position of the range, its length (the same for every workgroup), and where to stop loading. */
+  /** First position, their number (the same for every workgroup), and where to stop loading. */
   first: string
   length: string
   end: string
+  /** Index in A of (row, position). */
+  load: string
+  /** How B is read, and its number of columns. */
+  b: Pick<Unpacking, 'perWord' | 'unpack'>
+  columns: string
 }
 
-function codeFor(orientation: Orientation, cells: number, second: boolean, bias: boolean): string {
+function codeFor(
+  orientation: Orientation,
+  cells: number,
+  w: Unpacking,
+  has: { second: boolean; bias: boolean; accumulate: boolean },
+): string {
   const tile = SIDE * cells
   const each = Array.from({ length: cells }, (_, i) => i)
   const pairs = each.flatMap((i) => each.map((j) => [i, j] as const))
   const join = (lines: string[]): string => lines.join('\n      ')
+  const alongK = orientation === 'NT'
 
   // The rounds of the loop depend on uniforms alone, as WGSL asks of everything around a barrier; positions outside
   // the range load zeros.
@@ -105,6 +157,8 @@ function codeFor(orientation: Orientation, cells: number, second: boolean, bias:
     for (var k0 = 0; k0 < ${range.length}; k0 += ${SIDE}) {
       for (var e = i32(localIndex); e < ${tile * SIDE}; e += ${SIDE * SIDE}) {
         ${loadA(orientation, range, tile)}
+      }
+      for (var e = i32(localIndex); e < ${(tile * SIDE) / range.b.perWord}; e += ${SIDE * SIDE}) {
         ${loadB(orientation, range, tile)}
       }
       workgroupBarrier();
@@ -117,26 +171,31 @@ function codeFor(orientation: Orientation, cells: number, second: boolean, bias:
     }`
 
   const main: Range = {
-    a: 'a',
-    b: 'b',
-    inner: 'uniforms.k',
     first: 'first',
     length: 'uniforms.part',
     end: 'end',
+    load:
+      orientation === 'TN'
+        ? 'a[position * uniforms.m + row]'
+        : 'a[row * uniforms.aWidth + uniforms.aFirst + position]',
+    b: w,
+    columns: alongK ? 'uniforms.k' : 'uniforms.n',
   }
   const low: Range = {
-    a: 'a2',
-    b: 'b2',
-    inner: 'uniforms.k2',
     first: '0',
     length: 'uniforms.k2',
     end: 'uniforms.k2',
+    load: orientation === 'TN' ? 'a2[position * uniforms.m + row]' : 'a2[row * uniforms.k2 + position]',
+    b: SECOND,
+    columns: alongK ? 'uniforms.k2' : 'uniforms.n',
   }
   return `
   var<workgroup> tileA : array<f32, ${tile * SIDE}>;
   var<workgroup> tileB : array<f32, ${tile * SIDE}>;
+  ${w.declarations}
 
   fn main() {
+    ${w.start}
     let tx = i32(localId.x);
     let ty = i32(localId.y);
     let row0 = i32(workgroupId.y) * ${tile};
@@ -147,20 +206,21 @@ function codeFor(orientation: Orientation, cells: number, second: boolean, bias:
     ${accumulate(main)}
     ${join(pairs.map(([i, j]) => `c${i}${j} *= uniforms.alpha;`))}
     ${
-      second
+      has.second
         ? `${join(pairs.map(([i, j]) => `let d${i}${j} = c${i}${j}; c${i}${j} = 0.0;`))}
     ${accumulate(low)}
     ${join(pairs.map(([i, j]) => `c${i}${j} = d${i}${j} + uniforms.beta * c${i}${j};`))}`
         : ''
     }
-    let base = i32(workgroupId.z) * uniforms.m * uniforms.n;
+    let base = i32(workgroupId.z) * uniforms.m * uniforms.n + uniforms.cFirst;
     ${join(
       pairs.map(
         ([i, j]) => `{
         let row = row0 + ty + ${SIDE * i};
         let column = column0 + tx + ${SIDE * j};
         if (row < uniforms.m && column < uniforms.n) {
-          result[base + row * uniforms.n + column] = c${i}${j}${bias ? ' + bias[column]' : ''};
+          let at = base + row * uniforms.cWidth + column;
+          result[at] = c${i}${j}${has.bias ? ' + bias[column]' : ''}${has.accumulate ? ' + result[at]' : ''};
         }
       }`,
       ),
@@ -168,33 +228,46 @@ function codeFor(orientation: Orientation, cells: number, second: boolean, bias:
   }`
 }
 
+/** B2, a tensor of float32 called b2. */
+const SECOND = { perWord: 1, unpack: (columns: string) => `let v0 = b2[wRow * ${columns} + wColumn];` }
+
 /** Fills element e of the shared tile of A, tileA[k][m], with neighbouring threads on neighbouring addresses. */
-function loadA(orientation: Orientation, { a, inner, first, end }: Range, tile: number): string {
+function loadA(orientation: Orientation, { load, first, end }: Range, tile: number): string {
   const alongM = orientation === 'TN'
   return `{
           ${alongM ? `let kk = e / ${tile}; let mm = e % ${tile};` : `let kk = e % ${SIDE}; let mm = e / ${SIDE};`}
           let position = ${first} + k0 + kk;
           let row = row0 + mm;
           var value = 0.0;
-          if (position < ${end} && row < uniforms.m) {
-            value = ${a}[${alongM ? 'position * uniforms.m + row' : `row * ${inner} + position`}];
-          }
+          if (position < ${end} && row < uniforms.m) { value = ${load}; }
           tileA[kk * ${tile} + mm] = value;
         }`
 }
 
-/** Fills element e of the shared tile of B, tileB[k][n]. */
-function loadB(orientation: Orientation, { b, inner, first, end }: Range, tile: number): string {
+/** Fills the elements of word e of the shared tile of B, tileB[k][n]. */
+function loadB(orientation: Orientation, { b, columns, first, end }: Range, tile: number): string {
+  const { perWord } = b
   const alongK = orientation === 'NT'
+  const words = (alongK ? SIDE : tile) / perWord
+  const cell = (i: number) => (alongK ? `(kk + ${i}) * ${tile} + nn` : `kk * ${tile} + nn + ${i}`)
+  const each = (line: (i: number) => string) =>
+    Array.from({ length: perWord }, (_, i) => line(i)).join('\n            ')
   return `{
-          ${alongK ? `let kk = e % ${SIDE}; let nn = e / ${SIDE};` : `let kk = e / ${tile}; let nn = e % ${tile};`}
+          ${
+            alongK
+              ? `let kk = e % ${words} * ${perWord}; let nn = e / ${words};`
+              : `let nn = e % ${words} * ${perWord}; let kk = e / ${words};`
+          }
           let position = ${first} + k0 + kk;
           let column = column0 + nn;
-          var value = 0.0;
           if (position < ${end} && column < uniforms.n) {
-            value = ${b}[${alongK ? `column * ${inner} + position` : 'position * uniforms.n + column'}];
+            let wRow = ${alongK ? 'column' : 'position'};
+            let wColumn = ${alongK ? 'position' : 'column'};
+            ${b.unpack(columns)}
+            ${each((i) => `tileB[${cell(i)}] = v${i};`)}
+          } else {
+            ${each((i) => `tileB[${cell(i)}] = 0.0;`)}
           }
-          tileB[kk * ${tile} + nn] = value;
         }`
 }
 

@@ -1,6 +1,5 @@
 // Rows by index, in one dispatch each way; an index behind the last row stands for a row of zeros.
 import { fill, tidy, type Tensor } from '@tensorflow/tfjs-core'
-import type { FrozenMatrix } from '../ops.ts'
 import { ELEMENT, i32, LINE, lines, run, runInPlace } from './runner.ts'
 
 /** x [N, d], indices int32 [M] -> [M, d] */
@@ -25,10 +24,6 @@ export function gatherRows(x: Tensor, indices: Tensor): Tensor {
     },
     [indices.size, width],
   )
-}
-
-export function embedding(table: FrozenMatrix, ids: Tensor): Tensor {
-  return gatherRows(table.data, ids)
 }
 
 /** dy [M, d], inverse int32 [N] with M where there is none -> [N, d] */
