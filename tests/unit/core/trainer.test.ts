@@ -3,11 +3,12 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { opsFor } from '../../../src/core/ops/index.ts'
+import { initialParameters, type BaseValues } from '../../../src/core/adapters/parameters.ts'
+import { planAdapter } from '../../../src/core/adapters/plan.ts'
 import { loadTransformer } from '../../../src/core/models/load.ts'
 import { recogniseModel } from '../../../src/core/models/registry.ts'
 import { memoryFile, openWeights } from '../../../src/core/models/weights.ts'
 import type { Transformer } from '../../../src/core/models/transformer.ts'
-import type { Family } from '../../../src/core/models/architecture.ts'
 import {
   Trainer,
   type TrainerHooks,
@@ -16,20 +17,18 @@ import {
 } from '../../../src/core/train/trainer.ts'
 import type { Example } from '../../../src/core/train/objective.ts'
 import { Turns } from '../../../src/core/turns.ts'
-import { defaultTraining } from '../../../src/protocol/settings.ts'
-import type { HistoryEntry, TrainingConfig } from '../../../src/protocol/run.ts'
+import { defaultAdapter, defaultTraining } from '../../../src/protocol/settings.ts'
+import type { AdapterConfig, HistoryEntry, TrainingConfig } from '../../../src/protocol/run.ts'
 import { modelBytes } from '../../golden/load.ts'
 
 let model: Transformer
-let family: Family
 
 beforeAll(async () => {
   await tf.setBackend('cpu')
   const bytes = modelBytes('tiny-llama')
   const recognised = recogniseModel(JSON.parse(new TextDecoder().decode(bytes.get('config.json'))))
-  family = recognised.family
   const weights = await openWeights([memoryFile('model', bytes.get('model.safetensors')!)])
-  model = await loadTransformer(family, recognised.architecture, weights, opsFor('cpu'))
+  model = await loadTransformer(recognised.family, recognised.architecture, weights, opsFor('cpu'))
 })
 
 /** Ten rows of different lengths in three classes, or as text to continue. */
@@ -39,9 +38,15 @@ const rows = (classes: boolean): Example[] =>
     return classes ? { ids, label: i % 3 } : { ids, labels: [-100, ...ids.slice(1)] }
   })
 
-function trainer(
+/** A new plan takes nothing from the base. */
+const noBase: BaseValues = {
+  tensor: () => Promise.reject(new Error('No tensor of the base is trained here.')),
+  rowNorms: () => Promise.reject(new Error('No norms are trained here.')),
+}
+
+async function trainer(
   change: Partial<TrainingConfig> = {},
-  options: Partial<TrainerOptions> = {},
+  options: Partial<TrainerOptions> & { adapter?: Partial<AdapterConfig> } = {},
   hooks: Partial<TrainerHooks> = {},
 ) {
   const training = defaultTraining({ hidden: 32, context: 256 }, 'classify', {
@@ -55,16 +60,21 @@ function trainer(
   const source = rows(options.labels !== null)
   const entries: HistoryEntry[] = []
   const states: TrainerState[] = []
+  const { adapter: wanted = { r: 4, alpha: 8, dropout: 0.2 }, ...rest } = options
+  const adapter = defaultAdapter(wanted)
+  const labels = options.labels === undefined ? 3 : options.labels
+  const plan = planAdapter(model.family, model.architecture, adapter, labels)
   const made = new Trainer({
-    family,
     model,
+    plan,
+    initial: await initialParameters(plan, adapter, training.seed, noBase),
+    dropout: adapter.dropout,
     training,
-    labels: 3,
+    labels,
     padId: 3,
     validation: null,
     turns: new Turns(),
     readEvery: 1,
-    adapter: { method: 'lora', r: 4, alpha: 8, dropout: 0.2, targets: 'all-linear' },
     train: { rows: source.length, get: (places) => Promise.resolve(places.map((place) => source[place]!)) },
     hooks: {
       entries: (news) => void entries.push(...news),
@@ -72,7 +82,7 @@ function trainer(
       checkpoint: (state) => Promise.resolve(states.push(state) > 0),
       ...hooks,
     },
-    ...options,
+    ...rest,
   })
   return { made, entries, states }
 }
@@ -80,7 +90,7 @@ function trainer(
 describe('training loop', () => {
   it('gives the same bits for the same seed, and others for another', async () => {
     const run = async (seed: number) => {
-      const { made, entries, states } = trainer({ seed })
+      const { made, entries, states } = await trainer({ seed })
       await made.run()
       made.dispose()
       return { losses: entries.map((entry) => entry.loss), final: states.at(-1)! }
@@ -92,9 +102,9 @@ describe('training loop', () => {
   })
 
   it('resumed from a checkpoint equals an uninterrupted run, to the bit', async () => {
-    const whole = trainer()
+    const whole = await trainer()
     await whole.made.run()
-    const cut = trainer(
+    const cut = await trainer(
       { checkpointEvery: 4 },
       {},
       {
@@ -108,7 +118,7 @@ describe('training loop', () => {
       },
     )
     expect(await cut.made.run()).toBe('stopped')
-    const resumed = trainer()
+    const resumed = await trainer()
     resumed.made.restore(cut.states[0]!)
     expect(await resumed.made.run()).toBe('done')
     expect(resumed.entries.map(({ step, loss }) => [step, loss])).toEqual(
@@ -119,8 +129,8 @@ describe('training loop', () => {
   })
 
   it('gives the same history whether it reads every step or every four', async () => {
-    const each = trainer()
-    const fourth = trainer({}, { readEvery: 4 })
+    const each = await trainer()
+    const fourth = await trainer({}, { readEvery: 4 })
     await each.made.run()
     await fourth.made.run()
     expect(fourth.entries.map((entry) => entry.loss)).toEqual(each.entries.map((entry) => entry.loss))
@@ -128,15 +138,9 @@ describe('training loop', () => {
   })
 
   it('accumulation equals a larger batch: the mean is over all labels of the step', async () => {
-    const adapter = { method: 'lora', r: 4, alpha: 8, dropout: 0, targets: 'all-linear' } as const
-    const small = trainer(
-      { batchSize: 1, accumulation: 4, shuffle: false },
-      { labels: null, adapter: { ...adapter } },
-    )
-    const large = trainer(
-      { batchSize: 4, accumulation: 1, shuffle: false },
-      { labels: null, adapter: { ...adapter } },
-    )
+    const adapter = { r: 4, alpha: 8, dropout: 0 }
+    const small = await trainer({ batchSize: 1, accumulation: 4, shuffle: false }, { labels: null, adapter })
+    const large = await trainer({ batchSize: 4, accumulation: 1, shuffle: false }, { labels: null, adapter })
     await small.made.run()
     await large.made.run()
     expect(small.entries.length).toBe(large.entries.length)
@@ -145,7 +149,7 @@ describe('training loop', () => {
   })
 
   it('stops at a loss that is no number and keeps the checkpoints before it', async () => {
-    const { made, states } = trainer({ learningRate: 1e25, clip: 0, warmup: 0, epochs: 50 })
+    const { made, states } = await trainer({ learningRate: 1e25, clip: 0, warmup: 0, epochs: 50 })
     await expect(made.run()).rejects.toMatchObject({
       code: 'E_NON_FINITE',
       details: { step: expect.any(Number) },
@@ -159,13 +163,13 @@ describe('training loop', () => {
 
   it('stops where activations overflow, though the loss still looks sound', async () => {
     // Squares above float32's range make RMSNorm return zeros: a loss of exactly ln 3, a gradient of 0.
-    const { made } = trainer({ learningRate: 1e10, warmup: 0, epochs: 20 })
+    const { made } = await trainer({ learningRate: 1e10, warmup: 0, epochs: 20 })
     await expect(made.run()).rejects.toMatchObject({ code: 'E_NON_FINITE' })
     made.dispose()
   })
 
   it('pauses before the next step and goes on', async () => {
-    const { made, entries } = trainer({}, {}, {})
+    const { made, entries } = await trainer({}, {}, {})
     const ended = made.run()
     await made.pause()
     const seen = entries.length
@@ -179,7 +183,7 @@ describe('training loop', () => {
 
   it('leaves no tensor behind', async () => {
     const before = tf.memory().numTensors
-    const { made } = trainer(
+    const { made } = await trainer(
       {},
       {
         validation: { rows: 10, get: (places) => Promise.resolve(places.map((place) => rows(true)[place]!)) },
