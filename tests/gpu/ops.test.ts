@@ -8,7 +8,7 @@ defineOpsSuite('WGSL ops on webgpu', { backend: 'webgpu', ops: opsFor('webgpu') 
 defineOpsSuite('reference ops on webgpu', {
   backend: 'webgpu',
   ops: referenceOps,
-  parts: ['elementwise', 'loss', 'optimizer'],
+  parts: ['elementwise', 'activation', 'norm', 'columns', 'loss', 'optimizer'],
 })
 defineOpsSuite('reference ops on wasm', { backend: 'wasm', ops: referenceOps })
 defineOpsSuite('reference ops on cpu', { backend: 'cpu', ops: referenceOps, parts: ['elementwise'] })

@@ -47,7 +47,11 @@ export function columnTests(ops: OpsOf): void {
     tf.dispose([tdy, tids, gradient])
   })
 
-  test('sums over rows are added up in a fixed order: the same bits each time', async () => {
+  test('sums over rows are added up in a fixed order: the same bits each time', async ({ skip }) => {
+    skip(
+      ops().name === 'reference' && tf.getBackend() === 'webgpu',
+      'tfjs scatters by atomics there; our kernel stands in its place',
+    )
     const [n, d, rows] = [130, 20, 11]
     const [tdy, tids] = [
       tensor(data(n * d), [n, d]),
