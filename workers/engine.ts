@@ -23,6 +23,7 @@ const server = serve<EngineCalls, EngineEvent>({
   use: ready((engine, { backend }) => engine.use(backend)),
   listModels: ready((engine) => engine.models.list()),
   loadModel: ready((engine, { source, ...options }, context) => engine.loadModel(source, options, context)),
+  searchModels: ready((engine, { query, token }, context) => engine.searchModels(query, token, context)),
   removeModel: ready((engine, { id }) => engine.removeModel(id)),
   tokenize: ready((engine, { model, text }) => engine.tokenize(model, text)),
   renderRows: ready((engine, request, { signal }) => engine.renderRows(request, signal)),

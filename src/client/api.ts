@@ -62,6 +62,10 @@ export function createGraft(spawn: Spawn): GraftApi {
         return engine.call('loadModel', { source, ...rest }, call)
       },
       remove: (id) => engine.call('removeModel', { id }),
+      search(query = '', options = {}) {
+        const { call, rest } = separate(options)
+        return engine.call('searchModels', { query, ...rest }, call)
+      },
     },
     runs: {
       plan: (request, options) => engine.call('planRun', request, options),

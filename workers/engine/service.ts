@@ -9,12 +9,13 @@ import { writeZip } from '../../src/formats/zip.ts'
 import type { RenderedRow } from '../../src/protocol/data.ts'
 import type { BackendName, EngineEvent, EngineInfo } from '../../src/protocol/engine.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
-import type { LoadOptions, ModelInfo, ModelSource, Tokens } from '../../src/protocol/model.ts'
+import type { HubModel, LoadOptions, ModelInfo, ModelSource, Tokens } from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { Target } from '../../src/protocol/target.ts'
 import { openStore, type Store } from '../../src/store/database.ts'
 import { sweep } from '../../src/store/sweep.ts'
 import { Ask } from './ask.ts'
+import { searchHub } from './hub/search.ts'
 import { ModelLibrary } from './models.ts'
 import { Planner } from './plan.ts'
 import { renderRows, type RenderRequest } from './renderRows.ts'
@@ -99,6 +100,11 @@ export class EngineService {
     const info = await this.models.load(source, options, context)
     this.#emit({ type: 'info', info: this.info() })
     return info
+  }
+
+  /** Models of the Hub, or the curated list where the query is empty. */
+  searchModels(query: string, token: string | undefined, { signal }: CallContext): Promise<HubModel[]> {
+    return searchHub(query, { token, signal })
   }
 
   async removeModel(id: string): Promise<void> {
