@@ -58,6 +58,8 @@ export interface TextTokenizer {
 
 /** The fields of tokenizer_config.json that are used here. */
 interface TokenizerConfig {
+  tokenizer_class?: string
+  add_prefix_space?: boolean
   bos_token?: SpecialToken
   eos_token?: SpecialToken
   pad_token?: SpecialToken
@@ -80,7 +82,7 @@ export function loadTokenizer(
   chatTemplate?: string,
 ): TextTokenizer {
   const config = (tokenizerConfig ?? {}) as TokenizerConfig
-  const inner = construct(tokenizerJson)
+  const inner = construct(withPrefixSpace(tokenizerJson, config))
   const { decoder, model } = tokenizerJson as { decoder: unknown; model: { type?: string } }
   const idOf = (token: SpecialToken | undefined): number | null => (token ? inner.id(contentOf(token)) : null)
   const eosId = idOf(config.eos_token)
@@ -125,6 +127,18 @@ export function loadTokenizer(
     },
     renderMarked: (messages) => chat?.renderMarked(messages) ?? null,
   }
+}
+
+/**
+ * The classes of GPT-2 and RoBERTa in transformers make their pre-tokeniser themselves: there `add_prefix_space` of
+ * tokenizer_config.json counts, and tokenizer.json's does not.
+ */
+function withPrefixSpace(tokenizerJson: unknown, config: TokenizerConfig): unknown {
+  const { pre_tokenizer: before } = (tokenizerJson ?? {}) as { pre_tokenizer?: { type?: string } | null }
+  if (before?.type !== 'ByteLevel' || !/^(GPT2|Roberta)Tokenizer(Fast)?$/.test(config.tokenizer_class ?? ''))
+    return tokenizerJson
+  const own = { ...before, add_prefix_space: config.add_prefix_space ?? false }
+  return { ...(tokenizerJson as object), pre_tokenizer: own }
 }
 
 function construct(tokenizerJson: unknown): Pipeline {

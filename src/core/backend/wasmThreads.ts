@@ -6,6 +6,7 @@
 // So this file does what `init` of tfjs's backend_wasm.ts does, with files of our own site and our own count.
 import { BackendWasm, getThreadsCount, setThreadsCount } from '@tensorflow/tfjs-backend-wasm'
 import factory from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js'
+import { trustedScript } from './trustedScript.ts'
 import type { WasmFiles } from './wasmFiles.ts'
 
 /** Time for one worker, or for all threads, to start: a blocked script gives no event in some browsers. */
@@ -27,25 +28,6 @@ interface ModuleOptions extends Partial<ThreadedModule> {
 type Receive = (instance: WebAssembly.Instance, module: WebAssembly.Module) => void
 type Factory = (options: ModuleOptions) => Promise<ThreadedModule>
 
-interface ScriptPolicy {
-  createScriptURL(url: string): string
-}
-interface TrustedTypes {
-  createPolicy(name: string, rules: ScriptPolicy): ScriptPolicy
-}
-
-let policy: ScriptPolicy | undefined
-
-/** A script address of our own site in the form that `new Worker` accepts under `require-trusted-types-for`. */
-function trusted(url: string): string {
-  if (new URL(url, self.location.href).origin !== self.location.origin) {
-    throw new TypeError(`Threads load scripts of their own site only, not ${url}.`)
-  }
-  const { trustedTypes } = self as { trustedTypes?: TrustedTypes }
-  policy ??= trustedTypes?.createPolicy('app-worker', { createScriptURL: (own) => own })
-  return policy ? policy.createScriptURL(url) : url
-}
-
 /** Rejects when `work` takes longer than the limit. */
 async function within<T>(work: Promise<T>, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -58,7 +40,7 @@ async function within<T>(work: Promise<T>, what: string): Promise<T> {
 
 /** Starts one thread worker for a moment: Emscripten would report one that cannot start as an uncaught error. */
 async function checkWorker(files: WasmFiles): Promise<void> {
-  const worker = new Worker(trusted(files.thread))
+  const worker = new Worker(trustedScript(files.thread))
   const answer = new Promise<void>((resolve, reject) => {
     const fail = (why: string): void => reject(new Error(`a thread worker could not start (${why})`))
     worker.onerror = (event) => {
@@ -92,7 +74,7 @@ async function startModule(files: WasmFiles, threads: number): Promise<ThreadedM
   const started = new Promise<ThreadedModule>((resolve, reject) => {
     options = {
       mainScriptUrlOrBlob: new URL(files.runtime, self.location.href).href,
-      locateFile: (path) => (path.endsWith('.worker.js') ? trusted(files.thread) : files.threadedSimd),
+      locateFile: (path) => (path.endsWith('.worker.js') ? trustedScript(files.thread) : files.threadedSimd),
       instantiateWasm: (imports, receive) => {
         // Twice the count, because the binary halves it.
         imports['env']!['emscripten_num_logical_cores'] = () => threads * 2
