@@ -1,6 +1,6 @@
 // From the tensors of an adapter to what a pass is handed: of a run in training, or of a finished adapter at a strength.
 import type { Tensor } from '@tensorflow/tfjs-core'
-import { loraNames, savedName, type Adaptation, type LayerFactors } from '../nn/adaptation.ts'
+import { loraNames, savedName, startNames, type Adaptation, type LayerFactors } from '../nn/adaptation.ts'
 import type { ParameterStore } from '../optim/parameters.ts'
 import type { AdaptedLayer, AdapterPlan } from './plan.ts'
 
@@ -37,7 +37,11 @@ function factorsOf(
   const a = value(names.a)
   const b = value(names.b)
   const magnitude = value(names.magnitude)
-  return a && b ? { a, b, scale, ...(magnitude && { magnitude }) } : undefined
+  const first = startNames(path)
+  const a0 = value(first.a)
+  const b0 = value(first.b)
+  if (!a || !b) return undefined
+  return { a, b, scale, ...(magnitude && { magnitude }), ...(a0 && b0 && { start: { a: a0, b: b0 } }) }
 }
 
 /** The tensors of a finished adapter at a strength from 0 (the base exactly) to 1. Tensors that are

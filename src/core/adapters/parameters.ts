@@ -1,6 +1,6 @@
 // The trainable tensors of a plan at step 0, by their PEFT names.
 import type { AdapterConfig } from '../../protocol/run.ts'
-import { loraNames, savedName } from '../nn/adaptation.ts'
+import { loraNames, savedName, startNames } from '../nn/adaptation.ts'
 import type { InitialParameter } from '../optim/parameters.ts'
 import { normals, uniforms, type RngKey } from '../rng.ts'
 import type { AdaptedLayer, AdapterPlan, SavedTensor } from './plan.ts'
@@ -14,6 +14,9 @@ export interface BaseValues {
   tensor(saved: SavedTensor): Promise<Float32Array>
   /** Norms of the rows of a linear layer's weight, [out]: DoRA's first magnitudes. */
   rowNorms(layer: AdaptedLayer): Promise<Float32Array>
+  /** PiSSA's first factors a [r, in] and b [out, r]: scale b a is the part of the weight with the r largest singular
+   *  values. */
+  components(layer: AdaptedLayer, key: RngKey): Promise<{ a: Float32Array; b: Float32Array }>
 }
 
 /** A from U(-1/sqrt(in), 1/sqrt(in)) (kaiming_uniform with a = sqrt 5) or N(0, 1/r), B = 0, magnitudes |W_i|; a new
@@ -52,21 +55,18 @@ async function factorsOf(
   const { path, shape, r } = layer
   const [out, inputs] = shape
   const names = loraNames(path)
-  const bound = 1 / Math.sqrt(inputs)
-  const a =
-    config.initLoraWeights === 'gaussian'
-      ? normals(key, r * inputs).map((z) => z / r)
-      : uniforms(key, r * inputs).map((u) => (2 * u - 1) * bound)
+  const pissa = config.initLoraWeights === 'pissa' ? await base.components(layer, key) : null
+  const a = pissa?.a ?? randomA(config, r, inputs, key)
+  const b = pissa?.b ?? new Float32Array(out * r)
   const factors: InitialParameter[] = [
     { name: names.a, shape: [r, inputs], values: a, decay: true, rate: 1 },
-    {
-      name: names.b,
-      shape: [out, r],
-      values: new Float32Array(out * r),
-      decay: true,
-      rate: config.loraPlusRatio,
-    },
+    { name: names.b, shape: [out, r], values: b, decay: true, rate: config.loraPlusRatio },
   ]
+  if (pissa) {
+    const start = startNames(path)
+    factors.push({ name: start.a, shape: [r, inputs], values: a, decay: false, rate: 0 })
+    factors.push({ name: start.b, shape: [out, r], values: b, decay: false, rate: 0 })
+  }
   if (config.useDora)
     factors.push({
       name: names.magnitude,
@@ -76,4 +76,11 @@ async function factorsOf(
       rate: config.loraPlusRatio,
     })
   return factors
+}
+
+/** A [r, in]: kaiming_uniform with a = sqrt 5, or Gaussian with the standard deviation 1 / r. */
+function randomA(config: AdapterConfig, r: number, inputs: number, key: RngKey): Float32Array {
+  if (config.initLoraWeights === 'gaussian') return normals(key, r * inputs).map((z) => z / r)
+  const bound = 1 / Math.sqrt(inputs)
+  return uniforms(key, r * inputs).map((u) => (2 * u - 1) * bound)
 }

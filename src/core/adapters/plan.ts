@@ -4,6 +4,7 @@ import { GraftError } from '../../protocol/errors.ts'
 import type { AdapterConfig } from '../../protocol/run.ts'
 import { linearPath, linearShapes, type Architecture, type Family } from '../models/architecture.ts'
 import { tensorSpecs, type TensorSpec } from '../models/tensors.ts'
+import { endsWith, isTargeted, isWhole, patternValue } from './targets.ts'
 
 /** A linear layer with an adapter beside it. */
 export interface AdaptedLayer {
@@ -70,6 +71,7 @@ export function planAdapter(
   labels: number | null,
   bare = false,
 ): AdapterPlan {
+  checkStart(config)
   const classify = labels !== null
   const specs = tensorSpecs(family, a).filter(
     ({ group, layer, name }) =>
@@ -89,7 +91,8 @@ export function planAdapter(
         ? 'The method "head" trains only a classification head, and this task has none. Use the method "lora".'
         : 'These settings leave nothing to train. Name at least one layer as a target.',
     )
-  for (const module of config.modulesToSave) checkModule(module, [...specs, ...saved])
+  for (const module of config.modulesToSave)
+    checkModule(module, a.tiedHead, family.names.head.path, [...specs, ...saved])
   return { layers, saved, lowest: Math.min(...[...layers, ...saved].map(({ layer }) => layer)) }
 }
 
@@ -99,65 +102,34 @@ function adaptedLayers(
   config: AdapterConfig,
   classify: boolean,
 ): AdaptedLayer[] {
+  const { targets, layersToTransform } = config
   const all = linearLayers(family, a, classify)
-  const targeted = all.filter(
-    ({ path, layer }) =>
-      isTarget(path, config.targets) &&
-      !config.modulesToSave.some((module) => endsWith(path, module)) &&
-      (config.layersToTransform === null || config.layersToTransform.includes(layer)),
-  )
-  if (Array.isArray(config.targets))
-    for (const target of config.targets)
+  if (typeof targets !== 'string')
+    for (const target of targets)
       if (!all.some(({ path }) => endsWith(path, target)))
         throw new GraftError(
           'E_ARGUMENT',
           `adapter.targets names ${target}, which this model has not. It has: ${targetNames(family).join(', ')}.`,
           { target },
         )
+  const targeted = all.filter(({ path, layer }) => isTargeted(path, layer, config))
   if (targeted.length === 0)
     throw new GraftError(
       'E_ARGUMENT',
-      `No linear layer of this model is meant by adapter.targets ${JSON.stringify(config.targets)}` +
-        `${config.layersToTransform ? ` in the layers ${config.layersToTransform.join(', ')}` : ''}. It has: ${targetNames(family).join(', ')}.`,
+      `No linear layer of this model is meant by adapter.targets ${JSON.stringify(targets)}` +
+        `${layersToTransform?.length ? ` in the layers ${layersToTransform.join(', ')}` : ''}. It has: ${targetNames(family).join(', ')}.`,
     )
   return targeted.map(({ path, shape, layer }) => {
-    const r = patternValue(config.rankPattern, path) ?? config.r
-    const alpha = patternValue(config.alphaPattern, path) ?? config.alpha
+    const r = patternValue('rankPattern', config.rankPattern, path) ?? config.r
+    const alpha = patternValue('alphaPattern', config.alphaPattern, path) ?? config.alpha
+    if (config.initLoraWeights === 'pissa' && r > Math.min(...shape))
+      throw new GraftError(
+        'E_ARGUMENT',
+        `PiSSA takes at most ${Math.min(...shape)} principal components of ${path}, but the rank is ${r}. Lower the rank.`,
+        { layer: path },
+      )
     return { path, shape, layer, r, scale: alpha / (config.useRslora ? Math.sqrt(r) : r) }
   })
-}
-
-/** One string is a regular expression for the whole path; a list names ends of paths. */
-function isTarget(path: string, targets: AdapterConfig['targets']): boolean {
-  if (targets === 'all-linear') return true
-  if (typeof targets === 'string') return expression('adapter.targets', `^(?:${targets})$`).test(path)
-  return targets.some((target) => endsWith(path, target))
-}
-
-/** The first key whose expression matches the end of the path, as PEFT's get_pattern_key. */
-function patternValue(pattern: Record<string, number>, path: string): number | undefined {
-  const key = Object.keys(pattern).find((candidate) =>
-    expression('adapter.rankPattern', `^(.*\\.)?(${candidate})$`).test(path),
-  )
-  return key === undefined ? undefined : pattern[key]
-}
-
-function expression(place: string, source: string): RegExp {
-  try {
-    return new RegExp(source)
-  } catch (cause) {
-    throw new GraftError(
-      'E_ARGUMENT',
-      `${place} holds ${source}, which is not a regular expression: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      {},
-      { cause },
-    )
-  }
-}
-
-/** Whether a module path is `name`, or ends with it after a dot. */
-function endsWith(path: string, name: string): boolean {
-  return path === name || path.endsWith(`.${name}`)
 }
 
 function isSaved(
@@ -166,18 +138,13 @@ function isSaved(
   a: Architecture,
   adapted: readonly AdaptedLayer[],
 ): boolean {
-  const module = spec.name.replace(/\.(weight|bias)$/, '')
+  const module = moduleOf(spec.name)
   if (method === 'full') return true
-  if (method === 'layers') return spec.layer >= a.layers - topLayers
+  if (method === 'layers') return spec.layer >= Math.max(0, a.layers - topLayers)
   if (method === 'head') return false
-  if (modulesToSave.some((name) => contains(module, name))) return true
+  if (isWhole(module, modulesToSave)) return true
   if (!spec.name.endsWith('.bias')) return false
   return bias === 'all' || (bias === 'lora_only' && adapted.some(({ path }) => path === module))
-}
-
-/** Whether `name` is the end of a module's path, or of one that it stands in. */
-function contains(module: string, name: string): boolean {
-  return `.${module}.`.includes(`.${name}.`)
 }
 
 function savedSpec({ name, shape, transposed, layer }: TensorSpec): SavedTensor {
@@ -198,9 +165,33 @@ function classifierTensors(family: Family, a: Architecture, labels: number, bare
     })
 }
 
-function checkModule(module: string, tensors: readonly { name: string }[]): void {
-  if (tensors.some(({ name }) => contains(name.replace(/\.(weight|bias)$/, ''), module))) return
-  throw new GraftError('E_ARGUMENT', `adapter.modulesToSave names ${module}, which this model has not.`, {
-    module,
-  })
+/** Module path of a tensor. */
+export function moduleOf(tensor: string): string {
+  return tensor.replace(/\.(weight|bias)$/, '')
+}
+
+/** PiSSA begins with a part of the base that DoRA's norms would have to be taken of; PEFT cannot convert the two either. */
+function checkStart({ method, initLoraWeights, useDora }: AdapterConfig): void {
+  if (method === 'lora' && initLoraWeights === 'pissa' && useDora)
+    throw new GraftError(
+      'E_ARGUMENT',
+      "PiSSA and DoRA do not go together: PEFT's conversion to plain LoRA would lose the magnitudes. Switch one of them off.",
+    )
+}
+
+function checkModule(
+  module: string,
+  tied: boolean,
+  head: string,
+  tensors: readonly { name: string }[],
+): void {
+  if (tensors.some(({ name }) => isWhole(moduleOf(name), [module]))) return
+  const shared = tied && isWhole(head, [module])
+  throw new GraftError(
+    'E_ARGUMENT',
+    shared
+      ? `adapter.modulesToSave names ${module}, but the output head of this model is its token table. Name that instead, or neither.`
+      : `adapter.modulesToSave names ${module}, which this model has not.`,
+    { module },
+  )
 }

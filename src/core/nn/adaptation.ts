@@ -8,6 +8,8 @@ export interface LayerFactors extends LoraFactors {
   magnitude?: Tensor
   /** With a magnitude: how much of the adapted product stands in place of the base's, from 0 to 1; default 1. */
   strength?: number
+  /** PiSSA's first factors, which are taken away from the frozen weight: W - scale B0 A0 (arXiv 2404.02948). */
+  start?: { a: Tensor; b: Tensor }
 }
 
 export interface Adaptation {
@@ -30,6 +32,9 @@ export const loraNames = (path: string) => ({
   b: `base_model.model.${path}.lora_B.weight`,
   magnitude: `base_model.model.${path}.lora_magnitude_vector`,
 })
+
+/** Names of PiSSA's first factors, which are kept with a run and never leave it. */
+export const startNames = (path: string) => ({ a: `start.${path}.lora_A`, b: `start.${path}.lora_B` })
 
 /** PEFT's name of a tensor that is trained and saved whole. */
 export const savedName = (tensor: string): string => `base_model.model.${tensor}`
