@@ -261,4 +261,48 @@ export interface VectorGolden {
       second: number[]
     }[]
   }
+  /** x, y, dy, dx [3, 5]; w, b, dw, db [5] */
+  layerNorm: {
+    eps: number
+    x: number[][]
+    w: number[]
+    b: number[]
+    y: number[][]
+    dy: number[][]
+    dx: number[][]
+    dw: number[]
+    db: number[]
+  }
+  rmsNormWeight: { eps: number; x: number[][]; dy: number[][]; dw: number[] }
+  activations: Record<
+    'silu' | 'gelu' | 'geluTanh' | 'relu' | 'tanh',
+    { x: number[]; y: number[]; dy: number[]; dx: number[] }
+  >
+  /** geluTanh(gate) * up */
+  geglu: VectorGolden['swiglu']
+  /** inverse [headSize / 2] */
+  ropeScaled: {
+    theta: number
+    headSize: number
+    scaling: { rope_type: string; factor: number } & Partial<VectorGolden['llama3']['scaling']>
+    inverse: number[]
+  }[]
+  /** x [4, 5], w [3, 5], a [2, 5], b [3, 2]; m, norm, bias [3]; y, dy [4, 3] */
+  dora: {
+    scale: number
+    x: number[][]
+    w: number[][]
+    a: number[][]
+    b: number[][]
+    m: number[]
+    /** Of each row of w + scale b a; constant in the backward pass. */
+    norm: number[]
+    bias?: number[]
+    y: number[][]
+    dy: number[][]
+    dx: number[][]
+    dA: number[][]
+    dB: number[][]
+    dM: number[]
+  }[]
 }

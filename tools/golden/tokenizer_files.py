@@ -19,11 +19,10 @@ import sys
 import zlib
 from pathlib import Path
 
+from tokenizers import Tokenizer
 
-from tokenizers import Tokenizer  # noqa: E402
-
-from tokenizer_kinds import KINDS  # noqa: E402
-from tokenizer_strings import corpus, strings  # noqa: E402
+from tokenizer_kinds import KINDS
+from tokenizer_strings import corpus, strings
 
 OUT = Path(__file__).resolve().parents[2] / "tests" / "golden" / "tokenizers"
 

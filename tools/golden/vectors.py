@@ -1,6 +1,8 @@
-"""Small standalone vectors in float64: RMSNorm, RoPE, SwiGLU, cross-entropy and AdamW on a handful of numbers."""
+"""Small standalone vectors in float64: norms, activations, RoPE, gated units, cross-entropy, AdamW and DoRA on a handful
+of numbers."""
 
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.llama.modeling_llama import rotate_half
@@ -113,6 +115,119 @@ def adamw(generator):
     return {"hyper": hyper, "start": numbers(start), "steps": steps}
 
 
+def layer_norm(generator):
+    x = (2 + normal(generator, 3, 5)).requires_grad_()
+    w, b = normal(generator, 5).requires_grad_(), normal(generator, 5).requires_grad_()
+    dy = normal(generator, 3, 5)
+    y = torch.nn.functional.layer_norm(x, (5,), w, b, 1e-5)
+    dx, dw, db = torch.autograd.grad(y, (x, w, b), dy)
+    named = {"x": x, "w": w, "b": b, "y": y, "dy": dy, "dx": dx, "dw": dw, "db": db}
+    return {"eps": 1e-5, **{name: numbers(value) for name, value in named.items()}}
+
+
+def rms_norm_weight(generator):
+    """The gradient of a trained weight; where the norm stores w - 1, it is the same."""
+    x, w, dy = normal(generator, 3, 5), normal(generator, 5).requires_grad_(), normal(generator, 3, 5)
+    y = w * x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-5)
+    (dw,) = torch.autograd.grad(y, w, dy)
+    return {"eps": 1e-5, "x": numbers(x), "dy": numbers(dy), "dw": numbers(dw)}
+
+
+def activation(generator, function):
+    """From where the function is flat on the left to where it is straight on the right."""
+    x = torch.tensor([-60.0, -9.0, -3.0, -0.75, 0.0, 0.5, 2.0, 5.5, 60.0], dtype=torch.float64).requires_grad_()
+    dy = normal(generator, 9)
+    y = function(x)
+    (dx,) = torch.autograd.grad(y, x, dy)
+    return {"x": numbers(x), "y": numbers(y), "dy": numbers(dy), "dx": numbers(dx)}
+
+
+def gelu_tanh(x):
+    return torch.nn.functional.gelu(x, approximate="tanh")
+
+
+def geglu(generator):
+    gate, up, dh = (3 * normal(generator, 2, 4)).requires_grad_(), normal(generator, 2, 4).requires_grad_(), normal(generator, 2, 4)
+    h = gelu_tanh(gate) * up
+    d_gate, d_up = torch.autograd.grad(h, (gate, up), dh)
+    named = {"gate": gate, "up": up, "h": h, "dh": dh, "dGate": d_gate, "dUp": d_up}
+    return {name: numbers(value) for name, value in named.items()}
+
+
+def scaled_frequencies(theta, size, scaling):
+    """Inverse frequencies of a scaled RoPE, as transformers computes them (in float32)."""
+    config = LlamaConfig(
+        hidden_size=size,
+        num_attention_heads=1,
+        head_dim=size,
+        max_position_embeddings=64,
+        rope_parameters={"rope_theta": theta, **scaling},
+    )
+    inverse, factor = ROPE_INIT_FUNCTIONS[scaling["rope_type"]](config, "cpu")
+    assert factor == 1.0
+    return {"theta": theta, "headSize": size, "scaling": scaling, "inverse": scalars(inverse.tolist(), 9)}
+
+
+def dora(generator, bias):
+    """One layer by the paper's formula, with the norm held constant in the backward pass; checked against peft's layer."""
+    scale = 1.5
+    x, weight = normal(generator, 4, 5).requires_grad_(), normal(generator, 3, 5)
+    a, b = normal(generator, 2, 5).requires_grad_(), normal(generator, 3, 2).requires_grad_()
+    m = (1 + normal(generator, 3).abs()).requires_grad_()
+    offset, dy = normal(generator, 3), normal(generator, 4, 3)
+    norm = (weight + scale * b @ a).norm(dim=1).detach()  # [out]
+    y = (x @ weight.T + scale * (x @ a.T) @ b.T) * (m / norm) + (offset if bias else 0)
+    dx, da, db, dm = torch.autograd.grad(y, (x, a, b, m), dy)
+
+    layer = torch.nn.Sequential(torch.nn.Linear(5, 3, bias=bias).double())
+    layer[0].weight.data = weight.clone()
+    if bias:
+        layer[0].bias.data = offset.clone()
+    config = LoraConfig(r=2, lora_alpha=3, target_modules=["0"], use_dora=True)
+    peft = get_peft_model(layer, config, autocast_adapter_dtype=False).double()
+    of = {key: next(p for name, p in peft.named_parameters() if key in name) for key in ("lora_A", "lora_B", "magnitude")}
+    with torch.no_grad():
+        for key, value in zip(of, (a, b, m)):
+            of[key].copy_(value)
+    theirs = peft(x)
+    for ours, other in zip((y, dx, da, db, dm), (theirs, *torch.autograd.grad(theirs, (x, *of.values()), dy))):
+        assert (ours - other).abs().max() < 1e-12
+
+    named = {"x": x, "w": weight, "a": a, "b": b, "m": m, "norm": norm, "y": y, "dy": dy}
+    named |= {"dx": dx, "dA": da, "dB": db, "dM": dm, **({"bias": offset} if bias else {})}
+    return {"scale": scale, **{name: numbers(value) for name, value in named.items()}}
+
+
+def more_vectors():
+    """With a generator of their own, so that the first ones stay as they are."""
+    generator = torch.Generator().manual_seed(8)
+    functions = {
+        "silu": torch.nn.functional.silu,
+        "gelu": torch.nn.functional.gelu,
+        "geluTanh": gelu_tanh,
+        "relu": torch.relu,
+        "tanh": torch.tanh,
+    }
+    llama3 = {
+        "rope_type": "llama3",
+        "factor": 4.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 32,
+    }
+    return {
+        "layerNorm": layer_norm(generator),
+        "rmsNormWeight": rms_norm_weight(generator),
+        "activations": {name: activation(generator, function) for name, function in functions.items()},
+        "geglu": geglu(generator),
+        "ropeScaled": [
+            scaled_frequencies(100.0, 8, llama3),
+            scaled_frequencies(10000.0, 14, {"rope_type": "linear", "factor": 2.5}),
+        ],
+        "dora": [dora(generator, bias) for bias in (False, True)],
+    }
+
+
 def vector_goldens():
     generator = torch.Generator().manual_seed(7)
     return {
@@ -122,4 +237,5 @@ def vector_goldens():
         "swiglu": swiglu(generator),
         "crossEntropy": cross_entropy(generator),
         "adamw": adamw(generator),
+        **more_vectors(),
     }
