@@ -6,6 +6,7 @@ import type { Dataset, SplitConfig } from '../../src/protocol/data.ts'
 import type { DataEvent } from '../../src/protocol/engine.ts'
 import type { CallContext, Progress } from '../../src/protocol/progress.ts'
 import { openStore, type Store } from '../../src/store/database.ts'
+import { eachBatch } from '../../src/store/datasets.ts'
 import { dataCalls } from '../../workers/dataCalls.ts'
 
 let store: Store
@@ -159,6 +160,69 @@ describe('import', () => {
   }, 30_000)
 })
 
+describe('JSON', () => {
+  test('columns that join late: every row of every batch has all of them', async () => {
+    const records = Array.from({ length: 2500 }, (_, i) => ({
+      text: `Message number ${i}, about something`,
+      ...(i >= 1500 ? { late: `value ${i}` } : {}),
+      ...(i === 2499 ? { last: { nested: [i] } } : {}),
+    }))
+    const text = JSON.stringify(records)
+    const dataset = await load(text, 'records.json')
+    expect(dataset).toMatchObject({
+      rows: 2500,
+      format: 'json',
+      delimiter: '',
+      bytes: text.length,
+      problems: [],
+      columns: [
+        { name: 'text', missing: 0, distinct: 2500 },
+        { name: 'late', missing: 1500, distinct: 1000 },
+        { name: 'last', missing: 2499, distinct: 1 },
+      ],
+    })
+    for await (const { rows } of eachBatch(store, dataset.id))
+      expect(new Set(rows.map((row) => row.length))).toEqual(new Set([3]))
+    expect((await rows(dataset.id, 1499, 2)).map((row) => row.cells.late)).toEqual(['', 'value 1500'])
+    expect((await rows(dataset.id, 2499, 1))[0]!.cells.last).toBe('{"nested":[2499]}')
+  })
+  test('bad lines are problems; a file of nothing else leaves nothing behind', async () => {
+    const dataset = await load('{"text":"a"}\n{"text":\n{"text":"b"}\n', 'x.csv')
+    expect(dataset).toMatchObject({ format: 'jsonl', rows: 2, problems: [{ kind: 'json', line: 2 }] })
+    await calls.removeDataset({ id: dataset.id }, context())
+    await expect(load('{"text":\n{"text"\n', 'x.jsonl')).rejects.toMatchObject({
+      code: 'E_NOT_A_TABLE',
+      message: expect.stringContaining('line 1') as string,
+    })
+    expect(await left()).toEqual([0, 0, 0])
+  })
+  test('UTF-16 with a byte order mark', async () => {
+    const text = '\uFEFF{"text":"é"}\r\n{"text":"漢"}\r\n'
+    const bytes = new Uint8Array(2 * text.length)
+    for (let i = 0; i < text.length; i++)
+      new DataView(bytes.buffer).setUint16(2 * i, text.charCodeAt(i), true)
+    const { id } = await calls.importFile({ file: file(bytes, 'x.jsonl'), options: {} }, context())
+    expect((await rows(id, 0, 2)).map((row) => row.cells.text)).toEqual(['é', '漢'])
+  })
+  test('100,000 rows in seconds', async () => {
+    const text = Array.from({ length: 100_000 }, (_, i) =>
+      JSON.stringify({
+        messages: [
+          { role: 'user', content: `Question ${i}` },
+          { role: 'assistant', content: 'Yes.' },
+        ],
+      }),
+    ).join('\n')
+    const start = performance.now()
+    const dataset = await load(text, 'x.jsonl')
+    expect(performance.now() - start).toBeLessThan(15_000)
+    expect(dataset).toMatchObject({
+      rows: 100_000,
+      suggestion: { task: 'chat', columns: { messages: 'messages' } },
+    })
+  }, 30_000)
+})
+
 describe('rows', () => {
   test('pages, parts, and the cells of odd columns', async () => {
     const { id, split: made } = await load(
@@ -231,6 +295,27 @@ describe('configure and split', () => {
     expect((await split(id, { stratify: '' })).split).not.toHaveProperty('stratify')
     await expect(split(id, { stratify: 'nothing' })).rejects.toMatchObject({ code: 'E_DATASET' })
     await expect(split(id, { train: 0.9 })).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+  })
+
+  test('roles that may be left out are kept where given, turns are checked', async () => {
+    const { id } = await load('{"q":"a","i":"b","a":"c","s":"d","m":"[]"}\n{"q":"e"}', 'x.jsonl')
+    const columns = { prompt: 'q', completion: 'a', input: 'i', system: 's' }
+    const found = await configure(id, { task: 'instruct', columns: { ...columns, messages: 'm' } })
+    expect(found.config).toEqual({ task: 'instruct', columns })
+    const chat = await configure(id, { task: 'chat', columns: { messages: 'm', system: 's' }, turns: 'last' })
+    expect(chat.config).toEqual({ task: 'chat', columns: { messages: 'm', system: 's' }, turns: 'last' })
+    await expect(
+      configure(id, { task: 'instruct', columns: { ...columns, input: 'q' } }),
+    ).rejects.toMatchObject({ code: 'E_DATASET', message: expect.stringContaining('chosen twice') as string })
+    await expect(
+      configure(id, { task: 'instruct', columns: { ...columns, input: 'x' } }),
+    ).rejects.toMatchObject({
+      code: 'E_DATASET',
+      message: expect.stringContaining('no column "x"') as string,
+    })
+    await expect(
+      configure(id, { task: 'chat', columns: { messages: 'm' }, turns: 'first' as 'last' }),
+    ).rejects.toMatchObject({ code: 'E_ARGUMENT' })
   })
 
   test('prompt and completion keep their separator', async () => {

@@ -94,6 +94,67 @@ describe('tasks', () => {
       columns: { prompt: 'mr' },
     })
   })
+  test('the formats of instruction and chat sets', () => {
+    const talk = many((i) =>
+      JSON.stringify([
+        { role: 'user', content: `Question ${i}` },
+        { role: 'assistant', content: 'Yes' },
+      ]),
+    )
+    const list = many((i) => JSON.stringify([{ role: 'user', content: `Question ${i}` }]))
+    const shared = many((i) =>
+      JSON.stringify([
+        { from: 'human', value: `Question ${i}` },
+        { from: 'gpt', value: 'Yes' },
+      ]),
+    )
+    const inputs = many((i) => (i % 3 ? '' : `Input ${i}`))
+    // Alpaca, with its usual `text` that holds all of it once more; the order of the columns says nothing.
+    const alpaca = { instruction: texts, input: inputs, output: others, text: texts }
+    const expected = {
+      task: 'instruct',
+      columns: { prompt: 'instruction', completion: 'output', input: 'input' },
+    }
+    expect(suggest(alpaca)).toEqual(expected)
+    expect(suggest({ text: texts, output: others, input: texts, instruction: texts })).toEqual(expected)
+    expect(suggest({ instruction: many(() => 'Translate.'), input: texts, output: others })).toEqual(expected)
+    expect(suggest({ system: label, question: texts, response: others })).toEqual({
+      task: 'instruct',
+      columns: { prompt: 'question', completion: 'response', system: 'system' },
+    })
+    expect(suggest({ id: many(String), conversations: shared, source: label })).toEqual({
+      task: 'chat',
+      columns: { messages: 'conversations' },
+    })
+    expect(suggest({ talk, system: label })).toEqual({
+      task: 'chat',
+      columns: { messages: 'talk', system: 'system' },
+    })
+    expect(suggest({ prompt: list, completion: talk })).toEqual({
+      task: 'chat',
+      columns: { prompt: 'prompt', completion: 'completion' },
+    })
+    expect(suggest({ prompt: texts, rejected: talk, chosen: talk })).toEqual({
+      task: 'chat',
+      columns: { messages: 'chosen' },
+    })
+    expect(suggest({ prompt: texts, chosen: others, rejected: others })).toEqual({
+      task: 'instruct',
+      columns: { prompt: 'prompt', completion: 'chosen' },
+    })
+    expect(suggest({ prompt: texts, completion: others.map((other) => ` ${other}`) })).toEqual({
+      task: 'complete',
+      columns: { prompt: 'prompt', completion: 'completion' },
+      separator: '',
+    })
+    // JSON that is no conversation is a text like any other.
+    expect(
+      suggest({ messages: many((i) => `{"note":"Message number ${i} of a long list of messages"}`) }),
+    ).toEqual({
+      task: 'complete',
+      columns: { text: 'messages' },
+    })
+  })
   test('one text, conversations, nothing', () => {
     expect(suggest({ id: many(String), story: texts })).toEqual({
       task: 'complete',

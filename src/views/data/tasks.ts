@@ -15,6 +15,13 @@ export interface TaskChoice {
   roles: TaskRole[]
 }
 
+const SYSTEM: TaskRole = {
+  key: 'system',
+  label: 'System column',
+  help: 'Who the model is to be, said before the conversation. Given to it and not trained; a cell may be empty.',
+  optional: true,
+}
+
 export const TASKS: TaskChoice[] = [
   {
     task: 'classify',
@@ -36,6 +43,13 @@ export const TASKS: TaskChoice[] = [
         label: 'Answer column',
         help: 'What the model learns to answer. Only the answer is trained.',
       },
+      {
+        key: 'input',
+        label: 'Input column',
+        help: 'What the question is about, such as a text to translate. It follows the question on the next line; a cell may be empty.',
+        optional: true,
+      },
+      SYSTEM,
     ],
   },
   {
@@ -43,7 +57,12 @@ export const TASKS: TaskChoice[] = [
     label: 'Chat',
     about: 'Continue conversations of several turns.',
     roles: [
-      { key: 'messages', label: 'Messages column', help: 'A JSON list of {role, content} in each cell.' },
+      {
+        key: 'messages',
+        label: 'Messages column',
+        help: 'A JSON list of {role, content} or {from, value} in each cell.',
+      },
+      SYSTEM,
     ],
   },
   {
@@ -62,6 +81,33 @@ export const TASKS: TaskChoice[] = [
   },
 ]
 
+/** A conversation in two columns: what was said before, and what the model learns to say. */
+const CHAT_IN_TWO: TaskRole[] = [
+  {
+    key: 'prompt',
+    label: 'Conversation before',
+    help: 'A JSON list of messages, or the text of one question. Given to the model and not trained.',
+  },
+  {
+    key: 'completion',
+    label: 'Answer column',
+    help: 'A JSON list of messages, or the text of one answer, that the model learns.',
+  },
+  SYSTEM,
+]
+
+/** Whether a chat has its conversation in two columns. */
+export function inTwoColumns({ task, columns }: TaskConfig): boolean {
+  return (
+    task === 'chat' && columns.messages === undefined && (columns.prompt ?? columns.completion) !== undefined
+  )
+}
+
+/** The columns that a task asks for as it is set up. */
+export function rolesOf(config: TaskConfig): TaskRole[] {
+  return inTwoColumns(config) ? CHAT_IN_TWO : taskChoice(config.task).roles
+}
+
 export function taskChoice(task: Task): TaskChoice {
   return TASKS.find((choice) => choice.task === task)!
 }
@@ -76,7 +122,9 @@ export function startConfig(dataset: Dataset): TaskConfig {
 }
 
 /** The form's choice as the engine knows it: a text without a beginning is `text`. */
-export function finishConfig({ task, columns, separator }: TaskConfig): TaskConfig {
+export function finishConfig(config: TaskConfig): TaskConfig {
+  const { task, columns, separator, turns } = config
+  if (task === 'chat') return { task, columns: { ...columns }, ...(turns ? { turns } : {}) }
   if (task !== 'complete') return { task, columns: { ...columns } }
   if (columns.prompt) return { task, columns: { ...columns }, ...(separator ? { separator } : {}) }
   return { task, columns: columns.completion ? { text: columns.completion } : {} }
@@ -93,9 +141,9 @@ export function columnsFor(task: Task, old: TaskColumns, columns: Column[]): Tas
     case 'classify':
       return some({ text: input, label: output })
     case 'instruct':
-      return some({ prompt: input, completion: output })
+      return some({ prompt: input, completion: output, input: old.input, system: old.system })
     case 'chat':
-      return some({ messages: old.messages ?? names[0] })
+      return some({ messages: old.messages ?? names[0], system: old.system })
     case 'complete':
       return output ? some({ prompt: input, completion: output }) : some({ completion: input })
     default:
