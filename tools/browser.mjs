@@ -20,19 +20,20 @@ const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshade
 
 /**
  * Serves dist/ and opens it in a browser with storage of its own that survives reloads.
- * @param {{ gpu?: boolean, site?: string, viewport?: { width: number, height: number } }} [options]
- *   gpu: whether WebGPU is there (in software); site: the folder to serve
+ * @param {{ gpu?: boolean, site?: string, flags?: string[], viewport?: { width: number, height: number } }} [options]
+ *   gpu: whether WebGPU is there (in software); site: the folder to serve; flags: more of Chromium's
  */
 export async function openSite({
   gpu = true,
   site = join(root, 'dist'),
+  flags = [],
   viewport = { width: 1440, height: 900 },
 } = {}) {
   const server = await serve({ root: site, port: 0 })
   const profile = await mkdtemp(join(tmpdir(), 'graft-'))
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: ensureChromium(),
-    args: gpu ? [...FLAGS, ...SOFTWARE_GPU] : FLAGS,
+    args: [...FLAGS, ...(gpu ? SOFTWARE_GPU : []), ...flags],
     viewport,
     acceptDownloads: true,
   })
