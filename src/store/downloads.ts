@@ -18,6 +18,9 @@ import { guarded } from './quota.ts'
 /** How long an unfinished download is kept after its last byte: long enough for "I go on next weekend". */
 export const KEEP_DOWNLOADS_MS = 7 * 24 * 60 * 60 * 1000
 
+/** A download without a byte for so long is not under way in another tab. */
+const ARRIVING_MS = 60 * 60 * 1000
+
 export interface DownloadOptions extends Omit<WriteOptions, 'totalBytes'> {
   /** Length that the file must have. */
   bytes: number
@@ -77,11 +80,28 @@ export async function dropDownload(store: Store, key: string): Promise<void> {
   await deleteBlob(store, record.blob)
 }
 
+/**
+ * Makes room: forgets what was left of other downloads, unless it may still be arriving elsewhere. Returns the bytes
+ * that became free.
+ */
+export async function dropOldDownloads(store: Store, keep: readonly string[]): Promise<number> {
+  const old = Date.now() - ARRIVING_MS
+  const records = await guarded(() => store.main.downloads.toArray())
+  let freed = 0
+  for (const { key, touchedAt } of records) {
+    if (touchedAt > old || keep.includes(key)) continue
+    freed += await downloadedBytes(store, key)
+    await dropDownload(store, key)
+  }
+  return freed
+}
+
 /** One file while its bytes arrive: fills chunk after chunk, hashing as it goes. */
 class Arriving {
   bytes = 0
   readonly #sha256 = sha256()
-  readonly #checksum
+  /** A checksum of another kind, where the server publishes that. */
+  readonly #other
   readonly #chunkBytes: number
   #buffer: Uint8Array<ArrayBuffer>
   #filled = 0
@@ -93,7 +113,7 @@ class Arriving {
     readonly options: DownloadOptions,
   ) {
     this.#chunkBytes = options.chunkBytes ?? CHUNK_BYTES
-    this.#checksum = options.checksum && checksumOf(options.checksum.algorithm, options.bytes)
+    this.#other = options.checksum?.algorithm === 'git' ? checksumOf('git', options.bytes) : null
     this.#buffer = new Uint8Array(Math.min(this.#chunkBytes, Math.max(1, options.bytes)))
   }
 
@@ -145,18 +165,19 @@ class Arriving {
     const { key, blob } = record
     if (this.bytes !== options.bytes)
       throw mismatch(key, `it has ${this.bytes} bytes instead of ${options.bytes}`, { bytes: this.bytes })
-    const found = this.#checksum?.hex()
-    if (found !== options.checksum?.hex)
-      throw mismatch(key, 'its checksum is not the published one', { expected: options.checksum?.hex, found })
+    const hex = this.#sha256.hex()
+    const found = this.#other?.hex() ?? hex
+    const expected = options.checksum?.hex ?? found
+    if (found !== expected) throw mismatch(key, 'its checksum is not the published one', { expected, found })
     await this.flush()
-    const entry = { blob, bytes: this.bytes, sha256: this.#sha256.hex() }
+    const entry = { blob, bytes: this.bytes, sha256: hex }
     await guarded(() => store.main.downloads.update(key, { sha256: entry.sha256, touchedAt: Date.now() }))
     return entry
   }
 
   #hash(piece: Uint8Array): void {
     this.#sha256.update(piece)
-    this.#checksum?.update(piece)
+    this.#other?.update(piece)
     this.bytes += piece.length
   }
 }

@@ -9,7 +9,7 @@ import { asGraftError, GraftError, throwIfAborted, type ErrorCode } from '../../
 import type { CallContext } from '../../src/protocol/progress.ts'
 import { deleteBlob } from '../../src/store/chunks.ts'
 import type { ModelFile, ModelRecord, Store } from '../../src/store/database.ts'
-import { download, downloadedBytes, dropDownload } from '../../src/store/downloads.ts'
+import { download, downloadedBytes, dropDownload, dropOldDownloads } from '../../src/store/downloads.ts'
 import { waitForLock, whileWriting } from '../../src/store/locks.ts'
 import { putModel, writeModelFile } from '../../src/store/models.ts'
 import { keepStorage, requireRoom } from '../../src/store/quota.ts'
@@ -28,6 +28,14 @@ const OPTIONAL_FILES = [
   'chat_template.jinja',
   'chat_template.json',
   'README.md',
+]
+/** What transformers kept tokenizers in before. */
+const OLD_TOKENIZERS = [
+  'tokenizer.model',
+  'spiece.model',
+  'sentencepiece.bpe.model',
+  'vocab.json',
+  'vocab.txt',
 ]
 /** Nothing but the weights is larger; what is would only fill the memory. */
 const TEXT_LIMIT = 256 * 1024 * 1024
@@ -119,12 +127,17 @@ class Fetching {
   #need(name: string): OfferedFile {
     const file = this.offered.find(name)
     if (!file)
-      throw new GraftError(
-        'E_MODEL_FILES',
-        `${this.offered.name} has no ${name}. A model needs config.json, tokenizer.json and its weights as safetensors.`,
-        { file: name },
-      )
+      throw new GraftError('E_MODEL_FILES', `${this.offered.name} has no ${name}. ${this.#adviceOn(name)}`, {
+        file: name,
+      })
     return file
+  }
+
+  #adviceOn(name: string): string {
+    const older = OLD_TOKENIZERS.find((old) => this.offered.names.includes(old))
+    if (name === 'tokenizer.json' && older)
+      return `It has its tokenizer as ${older}: save it again with AutoTokenizer.from_pretrained(…).save_pretrained(…), which writes tokenizer.json.`
+    return 'A model needs config.json, tokenizer.json and its weights as safetensors.'
   }
 
   async #weightFiles(): Promise<OfferedFile[]> {
@@ -152,7 +165,11 @@ class Fetching {
     let needed = 0
     for (const file of files)
       needed += (file.bytes ?? 0) - (file.key ? await downloadedBytes(this.store, file.key) : 0)
-    await requireRoom(Math.max(0, needed), this.offered.name)
+    const need = (freed: number) => requireRoom(Math.max(0, needed - freed), this.offered.name)
+    await need(0).catch(async () => {
+      const keep = files.flatMap(({ key }) => key ?? [])
+      await need(await dropOldDownloads(this.store, [...this.downloads, ...keep]))
+    })
   }
 
   async #take(file: OfferedFile): Promise<ModelFile> {

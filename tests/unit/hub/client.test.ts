@@ -216,6 +216,10 @@ describe('faults that stay', () => {
   test('500 that stays', async () => {
     fault(/revision/, { status: 500 })
     expect(await failureOf(repository())).toMatchObject({ details: { status: 500 } })
+    expect(waits).toEqual([1000, 2000])
+    hub.faults.length = waits.length = 0
+    fault(/resolve/, { status: 500 })
+    expect(await failureOf(readLarge())).toMatchObject({ details: { status: 500 } })
     expect(waits).toEqual([1000, 2000, 4000, 8000])
   })
 
@@ -249,6 +253,7 @@ describe('faults that stay', () => {
     const error = await failureOf(repository())
     expect(error.code).toBe('E_NETWORK')
     expect(error.message).toContain('cannot be reached')
+    expect(waits).toEqual([1000, 2000])
   })
 
   test('wrong bytes and wrong lengths are E_HASH, naming the file', async () => {

@@ -254,6 +254,12 @@ describe('refused before the weights come', () => {
     ['no config', 'E_MODEL_FILES', 'config.json', () => changed({ 'config.json': null })],
     ['no tokenizer', 'E_MODEL_FILES', 'tokenizer.json', () => changed({ 'tokenizer.json': null })],
     [
+      'an older tokenizer',
+      'E_MODEL_FILES',
+      'save_pretrained',
+      () => changed({ 'tokenizer.json': null, 'vocab.txt': json('[PAD]') }),
+    ],
+    [
       'a pickle',
       'E_MODEL_FILES',
       'pytorch_model.bin',
@@ -339,6 +345,22 @@ describe('refused before the weights come', () => {
     expect(ranges().some((range) => whole({ range } as RequestSeen))).toBe(false)
     expect(await kept()).toBe(0)
   })
+})
+
+test('no room, but for what was left of other downloads: that goes', async () => {
+  fault({ cutAfter: 60_000 }, 1)
+  fault({ status: 404 })
+  await failureOf(load())
+  hub.faults.length = 0
+  // Another model, two hours later, with room for one of them.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 60 * 60 * 1000 })
+  publish(changed({ 'README.md': json('other') }))
+  const estimate = () => Promise.resolve({ usage: 1_000_000, quota: 1_060_000 })
+  vi.stubGlobal('navigator', { storage: { estimate, persisted: () => Promise.resolve(true) } })
+  const info = await load({ hub: ID, revision: hub.sha(ID) })
+  vi.useRealTimers()
+  expect(await pending()).toEqual([])
+  expect(await kept()).toBe(info.bytes)
 })
 
 describe('a gated model', () => {

@@ -2,8 +2,11 @@
 import { GraftError, throwIfAborted } from '../../../src/protocol/errors.ts'
 import type { Failure } from './failure.ts'
 
-/** Attempts without progress before giving up; the waits between them double from one second. */
-const TRIES = 5
+/**
+ * Attempts without progress before giving up; the waits between them double from one second. A question that somebody
+ * waits for ends sooner than a download.
+ */
+export const TRIES = { question: 3, download: 5 }
 /** Bytes between two cuts that count as progress. */
 const PROGRESS_BYTES = 1024 * 1024
 /** Longest wait that a server may ask for while somebody watches a progress bar. */
@@ -18,6 +21,7 @@ export class Failures {
   #at = 0
 
   constructor(
+    readonly tries: number,
     readonly wait: Wait,
     readonly signal: AbortSignal | undefined,
   ) {}
@@ -27,7 +31,7 @@ export class Failures {
     this.#at = at
     this.count++
     const waitMs = failure.waitMs ?? 1000 * 2 ** (this.count - 1)
-    if (!failure.again || this.count >= TRIES || waitMs > MAX_WAIT_MS) throw failure.error
+    if (!failure.again || this.count >= this.tries || waitMs > MAX_WAIT_MS) throw failure.error
     await this.wait(waitMs, this.signal)
     throwIfAborted(this.signal)
   }

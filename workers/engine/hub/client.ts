@@ -5,7 +5,7 @@
 import { GraftError, throwIfAborted } from '../../../src/protocol/errors.ts'
 import { pieces } from '../../../src/store/chunks.ts'
 import type { Checksum } from '../../../src/store/checksum.ts'
-import { delay, Failures, Stall, type Wait } from './attempts.ts'
+import { delay, Failures, Stall, TRIES, type Wait } from './attempts.ts'
 import { blocked, cut, Failure, notIt, refusal, unreachable, type Subject } from './failure.ts'
 
 export const HUB = 'https://huggingface.co'
@@ -115,7 +115,7 @@ export class HubClient {
     const path = file.path.split('/').map(encodeURIComponent).join('/')
     const url = this.#url(`${repositoryPath(repository)}/resolve/${sha}/${path}`)
     const subject: Subject = { url, repository, what: file.path }
-    const failures = new Failures(this.#wait, call.signal)
+    const failures = new Failures(TRIES.download, this.#wait, call.signal)
     for (let at = begin; at < end;) {
       const to = Math.min(end, at + this.#rangeBytes)
       try {
@@ -211,7 +211,7 @@ export class HubClient {
   }
 
   async #json(subject: Subject, call: HubCall): Promise<{ json: unknown; response: Response }> {
-    const failures = new Failures(this.#wait, call.signal)
+    const failures = new Failures(TRIES.question, this.#wait, call.signal)
     for (;;) {
       const stall = new Stall(this.#stallMs, call.signal)
       try {

@@ -65,7 +65,9 @@ export function unreachable({ url, what }: Subject, cause: unknown): Failure {
     { host: url.host, file: what },
     cause,
   )
-  return new Failure(error, true, undefined, true)
+  // Where the browser knows that there is no network, waiting does not help.
+  const offline = (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine === false
+  return new Failure(error, !offline, undefined, true)
 }
 
 /** The Hub answers, but sends downloads on to a host that cannot be reached from here. */
