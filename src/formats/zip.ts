@@ -1,5 +1,5 @@
-// Zip archives for export, over fflate. Its asynchronous variants start workers from blobs, which the site's
-// Content-Security-Policy forbids, so the synchronous one is used, in a worker of ours.
+// Zip archives: read by zipRead.ts, which believes nothing, and written here over fflate. Its asynchronous variants start
+// workers from blobs, which the site's Content-Security-Policy forbids, so the synchronous one is used, in a worker of ours.
 import { zipSync, type Zippable } from 'fflate'
 
 /** The same files make the same archive: entries carry the earliest date the format has. */
@@ -17,3 +17,5 @@ export function writeZip(files: Record<string, string | Uint8Array>): Uint8Array
   }
   return zipSync(entries)
 }
+
+export { readZip, type ZipFile } from './zipRead.ts'
