@@ -15,6 +15,7 @@ const DTYPE_BYTES = {
   I8: 1,
   F8_E5M2: 1,
   F8_E4M3: 1,
+  F8_E8M0: 1,
   I16: 2,
   U16: 2,
   F16: 2,
@@ -25,8 +26,12 @@ const DTYPE_BYTES = {
   F64: 8,
   I64: 8,
   U64: 8,
+  C64: 8,
 } as const
 export type Dtype = keyof typeof DTYPE_BYTES
+
+/** The types whose numbers are read; tensors of others may be in a file as long as nothing needs them. */
+export const READABLE: readonly Dtype[] = ['F32', 'F16', 'BF16']
 
 export interface TensorEntry {
   name: string
@@ -169,7 +174,7 @@ function checkEntry(name: string, value: unknown, dataStart: number): TensorEntr
   if (!isObject(value)) throw broken(`the entry of tensor "${name}" is not an object`, name)
   const { dtype, shape, data_offsets: offsets } = value
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype))
-    throw broken(`tensor "${name}" has the unknown type ${JSON.stringify(dtype)}`, name)
+    throw broken(`tensor "${name}" has the unknown type ${String(JSON.stringify(dtype)).slice(0, 40)}`, name)
   if (!Array.isArray(shape) || !shape.every(isCount))
     throw broken(`the shape of tensor "${name}" is not a list of sizes`, name)
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))

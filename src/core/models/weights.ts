@@ -1,11 +1,18 @@
 // The tensors of one or several safetensors files, read a range at a time: never a whole checkpoint in memory, and of a
 // large matrix only the rows that are asked for.
 import { GraftError } from '../../protocol/errors.ts'
-import { headerLength, parseHeader, readTensor, type TensorEntry } from '../../formats/safetensors.ts'
+import {
+  headerLength,
+  parseHeader,
+  READABLE,
+  readTensor,
+  type TensorEntry,
+} from '../../formats/safetensors.ts'
 
 /** Where a checkpoint's tensors come from: files dropped on the page, chunks in IndexedDB, memory. */
 export interface WeightSource {
   has(name: string): boolean
+  /** Throws E_MODEL_FILES where there is no such tensor, E_MODEL_UNSUPPORTED where its numbers cannot be read. */
   shape(name: string): readonly number[]
   /** All values as f32, row-major: for small tensors. */
   read(name: string): Promise<Float32Array>
@@ -59,7 +66,16 @@ export async function openWeights(files: readonly ByteFile[]): Promise<WeightSou
   }
   return {
     has: (name) => entries.has(name),
-    shape: (name) => find(name).entry.shape,
+    shape(name) {
+      const { file, entry } = find(name)
+      if (!READABLE.includes(entry.dtype))
+        throw new GraftError(
+          'E_MODEL_UNSUPPORTED',
+          `The tensor ${name} in ${file.name} is stored as ${entry.dtype}; Graft reads F32, F16 and BF16. Choose weights that are not quantised.`,
+          { tensor: name, dtype: entry.dtype },
+        )
+      return entry.shape
+    },
     read(name) {
       const { entry } = find(name)
       return values(name, entry.begin, entry.end)
