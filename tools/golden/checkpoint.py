@@ -1,6 +1,7 @@
 """Random weights of a tiny model, written as the Hub's checkpoints of its family are."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from families import Family
 
 def empty_model(spec: Family):
     """The class whose parameters the family's checkpoints hold; bert's have a pooler and a second head too."""
-    config = AutoConfig.for_model(**spec.config)
+    config = AutoConfig.for_model(**deepcopy(spec.config))
     if spec.config["model_type"] == "bert":
         return BertForPreTraining(config)
     return (AutoModelForMaskedLM if spec.encoder else AutoModelForCausalLM).from_config(config)

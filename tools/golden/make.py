@@ -2,11 +2,14 @@
 
     python tools/golden/make.py            writes tests/golden
     python tools/golden/make.py --check    makes everything again in a temporary folder and compares it byte by byte
+    python tools/golden/make.py --all      those of quantisers, tokenizers and chats as well, which have commands of their own
+
+(bitsandbytes says that it found no fast kernel for the CPU; the plain one is right.)
 """
 
 import argparse
-import filecmp
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -27,13 +30,15 @@ from arrays import write_compact
 from checkpoint import write_checkpoint
 from families import FAMILIES
 from family import family_golden
+from fields import check_fields
 from fulltune import TUNINGS, tuning_golden
+from llama import TARGET, differences
 from pissa import PISSA, pissa_golden
 from precision import ROUNDED, rounded_golden
 from small_tokenizers import write_tokenizer
 from variants import VARIANTS, variant_golden
 
-TARGET = Path(__file__).resolve().parents[2] / "tests" / "golden"
+OTHERS = ["quantise.py", "tokenizer.py", "tokenizer_files.py", "chat.py"]
 
 
 def versions():
@@ -47,6 +52,7 @@ def generate(target: Path):
         folder = models / spec.name
         write_checkpoint(spec, folder)
         tokenizer = write_tokenizer(spec, folder)
+        check_fields(spec, folder)
         golden = family_golden(spec, folder, adapters, tokenizer, versions())
         write_compact(target / "families" / f"{spec.name}.json", golden)
     variants = [
@@ -61,11 +67,6 @@ def generate(target: Path):
         path.chmod(0o644)
 
 
-def differences(made: Path, kept: Path):
-    names = [path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()]
-    return [str(n) for n in names if not (kept / n).is_file() or not filecmp.cmp(made / n, kept / n, shallow=False)]
-
-
 def prepare():
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -78,15 +79,20 @@ def prepare():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with what is there instead of writing")
-    check = parser.parse_args().check
+    parser.add_argument("--all", action="store_true", help="run the commands for quantisers, tokenizers and chats too")
+    arguments = parser.parse_args()
     prepare()
-    if not check:
+    changed = []
+    if arguments.check:
+        with tempfile.TemporaryDirectory() as folder:
+            generate(Path(folder))
+            changed = differences(Path(folder), TARGET)
+        print("\n".join(f"differs: {name}" for name in changed) or "identical")
+    else:
         generate(TARGET)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder))
-        changed = differences(Path(folder), TARGET)
-    print("\n".join(f"differs: {name}" for name in changed) or "identical")
+    for name in OTHERS if arguments.all else []:
+        command = [sys.executable, str(Path(__file__).parent / name), *(["--check"] if arguments.check else [])]
+        changed += [name] if subprocess.run(command).returncode else []
     sys.exit(1 if changed else 0)
 
 
