@@ -42,6 +42,7 @@ export default defineConfig({
         server: { headers: ISOLATION },
         optimizeDeps: {
           include: [
+            '@huggingface/tokenizers',
             '@tensorflow/tfjs-core',
             '@tensorflow/tfjs-core/dist/register_all_gradients',
             '@tensorflow/tfjs-backend-cpu',

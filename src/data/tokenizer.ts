@@ -74,15 +74,18 @@ type SpecialToken = string | { content: string } | null
 
 /**
  * Makes a tokenizer from the parsed `tokenizer.json` and `tokenizer_config.json`; `chatTemplate` is the text of
- * `chat_template.jinja` where the template is a file of its own. Throws E_MODEL_UNSUPPORTED.
+ * `chat_template.jinja` where the template is a file of its own. Added tokens that the model has no row for (`rows` in all)
+ * are left out unless tokenizer_config.json names them: Gemma's small models have one for images, which they cannot read.
+ * Throws E_MODEL_UNSUPPORTED.
  */
 export function loadTokenizer(
   tokenizerJson: unknown,
   tokenizerConfig: unknown,
   chatTemplate?: string,
+  rows = Infinity,
 ): TextTokenizer {
   const config = (tokenizerConfig ?? {}) as TokenizerConfig
-  const inner = construct(withPrefixSpace(tokenizerJson, config))
+  const inner = construct(withPrefixSpace(withoutRowless(tokenizerJson, config, rows), config))
   const { decoder, model } = tokenizerJson as { decoder: unknown; model: { type?: string } }
   const idOf = (token: SpecialToken | undefined): number | null => (token ? inner.id(contentOf(token)) : null)
   const eosId = idOf(config.eos_token)
@@ -96,7 +99,10 @@ export function loadTokenizer(
 
   return {
     size: inner.tokens.size,
-    largestId: [...inner.tokens.keys()].reduce((largest, id) => Math.max(largest, id), -1),
+    largestId: [...inner.tokens.keys(), ...before, ...after].reduce(
+      (largest, id) => Math.max(largest, id),
+      -1,
+    ),
     bosId: idOf(config.bos_token),
     eosId,
     padId: idOf(config.pad_token) ?? eosId,
@@ -127,6 +133,18 @@ export function loadTokenizer(
     },
     renderMarked: (messages) => chat?.renderMarked(messages) ?? null,
   }
+}
+
+/** The tokenizer.json without added tokens of `rows` and more, except those that the configuration names. */
+function withoutRowless(tokenizerJson: unknown, config: TokenizerConfig, rows: number): unknown {
+  const { added_tokens: added } = (tokenizerJson ?? {}) as { added_tokens?: unknown }
+  if (!Array.isArray(added)) return tokenizerJson
+  const named = [config.bos_token, config.eos_token, config.mask_token, config.cls_token, config.sep_token]
+  const names = named.flatMap((token) => (token ? [contentOf(token)] : []))
+  const kept = (added as { id?: unknown; content?: unknown }[]).filter(
+    ({ id, content }) => !(typeof id === 'number' && id >= rows) || names.includes(content as string),
+  )
+  return kept.length === added.length ? tokenizerJson : { ...(tokenizerJson as object), added_tokens: kept }
 }
 
 /**

@@ -69,7 +69,7 @@ export async function readTokenizer(
     templateOf(await jsonOf(store, files, 'chat_template.json'))
   let tokenizer: TextTokenizer
   try {
-    tokenizer = loadTokenizer(json, config ?? {}, template)
+    tokenizer = loadTokenizer(json, config ?? {}, template, architecture.vocab)
   } catch (cause) {
     if (cause instanceof GraftError) throw cause
     throw new GraftError(
