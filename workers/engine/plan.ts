@@ -184,7 +184,7 @@ function sentence(
       columns.completion === undefined
         ? `Continue ${columns.text}`
         : `Complete ${columns.prompt} with ${columns.completion}`,
-    chat: `Answer in the conversations of ${columns.messages}`,
+    chat: `Answer in the conversations of ${columns.messages ?? columns.completion}`,
   }[task]
   const { epochs, steps: fixed } = config.training
   const passes =
