@@ -2,6 +2,7 @@
 import { beforeAll, describe } from 'vitest'
 import { startBackend } from '../../src/core/backend/register.ts'
 import { opsFor } from '../../src/core/ops/index.ts'
+import { FAMILY_NAMES } from '../golden/load.ts'
 import { goldenSuite } from '../golden/suite.ts'
 
 for (const backend of ['webgpu', 'wasm'] as const) {
@@ -13,6 +14,8 @@ for (const backend of ['webgpu', 'wasm'] as const) {
         },
       })
     })
-    goldenSuite(backend, () => opsFor(backend))
+    // In this browser wasm differs from Node's by its threads alone: one model shows that they agree.
+    if (backend === 'wasm') goldenSuite(backend, () => opsFor(backend), ['tiny-llama-odd'])
+    else goldenSuite(backend, () => opsFor(backend), FAMILY_NAMES, 'one')
   })
 }

@@ -1,18 +1,6 @@
 // The gradient of one output logit with respect to the input embeddings: the engine's own backward walk with the
 // loss replaced by a logit. Every gradient-based attribution is made from it.
-import {
-  add,
-  cast,
-  dispose,
-  mul,
-  oneHot,
-  slice,
-  sum,
-  tensor1d,
-  tensor2d,
-  tidy,
-  type Tensor,
-} from '@tensorflow/tfjs-core'
+import { add, dispose, mul, slice, sum, tensor1d, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import type { Transformer } from '../models/transformer.ts'
 import { tokenBatch } from '../nn/batch.ts'
 import type { Pass } from '../nn/layer.ts'
@@ -82,20 +70,26 @@ function oneLogit(
   classify: boolean,
 ): { logit: Tensor; dn: Tensor } {
   const { ops } = model
-  const index = tensor1d([output], 'int32')
   if (classify) {
     const head = model.parts.classifier.trace(n, pass) // [1, C]
-    const chosen = cast(oneHot(index, head.y.shape[1]!), 'float32') // [1, C]
+    const chosen = indicator(output, head.y.shape[1]!) // [1, C]
     return { logit: sum(mul(head.y, chosen)), dn: head.back(chosen, null) }
   }
   // The row of the head that makes this logit is also its gradient.
   const { head } = model
   const transformed = head.transformed(n, pass)
-  const row = ops.embedding(head.matrix(pass.adaptation), index) // [1, d]
+  const row = ops.embedding(head.matrix(pass.adaptation), tensor1d([output], 'int32')) // [1, d]
   const product = ops.matmul(transformed.y, row, false, true) // [1, 1]
   const { bias } = head.parts
   return {
     logit: bias ? add(product, slice(bias, [output], [1])) : product,
     dn: transformed.back(row, null),
   }
+}
+
+/** 1 at one place and 0 elsewhere, [1, size]. tfjs's own oneHot does not compile for integers on WebGPU. */
+function indicator(at: number, size: number): Tensor {
+  const values = new Float32Array(size)
+  values[at] = 1
+  return tensor2d(values, [1, size])
 }
