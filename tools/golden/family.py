@@ -139,10 +139,12 @@ def classify_goldens(spec: Family, folder: Path, adapter_folder: Path):
     shapes = [((5, 8), [0, 2]), ((12, 3, 6), [2, 1, 0]), ((9, 4), [1, 1])]
     micros = [rows(spec, lengths, labels, generator) for lengths, labels in shapes]
     order = [[k % 3] for k in range(trajectory.HYPER["steps"])]
+    explained = classify.saliency(model, batch["ids"][1], 2)
+    assert abs(classify.logits_of(model, [batch["ids"][1]])[0, 2].item() - explained["logit"]) < 1e-5
     return {
         "adapter": adapter_entry(model, start),
         "batch": classify.one_batch(model, batch),
-        "saliency": classify.saliency(model, batch["ids"][1], 2),
+        "saliency": explained,
         "trajectory": trained(model, micros, order, 0.0, classify.loss_sum, start, spec.name),
     }
 
