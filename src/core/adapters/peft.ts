@@ -1,90 +1,78 @@
 // An adapter as PEFT writes it: adapter_config.json, adapter_model.safetensors, README.md (the model card).
-// Names and fields: PEFT docs, developer_guides/checkpoint; card fields: the Hub's model-card metadata.
-import { writeSafetensors } from '../../formats/safetensors.ts'
-import type { Task } from '../../protocol/data.ts'
+// Names and fields: PEFT docs, developer_guides/checkpoint.
+import { writeSafetensors, type TensorToWrite } from '../../formats/safetensors.ts'
+import { GraftError } from '../../protocol/errors.ts'
 import type { AdapterConfig } from '../../protocol/run.ts'
-import { resolveTargets } from './lora.ts'
+import type { Architecture } from '../models/architecture.ts'
+import { adapterCard, type CardSource } from './card.ts'
+import { checkPeftExport, peftConfig } from './peftConfig.ts'
+import { hasStart, hostTensors, peftTensors } from './peftTensors.ts'
+import type { AdaptedLayer, AdapterPlan } from './plan.ts'
 
-export interface PeftExport {
-  name: string
-  task: Task
+export const ADAPTER_CONFIG = 'adapter_config.json'
+export const ADAPTER_WEIGHTS = 'adapter_model.safetensors'
+
+export interface PeftExport extends CardSource {
+  architecture: Architecture
   adapter: AdapterConfig
-  /** What `base_model_name_or_path` says: a Hub id, or the name of a local folder. */
-  base: string
+  plan: AdapterPlan
   /** Commit or branch of a Hub base. */
   revision: string | null
-  labels: string[] | null
-  tensors: { name: string; shape: number[]; data: Float32Array }[]
-  /** Sentences for the card: what it was trained on and how well it does. */
-  facts: string[]
-  version: string
+  /** Every tensor of the run by the store's names, in the engine's orientation. */
+  tensors: readonly TensorToWrite[]
+  /** For convert_lora_to_gguf, which knows no rsLoRA and no patterns: the same adapter in the words that it reads. */
+  forLlamaCpp?: boolean
 }
 
-/** The files of the export by name. */
-export function peftFiles(spec: PeftExport): Map<string, Uint8Array> {
+/** The files of the export by name. Throws E_ARGUMENT where there is no such format for what was trained. */
+export function peftFiles(spec: PeftExport): Map<string, Uint8Array<ArrayBuffer>> {
+  const { family, architecture, plan, labels, forLlamaCpp } = spec
+  const tensors = hostTensors(spec.tensors)
+  const classify = labels !== null
+  const source = { ...spec, classify, doubled: hasStart(plan, tensors) }
+  checkPeftExport(source)
+  if (forLlamaCpp) checkLlamaCpp(spec)
+  const config = peftConfig(source)
+  const common = forLlamaCpp ? plainAlpha(plan.layers, source.doubled) : null
   const text = (content: string) => new TextEncoder().encode(content)
   return new Map([
-    ['adapter_config.json', text(`${JSON.stringify(adapterConfig(spec), null, 2)}\n`)],
-    ['adapter_model.safetensors', writeSafetensors(spec.tensors, { format: 'pt' })],
-    ['README.md', text(modelCard(spec))],
+    [ADAPTER_CONFIG, text(`${JSON.stringify({ ...config, ...common?.config }, null, 2)}\n`)],
+    [
+      ADAPTER_WEIGHTS,
+      writeSafetensors(peftTensors(family, architecture, plan, tensors, classify, common?.fold), {
+        format: 'pt',
+      }),
+    ],
+    ['README.md', text(adapterCard(spec, kindOf(spec.adapter)))],
   ])
 }
 
-function adapterConfig({ task, adapter, base, revision, labels }: PeftExport): Record<string, unknown> {
+/** llama.cpp scales every layer by lora_alpha / rank: one alpha for all, and what differs goes into B. */
+function plainAlpha(layers: readonly AdaptedLayer[], doubled: boolean) {
+  const alphaOf = ({ scale, r }: AdaptedLayer) => scale * (doubled ? 2 * r : r)
+  const alpha = alphaOf(layers[0]!)
   return {
-    peft_type: 'LORA',
-    task_type: task === 'classify' ? 'SEQ_CLS' : 'CAUSAL_LM',
-    base_model_name_or_path: base,
-    revision,
-    r: adapter.r,
-    lora_alpha: adapter.alpha,
-    lora_dropout: adapter.dropout,
-    bias: 'none',
-    target_modules: resolveTargets(adapter.targets),
-    fan_in_fan_out: false,
-    use_rslora: false,
-    use_dora: false,
-    modules_to_save: labels ? ['classifier', 'score'] : null,
-    rank_pattern: {},
-    alpha_pattern: {},
-    layers_to_transform: null,
-    layers_pattern: null,
-    init_lora_weights: true,
-    inference_mode: true,
-    auto_mapping: null,
+    config: { lora_alpha: alpha, use_rslora: false, alpha_pattern: {} },
+    fold: (layer: AdaptedLayer) => alphaOf(layer) / alpha,
   }
 }
 
-function modelCard(spec: PeftExport): string {
-  const { name, task, base, labels, facts, version } = spec
-  const classifier = task === 'classify'
-  const loader = classifier ? 'AutoModelForSequenceClassification' : 'AutoModelForCausalLM'
-  const labelArguments = labels
-    ? `, num_labels=${labels.length}, id2label={${labels.map((label, i) => `${i}: ${JSON.stringify(label)}`).join(', ')}}`
-    : ''
-  return `---
-library_name: peft
-base_model: ${JSON.stringify(base)}
-pipeline_tag: ${classifier ? 'text-classification' : 'text-generation'}
-tags: ${JSON.stringify([`base_model:adapter:${base}`, 'lora', 'transformers', 'graft'])}
----
-# ${name}
+function checkLlamaCpp({ adapter, plan, labels }: PeftExport): void {
+  const reason =
+    labels !== null
+      ? 'a classifier'
+      : adapter.useDora
+        ? "DoRA's magnitudes"
+        : plan.saved.length > 0
+          ? `whole tensors such as ${plan.saved[0]!.name}`
+          : null
+  if (reason === null) return
+  throw new GraftError(
+    'E_ARGUMENT',
+    `llama.cpp's adapters cannot hold ${reason}. Export the merged model and convert that.`,
+  )
+}
 
-A LoRA adapter for \`${base}\`, trained in the browser with Graft ${version}.
-
-${facts.map((fact) => `- ${fact}`).join('\n')}
-${labels ? `\nLabels, in the order of the score head: ${labels.map((label) => `\`${label}\``).join(', ')}.\n` : ''}
-## Use it
-
-\`\`\`python
-from peft import PeftModel
-from transformers import AutoTokenizer, ${loader}
-
-base = ${loader}.from_pretrained(${JSON.stringify(base)}${labelArguments})
-tokenizer = AutoTokenizer.from_pretrained(${JSON.stringify(base)})
-${classifier ? 'base.config.pad_token_id = tokenizer.pad_token_id\n' : ''}model = PeftModel.from_pretrained(base, "path/to/this/folder")
-\`\`\`
-
-\`${base}\` is a Hub id or the folder of the base model on your disk.
-`
+function kindOf({ useDora, useRslora }: AdapterConfig): string {
+  return useDora ? 'DoRA' : useRslora ? 'rsLoRA' : 'LoRA'
 }
