@@ -6,6 +6,7 @@ NF4 with double quantisation is `quantize_4bit(..., compress_statistics=True)` i
 
 import argparse
 import base64
+import csv
 import json
 import sys
 from pathlib import Path
@@ -13,13 +14,19 @@ from pathlib import Path
 import bitsandbytes
 import numpy as np
 import torch
+import transformers
 from bitsandbytes.backends.default.ops import _dequantize_4bit_compute
 from bitsandbytes.functional import create_dynamic_map, dequantize_blockwise, int8_vectorwise_quant, quantize_4bit
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = ROOT / "tests" / "golden" / "quantise.json"
+
+LINES = 12
+"""Rows of the support sample that perplexities are over."""
 
 TAIL = 1000
 """How many of the weights that come back are kept, from the end."""
 
-TARGET = Path(__file__).resolve().parents[2] / "tests" / "golden" / "quantise.json"
 
 
 def packed(array):
@@ -42,8 +49,11 @@ def cases():
     # More than 256 blocks: a second group of absmax, shorter than the first.
     long = normal(129, 131) * torch.exp(normal(129, 1, scale=1.0))
     ties = torch.tensor([[-1.0, 0.5, 0.25, 0.125, -0.5, 0.0, 127 / 254, 1.0, -3 / 254, 5 / 254]])
+    # Weights of a real model are halves, whose multiples are often near a tie.
+    halves = normal(24, 256).half().float()
     return {
         "one row": normal(1, 7),
+        "halves": halves,
         "odd sizes": normal(13, 37),
         "zeros": zeros,
         "nothing but zeros": torch.zeros(3, 50),
@@ -59,15 +69,12 @@ def nf4(w):
     bytes_, state = quantize_4bit(w, blocksize=64, compress_statistics=True, quant_type="nf4")
     bytes_ = bytes_.flatten().numpy()
     codes = np.stack([bytes_ >> 4, bytes_ & 15], 1).reshape(-1)[: w.numel()].astype(np.uint8)
-    # Not dequantize_4bit: its CPU kernel is wrong where blocks run over the ends of rows (bitsandbytes 0.50.2).
-    absmax = dequantize_blockwise(state.absmax, state.state2) + state.offset
-    back = _dequantize_4bit_compute(torch.from_numpy(bytes_), absmax, state.code, 64, w.shape, torch.float32)
     return {
         "codes": packed(codes),
         "absmaxCodes": packed(state.absmax.numpy()),
         "absmaxScales": packed(state.state2.absmax.numpy()),
         "offset": float(state.offset),
-        "tail": packed(back.numpy().reshape(-1)[-TAIL:]),
+        "tail": packed(nf4_back(w).numpy().reshape(-1)[-TAIL:]),
     }
 
 
@@ -84,10 +91,45 @@ def half_case():
     return {"values": packed(values), "bits": packed(values.astype(np.float16).view(np.uint16))}
 
 
+def nf4_back(w):
+    bytes_, state = quantize_4bit(w, blocksize=64, compress_statistics=True, quant_type="nf4")
+    absmax = dequantize_blockwise(state.absmax, state.state2) + state.offset
+    # Not dequantize_4bit: its CPU kernel is wrong where blocks run over the ends of rows (bitsandbytes 0.50.2).
+    return _dequantize_4bit_compute(bytes_.reshape(-1), absmax, state.code, 64, w.shape, torch.float32)
+
+
+def int8_back(w):
+    codes, absmax, _ = int8_vectorwise_quant(w.clone())
+    return codes * (absmax / 127)[:, None]
+
+
+@torch.no_grad()
+def perplexities():
+    """Of Graft-7M on lines of the support sample; int8 for the table too, NF4 for the linear layers alone."""
+    folder = ROOT / "public" / "models" / "graft-7m"
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    with open(ROOT / "public" / "samples" / "support.csv", newline="") as file:
+        texts = [row["text"] for row, _ in zip(csv.DictReader(file), range(LINES))]
+    made = {}
+    for precision, back in [("f32", None), ("int8", int8_back), ("nf4", nf4_back)]:
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 2 and back and (precision == "int8" or "proj" in name):
+                parameter.copy_(back(parameter))
+        loss = count = 0
+        for text in texts:
+            ids = torch.tensor([tokenizer(text)["input_ids"]])
+            loss += model(ids, labels=ids).loss.double().item() * (ids.shape[1] - 1)
+            count += ids.shape[1] - 1
+        made[precision] = float(f"{np.exp(loss / count):.7g}")
+    return {"lines": LINES, "tokens": count, **made}
+
+
 def golden():
     made = {
         "versions": {"bitsandbytes": bitsandbytes.__version__, "torch": torch.__version__.split("+")[0]},
         "half": half_case(),
+        "perplexity": perplexities(),
         "cases": {},
     }
     for name, w in cases().items():

@@ -26,20 +26,14 @@ export function buildTransformer(
   ops: Ops,
 ): Transformer {
   const { names } = family
-  const linear = (path: string) =>
-    new Linear(path, matrices.get(`${path}.weight`)!, vectors.get(`${path}.bias`))
-  const norm = (path: string) =>
-    new Norm(path, a.norm, vectors.get(`${path}.weight`)!, vectors.get(`${path}.bias`))
-
+  const { linear, norm } = makers(a, { matrices, vectors })
   const ropes =
     a.positions.kind === 'rope'
       ? a.positions.tables.map((settings) => ropeTable(a.context, a.headSize, settings))
       : []
-  const blocks = Array.from({ length: a.layers }, (_, layer) => {
-    const role = (name: LinearRole) => linear(linearPath(family, layer, name))
-    const rolesNorm = (name: NormRole) => norm(`${names.block(layer)}.${names.norms[name]!}`)
-    return buildBlock(family, a, layer, role, rolesNorm, ropes)
-  })
+  const blocks = Array.from({ length: a.layers }, (_, layer) =>
+    buildLayer(family, a, layer, { matrices, vectors }, ropes),
+  )
 
   const tokens = matrices.get(`${names.tokens}.weight`)!
   const inputs = new Inputs({
@@ -76,6 +70,29 @@ export function buildTransformer(
     ),
     ropes,
   })
+}
+
+/** The block of one layer, from tensors among which are its own. */
+export function buildLayer(
+  family: Family,
+  a: Architecture,
+  layer: number,
+  loaded: LoadedTensors,
+  ropes: RopeTable[],
+): Block {
+  const { linear, norm } = makers(a, loaded)
+  const { names } = family
+  const role = (name: LinearRole) => linear(linearPath(family, layer, name))
+  const rolesNorm = (name: NormRole) => norm(`${names.block(layer)}.${names.norms[name]!}`)
+  return buildBlock(family, a, layer, role, rolesNorm, ropes)
+}
+
+function makers(a: Architecture, { matrices, vectors }: LoadedTensors) {
+  return {
+    linear: (path: string) => new Linear(path, matrices.get(`${path}.weight`)!, vectors.get(`${path}.bias`)),
+    norm: (path: string) =>
+      new Norm(path, a.norm, vectors.get(`${path}.weight`)!, vectors.get(`${path}.bias`)),
+  }
 }
 
 function buildBlock(

@@ -50,8 +50,32 @@ export async function loadTransformer(
   ops: Ops,
   settings: LoadSettings = {},
 ): Promise<Transformer> {
-  const { onTensor, signal } = settings
   const specs = checkTensors(family, architecture, source)
+  const loaded = await loadTensors(family, architecture, source, specs, settings)
+  const model = buildTransformer(family, architecture, loaded, ops)
+  try {
+    for (const { cos, sin } of model.ropes) {
+      await uploadNow(WHAT, cos)
+      await uploadNow(WHAT, sin)
+    }
+    throwIfAborted(settings.signal)
+  } catch (error) {
+    model.disposeRopes()
+    disposeTensors(loaded)
+    throw error
+  }
+  return model
+}
+
+/** Loads the tensors of some of the specs; frees all of them and throws as `loadTransformer` if one fails. */
+export async function loadTensors(
+  family: Family,
+  architecture: Architecture,
+  source: WeightSource,
+  specs: readonly TensorSpec[],
+  settings: LoadSettings,
+): Promise<LoadedTensors> {
+  const { onTensor, signal } = settings
   const loaded: LoadedTensors = { matrices: new Map(), vectors: new Map() }
   try {
     for (const [done, spec] of specs.entries()) {
@@ -65,24 +89,18 @@ export async function loadTransformer(
         )
       onTensor?.(done + 1, specs.length)
     }
-    const model = buildTransformer(family, architecture, loaded, ops)
-    try {
-      for (const { cos, sin } of model.ropes) {
-        await uploadNow(WHAT, cos)
-        await uploadNow(WHAT, sin)
-      }
-      throwIfAborted(signal)
-    } catch (error) {
-      model.disposeRopes()
-      throw error
-    }
-    return model
+    return loaded
   } catch (error) {
-    for (const matrix of loaded.matrices.values()) disposeMatrix(matrix)
-    for (const vector of loaded.vectors.values()) vector.dispose()
-    releaseFreeBuffers()
+    disposeTensors(loaded)
     throw error
   }
+}
+
+/** Gives the memory of tensors that no model owns yet back to the device. */
+export function disposeTensors({ matrices, vectors }: LoadedTensors): void {
+  for (const matrix of matrices.values()) disposeMatrix(matrix)
+  for (const vector of vectors.values()) vector.dispose()
+  releaseFreeBuffers()
 }
 
 /** Norm weights take their offset here, so that the layers need not. */

@@ -1,5 +1,5 @@
 // Symmetric 8-bit rows: w = q x scale, scale = max |w| / 127 of the row (Dettmers et al. 2022, arXiv 2208.07339). The
-// codes are those of bitsandbytes' int8_vectorwise_quant: float32 arithmetic, ties to even.
+// codes are those of bitsandbytes' int8_vectorwise_quant: float32 arithmetic by way of 1 / max |w|, ties to even.
 
 /** The largest code. */
 const LARGEST = 127
@@ -19,7 +19,7 @@ export function quantiseInt8(
     for (let at = from; at < from + columns; at++) largest = Math.max(largest, Math.abs(values[at]!))
     scales[row] = largest / LARGEST
     // A row of zeros, or of numbers so small that their inverse is none, is zero.
-    const factor = largest === 0 ? 0 : Math.fround(LARGEST / largest)
+    const factor = largest === 0 ? 0 : Math.fround(Math.fround(1 / largest) * LARGEST)
     if (!Number.isFinite(factor)) continue
     for (let column = 0; column < columns; column++)
       codes[row * width + column] = nearestEven(Math.fround(values[from + column]! * factor))
