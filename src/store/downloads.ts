@@ -84,12 +84,19 @@ export async function dropDownload(store: Store, key: string): Promise<void> {
  * Makes room: forgets what was left of other downloads, unless it may still be arriving elsewhere. Returns the bytes
  * that became free.
  */
-export async function dropOldDownloads(store: Store, keep: readonly string[]): Promise<number> {
+export function dropOldDownloads(store: Store, keep: readonly string[]): Promise<number> {
   const old = Date.now() - ARRIVING_MS
-  const records = await guarded(() => store.main.downloads.toArray())
+  return dropDownloads(store, ({ key, touchedAt }) => touchedAt <= old && !keep.includes(key))
+}
+
+/** Forgets the downloads that `which` names; the bytes that became free. */
+export async function dropDownloads(
+  store: Store,
+  which: (record: DownloadRecord) => boolean,
+): Promise<number> {
+  const records = await guarded(() => store.main.downloads.filter(which).toArray())
   let freed = 0
-  for (const { key, touchedAt } of records) {
-    if (touchedAt > old || keep.includes(key)) continue
+  for (const { key } of records) {
     freed += await downloadedBytes(store, key)
     await dropDownload(store, key)
   }

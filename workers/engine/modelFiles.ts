@@ -3,7 +3,8 @@ import { asGraftError, GraftError, throwIfAborted } from '../../src/protocol/err
 import type { ModelInfo, ModelSource } from '../../src/protocol/model.ts'
 import type { Checksum } from '../../src/store/checksum.ts'
 import { pieces, type ByteSource } from '../../src/store/chunks.ts'
-import { HubClient, type HubCall, type HubFile } from './hub/client.ts'
+import type { HubFile } from './hub/answers.ts'
+import { HubClient, type HubCall } from './hub/client.ts'
 import { HubRepository } from './hub/repository.ts'
 
 /** A file of a model that is not yet in this browser. */

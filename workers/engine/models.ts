@@ -11,6 +11,7 @@ import { asGraftError, GraftError, throwIfAborted, type ErrorCode } from '../../
 import type { LoadOptions, ModelInfo, ModelSource } from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { ModelRecord, Store } from '../../src/store/database.ts'
+import { dropDownloads } from '../../src/store/downloads.ts'
 import { waitForLock } from '../../src/store/locks.ts'
 import { findModel, listModels, removeModel } from '../../src/store/models.ts'
 import { fetchModel } from './fetchModel.ts'
@@ -130,11 +131,15 @@ export class ModelLibrary {
     })
   }
 
-  /** Removes a base from this browser; work that holds it can end. */
+  /** Removes a base from this browser, and what has arrived of it; work that holds it can end. */
   async remove(id: string): Promise<void> {
     this.#bringing.cancel(id, new GraftError('E_ABORTED', 'The model was removed while it was being loaded.'))
     this.unload(id)
     await removeModel(this.#store, id)
+    const repository = /^hub\/(.+)@[^@]*$/.exec(id)?.[1]
+    // Keys are the addresses of files: endpoint, repository, commit, name.
+    if (repository)
+      await dropDownloads(this.#store, ({ key }) => new URL(key).pathname.startsWith(`/${repository}/`))
   }
 
   /** Takes a base off the device: now, or when its last holder releases it. */

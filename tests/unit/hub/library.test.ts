@@ -4,6 +4,7 @@ import 'fake-indexeddb/auto'
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { inspectLogits } from '../../../src/core/explain/inspect.ts'
 import { opsFor } from '../../../src/core/ops/index.ts'
 import { parseSafetensors, readTensor, writeSafetensors } from '../../../src/formats/safetensors.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
@@ -13,7 +14,7 @@ import { openStore, type Store } from '../../../src/store/database.ts'
 import { sweep } from '../../../src/store/sweep.ts'
 import { HubClient } from '../../../workers/engine/hub/client.ts'
 import { ModelLibrary } from '../../../workers/engine/models.ts'
-import { modelBytes } from '../../golden/load.ts'
+import { decode, FAMILY_NAMES, familyGolden, modelBytes, relativeError } from '../../golden/load.ts'
 import { startHub, type Fault, type RequestSeen, type TestHub } from '../../support/hub.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
@@ -155,6 +156,23 @@ describe('from the Hub', () => {
     expect(record.files.filter(({ name }) => name.endsWith('.safetensors'))).toHaveLength(2)
   })
 
+  test.each(FAMILY_NAMES)('%s: its logits are those of PyTorch', async (name) => {
+    const golden = familyGolden(name)
+    publish(modelBytes(name))
+    const info = await load()
+    expect(info.parameters).toBeGreaterThan(0)
+    expect(info.targets.length).toBeGreaterThan(0)
+    expect(info.family).toBe(golden.config['model_type'])
+    const { base, release } = await library.hold(info.id)
+    try {
+      const { ids, logits } = golden.base.sequences[0]!
+      const ours = await inspectLogits(base.model, ids, { adaptation: null, classify: false }, base.padId)
+      expect(relativeError(ours.logits, decode(logits))).toBeLessThan(1e-4)
+    } finally {
+      release()
+    }
+  })
+
   test('a chat template in a file of its own', async () => {
     publish(changed({ 'chat_template.json': json({ chat_template: '{{ messages[0].content }}' }) }))
     expect((await load()).hasChatTemplate).toBe(true)
@@ -205,6 +223,17 @@ describe('a cut', () => {
     hub.seen.length = 0
     await load({ hub: ID, revision: hub.sha(ID) })
     expect(ranges().slice(2)).toEqual([`bytes=60000-${weights.length - 1}`])
+  })
+
+  test('is forgotten when the model is removed', async () => {
+    fault({ cutAfter: 60_000 }, 1)
+    fault({ status: 404 })
+    await failureOf(load())
+    await library.remove('hub/tester/other@main')
+    expect(await pending()).toHaveLength(4)
+    await library.remove(`hub/${ID}@main`)
+    expect(await pending()).toEqual([])
+    expect(await kept()).toBe(0)
   })
 
   test('by an abort keeps what is there', async () => {

@@ -2,7 +2,8 @@
 import { GraftError, throwIfAborted } from '../../../src/protocol/errors.ts'
 import type { Progress } from '../../../src/protocol/progress.ts'
 import { checksumOf } from '../../../src/store/checksum.ts'
-import { HubClient, type HubCall, type HubCommit, type HubFile } from './client.ts'
+import type { HubFile } from './answers.ts'
+import { HubClient, type HubCall, type HubCommit } from './client.ts'
 
 /** Most bytes that `fetchRepositoryFiles` takes into memory unless told otherwise: the weights of a large adapter. */
 const MEMORY_LIMIT = 1024 ** 3
