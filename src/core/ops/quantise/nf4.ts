@@ -27,6 +27,17 @@ export const NF4_CODE = Float32Array.of(
 /** Halfway between neighbours; a weight exactly there takes the lower code. */
 const BOUNDS = Float32Array.from({ length: 15 }, (_, i) => Math.fround(NF4_CODE[i]! + NF4_CODE[i + 1]!) / 2)
 
+/** Bins of [-1, 1] so narrow that each has one bound at most; the last one is for 1 itself. */
+const BINS = 64
+const FIRST_CODE = Uint8Array.from({ length: BINS + 1 }, (_, bin) => countBelow((2 * bin) / BINS - 1))
+const BOUND_INSIDE = Float32Array.from(FIRST_CODE, (code, bin) =>
+  countBelow((2 * (bin + 1)) / BINS - 1) > code ? BOUNDS[code]! : Infinity,
+)
+
+function countBelow(x: number): number {
+  return BOUNDS.reduce((count, bound) => (bound < x ? count + 1 : count), 0)
+}
+
 /** bitsandbytes divides by no less than this. */
 const SMALLEST = Math.fround(1e-38)
 
@@ -51,20 +62,20 @@ export function quantiseNf4(values: Float32Array): {
     // A whole block is multiplied by the inverse, an incomplete one divided, and its absmax is never 0.
     absmax[block] = whole ? largest : divisor
     const inverse = Math.fround(1 / divisor)
-    for (let at = begin; at < end; at++) {
-      const x = Math.fround(whole ? values[at]! * inverse : values[at]! / divisor)
-      words[at >> 3]! |= codeOf(x) << (4 * (at & 7))
+    // A block is eight words, so a word never holds codes of two.
+    for (let from = begin; from < end; from += 8) {
+      let word = 0
+      const to = Math.min(from + 8, end)
+      for (let at = from; at < to; at++) {
+        const x = Math.fround(whole ? values[at]! * inverse : values[at]! / divisor)
+        const bin = ((x + 1) * (BINS / 2)) | 0
+        const code = x > BOUND_INSIDE[bin]! ? FIRST_CODE[bin]! + 1 : FIRST_CODE[bin]!
+        word |= code << (4 * (at - from))
+      }
+      words[from >> 3] = word
     }
   }
   return { words, absmax }
-}
-
-/** The number of bounds below x. */
-function codeOf(x: number): number {
-  let code = x > BOUNDS[7]! ? 8 : 0
-  if (x > BOUNDS[code + 3]!) code += 4
-  if (x > BOUNDS[code + 1]!) code += 2
-  return x > BOUNDS[code]! ? code + 1 : code
 }
 
 /** The mean of all absmax of a matrix, in however many parts they come. */
