@@ -12,7 +12,7 @@ import type { BackendName } from '../../src/protocol/engine.ts'
 import type { TaskConfig } from '../../src/protocol/data.ts'
 import type { RunConfig, RunPlan, RunRequest, UnlabelledRows } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
-import { baseValues } from './baseValues.ts'
+import { baseValues } from '../../src/core/adapters/baseValues.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
 import { dataKey, DatasetRows } from './rows.ts'
 import type { RunManager } from './runs.ts'
@@ -151,7 +151,7 @@ async function measure(
   examples: Example[],
 ): Promise<number> {
   const { model, padId } = base
-  const initial = await initialParameters(plan, config.adapter, 0, baseValues(base))
+  const initial = await initialParameters(plan, config.adapter, 0, baseValues(base.model, base.weights))
   const store = new ParameterStore(model.ops, initial)
   const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row)
   try {

@@ -17,7 +17,7 @@ import { getDataset } from '../../src/store/datasets.ts'
 import { takeLock, waitForLock } from '../../src/store/locks.ts'
 import { keepStorage } from '../../src/store/quota.ts'
 import { getRun, listRuns, putRun, removeRun, truncateHistory } from '../../src/store/runs.ts'
-import { baseValues } from './baseValues.ts'
+import { baseValues } from '../../src/core/adapters/baseValues.ts'
 import { loadSnapshot, packState } from './checkpoint.ts'
 import { HistoryLog } from './history.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
@@ -401,7 +401,12 @@ export class RunManager {
       )
     const validation = await DatasetRows.open(store, reading, 'validation')
     const plan = planOf(base, config, labels)
-    const initial = await initialParameters(plan, config.adapter, config.training.seed, baseValues(base))
+    const initial = await initialParameters(
+      plan,
+      config.adapter,
+      config.training.seed,
+      baseValues(base.model, base.weights),
+    )
     const trainer: Trainer = new Trainer({
       model: base.model,
       plan,

@@ -1,0 +1,147 @@
+// How much memory a training step takes, before anything is loaded: one function for the badge beside a model, for the
+// estimate and for the default precision.
+//   weights(precision) + 16 x trainable (value, gradient, two moments, f32) + block inputs 4 N d (L + 1)
+//   + one block's working set + one tile of the head's logits + what pools and the optimizer hold beyond that
+import type { BackendName } from '../../protocol/engine.ts'
+import { PRECISIONS, type Fit, type MemoryEstimate, type Precision } from '../../protocol/model.ts'
+import type { AdapterConfig } from '../../protocol/run.ts'
+import { countTrainable } from '../adapters/count.ts'
+import { planAdapter, type AdapterPlan } from '../adapters/plan.ts'
+import { precisionOf } from '../models/load.ts'
+import { tensorSpecs } from '../models/tensors.ts'
+import type { Architecture, Family } from '../models/architecture.ts'
+import { LENGTH_BUCKET } from '../nn/batch.ts'
+import { matrixBytes } from '../ops/matrix.ts'
+import { sentenceOf } from './memoryWords.ts'
+import { blockElements } from './workingSet.ts'
+
+export interface MemoryRequest {
+  /** Classes, or null for a language model. */
+  labels: number | null
+  adapter: AdapterConfig
+  batchSize: number
+  /** Longest example in tokens. */
+  maxLength: number
+}
+
+/** What a device offers. */
+export interface MemoryBudget {
+  backend: BackendName
+  bytes: number
+}
+
+const FLOAT = 4
+/** Above this share of the budget a fit is tight: what other tabs and the browser take varies. */
+const COMFORTABLE = 0.8
+/** Logits of one tile of the head: reference/crossEntropy.ts and webgpu/headCrossEntropy.ts. */
+const TILE = { cpu: 1 << 21, wasm: 1 << 21, webgpu: 1 << 23 }
+/** Tensors of a tile's size that the head holds at once: logits and what the reference's cross-entropy makes of them. */
+const TILE_COPIES = { cpu: 9, wasm: 9, webgpu: 1 }
+/** Tensors [P] that a step of the optimizer holds besides value, gradient and moments: on the reference the flat gradient,
+ *  the next state, and every intermediate of reference/adamw.ts, as measured; the kernel works in place. */
+const OPTIMIZER_COPIES = { cpu: 29, wasm: 29, webgpu: 1 }
+/** tfjs's pool of GPU buffers reuses only equal sizes; heaps have gaps. A share of all that comes and goes. */
+const SLACK = { cpu: 0.02, wasm: 0.1, webgpu: 0.25 }
+
+/** Bytes of a training step. Throws E_ARGUMENT where the settings do not go with the model. */
+export function estimateMemory(
+  family: Family,
+  architecture: Architecture,
+  request: MemoryRequest,
+  precision: Precision | undefined,
+  budget: MemoryBudget,
+): MemoryEstimate {
+  const plan = planAdapter(family, architecture, request.adapter, request.labels)
+  const moving = movingParts(family, architecture, request, plan, budget.backend)
+  const movingBytes = Object.values(moving).reduce((sum, bytes) => sum + bytes, 0)
+  const byPrecision = Object.fromEntries(
+    PRECISIONS.map((each) => {
+      const bytes = weightBytes(family, architecture, each) + movingBytes
+      return [each, { bytes, fit: fitOf(bytes, budget.bytes) }]
+    }),
+  ) as MemoryEstimate['byPrecision']
+  const chosen = precision ?? bestPrecision(byPrecision)
+  const estimate = {
+    precision: chosen,
+    ...byPrecision[chosen],
+    parts: { weights: weightBytes(family, architecture, chosen), ...moving },
+    trainableParameters: countTrainable(plan, request.adapter),
+    budget: budget.bytes,
+    byPrecision,
+  }
+  return { ...estimate, sentence: sentenceOf(estimate, request) }
+}
+
+/** The first that fits with a margin, else the first that fits at all, else the smallest. */
+export function bestPrecision(byPrecision: Record<Precision, { fit: Fit }>): Precision {
+  const first = (fit: Fit) => PRECISIONS.find((precision) => byPrecision[precision].fit === fit)
+  return first('fits') ?? first('tight') ?? 'nf4'
+}
+
+export function fitOf(bytes: number, budget: number): Fit {
+  if (bytes <= COMFORTABLE * budget) return 'fits'
+  return bytes <= budget ? 'tight' : 'tooLarge'
+}
+
+/** Bytes of a base on the device: matrices in their precision, vectors and rotary tables in f32. */
+export function weightBytes(family: Family, a: Architecture, precision: Precision): number {
+  const tensors = tensorSpecs(family, a).reduce((sum, { role, shape }) => {
+    if (role === 'vector') return sum + FLOAT * size(shape)
+    return sum + matrixBytes(shape as [number, number], precisionOf(role, { precision }))
+  }, 0)
+  const ropes = a.positions.kind === 'rope' ? a.positions.tables.length : 0
+  return tensors + ropes * FLOAT * a.context * a.headSize // cosines and sines, [context, hd / 2] each
+}
+
+/** Everything but the frozen weights. */
+function movingParts(
+  family: Family,
+  a: Architecture,
+  { labels, adapter, batchSize, maxLength }: MemoryRequest,
+  plan: AdapterPlan,
+  backend: BackendName,
+): Omit<MemoryEstimate['parts'], 'weights'> {
+  const count = countTrainable(plan, adapter)
+  const longest = Math.min(maxLength, a.context)
+  const length = Math.min(a.context, Math.ceil(longest / LENGTH_BUCKET) * LENGTH_BUCKET)
+  const tokens = batchSize * length
+  const kept = Math.max(0, a.layers - Math.max(0, plan.lowest))
+  const trainedBlocks = kept > 0
+  // PiSSA keeps its first factors beside the trained ones.
+  const trainable = 16 * count * (adapter.initLoraWeights === 'pissa' ? 2 : 1)
+  const inputs = FLOAT * tokens * a.hidden * (kept + 1)
+  const block =
+    FLOAT *
+    blockElements(
+      { family, architecture: a, plan, adapter, backend, batch: batchSize, length },
+      trainedBlocks,
+    )
+  const head = FLOAT * headElements(family, a, plan, labels, labels === null ? tokens : batchSize, backend)
+  const optimizer = FLOAT * OPTIMIZER_COPIES[backend] * count
+  // The optimizer steps when block and head are gone: only what it needs beyond them counts.
+  const beyond = Math.max(0, optimizer - block - head - inputs)
+  return { trainable, inputs, block, head, slack: beyond + SLACK[backend] * (inputs + block + head) }
+}
+
+/** Numbers of the head: a tile of logits over the vocabulary with its copies, rows and their gradients. */
+function headElements(
+  family: Family,
+  a: Architecture,
+  plan: AdapterPlan,
+  labels: number | null,
+  rows: number,
+  backend: BackendName,
+): number {
+  const states = 4 * rows * a.hidden
+  if (labels !== null) return states + 8 * rows * Math.max(labels, a.hidden)
+  const tile = Math.min(rows * a.vocab, Math.max(TILE[backend], a.vocab))
+  const table = `${a.tiedHead ? family.names.tokens : family.names.head.path}.weight`
+  const trained = plan.saved.some(({ name }) => name === table)
+  // Of a trained head its gradient, and on the reference the sum so far and the next share of it.
+  const gradient = trained ? (backend === 'webgpu' ? 1 : 3) * a.vocab * a.hidden : 0
+  return states + TILE_COPIES[backend] * tile + gradient
+}
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1)
+}

@@ -1,0 +1,84 @@
+// The numbers that are alive while one block is computed forward and backward. A block's tidy keeps every tensor that its
+// layers make until the gradient is out (nn/layer.ts), so the working set is the sum of their sizes, read off trace() and
+// back() of nn/attention.ts, nn/mlp.ts, nn/block.ts and nn/linear.ts, plus the largest scratch of a single op.
+import type { AdapterConfig } from '../../protocol/run.ts'
+import { linearPath, linearShapes, type Architecture, type Family } from '../models/architecture.ts'
+import type { AdapterPlan } from '../adapters/plan.ts'
+import type { BackendName } from '../../protocol/engine.ts'
+
+/** Tensors [B, H, T, T] that the reference's attentionBackward holds at once: scores (3), P (2), dP (3), dS (1). */
+const SCORES_BACKWARD = 9
+/** And its forward pass: scores (3), exp (1). */
+const SCORES_FORWARD = 4
+/** Copies [N, H hd] and [N, Hkv hd] by heads that the reference makes of q, k, v, dO and of the results. */
+const GROUPED = 5
+/** Tensors [N, f] that the derivative of a gated unit holds besides its results. */
+const GATED_SCRATCH = 6
+
+export interface BlockRequest {
+  family: Family
+  architecture: Architecture
+  plan: AdapterPlan
+  adapter: Pick<AdapterConfig, 'useDora' | 'dropout'>
+  backend: BackendName
+  /** Sequences and padded tokens of each. */
+  batch: number
+  length: number
+}
+
+/** Numbers alive in the widest moment of a block. `trained`: there is a way back through it. */
+export function blockElements(request: BlockRequest, trained: boolean): number {
+  const { architecture: a, batch, length, backend } = request
+  const tokens = batch * length
+  const d = a.hidden
+  const f = a.intermediate
+  const q = a.heads * a.headSize
+  const kv = a.keyValueHeads * a.headSize
+  const fused = 'qkv' in request.family.names.linears
+  const norms = a.order === 'sandwich' ? 4 : 2
+  const rope = a.positions.kind === 'rope' ? 1 : 0
+  const headNorm = a.attention.headNorm ? 1 : 0
+
+  // Forward: norms, projections (sliced out of one where they are fused), head norms, rotation, context, output, residual;
+  // then gate, up and their product, down, residual.
+  const attention = (q + 2 * kv) * (fused ? 2 : 1) + (q + kv) * (rope + headNorm) + q
+  const mlp = f * (a.mlp.gated ? 3 : 2)
+  let perToken = norms * d + attention + 2 * d + mlp + 2 * d
+  const scores = batch * a.heads * length * length
+  let scratch = backend === 'webgpu' ? 0 : SCORES_FORWARD * scores
+
+  if (trained) {
+    // Backward: a gradient for each of these, sums where paths meet, and the residuals.
+    const sums = (fused ? 1 : 5) + (a.mlp.gated ? 3 : 1)
+    const attentionBack = q + (q + 2 * kv) * (fused ? 2 : 1) + (q + kv) * (rope + headNorm)
+    perToken += norms * d + attentionBack + mlp + sums * d + 2 * d + beside(request)
+    scratch =
+      backend === 'webgpu'
+        ? tokens * a.heads
+        : Math.max(
+            SCORES_BACKWARD * scores + tokens * GROUPED * (q + kv),
+            tokens * f * GATED_SCRATCH,
+            tokens * widest(request),
+          )
+  }
+  return tokens * perToken + scratch
+}
+
+/** Numbers a token that DoRA keeps beside the plain products of a block, with dropout also the dropped inputs. */
+function beside({ family, architecture, plan, adapter }: BlockRequest): number {
+  if (!adapter.useDora) return 0
+  const layer = plan.layers.find(({ layer }) => Number.isFinite(layer))?.layer ?? 0
+  const adapted = new Set(plan.layers.map(({ path }) => path))
+  let numbers = 0
+  for (const [role, [out, inputs]] of linearShapes(family, architecture))
+    if (adapted.has(linearPath(family, layer, role)))
+      // z and its scaled copies on both ways; the straight product and the difference where inputs are dropped.
+      numbers += 4 * out + (adapter.dropout > 0 ? 5 * out + 3 * inputs : 0)
+  return numbers
+}
+
+/** Scratch a token of the widest linear layer with factors: its product beside the frozen one, the mask, the dropped x. */
+function widest({ family, architecture, adapter }: BlockRequest): number {
+  const shapes = [...linearShapes(family, architecture).values()]
+  return Math.max(...shapes.map(([out, inputs]) => 2 * out + (adapter.dropout > 0 ? 3 : 1) * inputs))
+}
