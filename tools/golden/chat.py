@@ -1,9 +1,7 @@
 """Chat templates as transformers reads them, for tests/golden/chat.json.
 
-    python -P tools/golden/chat.py            # trains its tokenizer and writes it
-    python -P tools/golden/chat.py --check    # makes all but the tokenizer again and compares
-
-(-P: a neighbour of this file has the name of a package.)
+    python tools/golden/chat.py            # trains its tokenizer and writes it
+    python tools/golden/chat.py --check    # makes all but the tokenizer again and compares
 
 For each template and conversation: the rendered text, the ids, and which of them are the assistant's. Where the template
 marks the assistant's words with `{% generation %}`, the mask is that of
@@ -78,6 +76,11 @@ THINKING = """{%- for message in messages %}
     {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
 """
+# No special token anywhere: tokens reach over both ends of an answer.
+BARE = (
+    "{% for message in messages %}{% if message.role == 'assistant' %}Bot: {% generation %}{{ message.content }}"
+    "{% endgeneration %}{% else %}{{ message.role }}: {{ message.content }}{% endif %}{{ '\\n' }}{% endfor %}"
+)
 # Llama 2's way: no token stands between question and answer, so tokens may reach over the seam.
 BRACKETS = (
     "{% for message in messages %}{% if message.role == 'user' %}{{ bos_token + '[INST] ' + message.content + ' [/INST]' }}"
@@ -119,6 +122,15 @@ def by_offsets(offsets, spans):
     return [int(any(begin < end_ and end > begin_ for begin_, end_ in spans)) for begin, end in offsets]
 
 
+def whole_characters(mask, offsets):
+    """transformers ends a stretch with the first token of its last character; the other tokens of it belong to it too."""
+    mask = list(mask)
+    for at in range(1, len(mask)):
+        if mask[at - 1] and offsets[at] == offsets[at - 1]:
+            mask[at] = 1
+    return mask
+
+
 def case(tokenizer, name, messages):
     chat = [{"role": role, "content": content} for role, content in messages]
     try:
@@ -127,7 +139,8 @@ def case(tokenizer, name, messages):
         return None
     if "generation %}" in tokenizer.chat_template:
         made = tokenizer.apply_chat_template(chat, return_dict=True, return_assistant_tokens_mask=True)
-        ids, mask = made["input_ids"], made["assistant_masks"]
+        offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        ids, mask = made["input_ids"], whole_characters(made["assistant_masks"], offsets)
     else:
         made = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids, mask = made["input_ids"], by_offsets(made["offset_mapping"], spoken(text, messages))
@@ -188,7 +201,7 @@ def pieces_tokenizer(file):
 def build(file):
     small = bytes_tokenizer()
     templates = {}
-    for name, source in [("chatml", CHATML), ("marked", MARKED), ("loose", MARKED_LOOSE), ("thinking", THINKING)]:
+    for name, source in [("chatml", CHATML), ("marked", MARKED), ("loose", MARKED_LOOSE), ("thinking", THINKING), ("bare", BARE)]:
         small.chat_template = source
         cases = [case(small, title, messages) for title, messages in CONVERSATIONS.items()]
         templates[name] = {"template": source, "cases": [made for made in cases if made]}
