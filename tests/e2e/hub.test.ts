@@ -148,7 +148,7 @@ async function everythingKept(): Promise<string> {
   for (const { name } of await indexedDB.databases()) {
     const database = await done(indexedDB.open(name!))
     for (const table of database.objectStoreNames) {
-      const rows = await done<unknown>(database.transaction(table).objectStore(table).getAll())
+      const rows = await done<unknown[]>(database.transaction(table).objectStore(table).getAll())
       found.push(JSON.stringify(rows, text))
     }
     database.close()

@@ -18,28 +18,32 @@ export interface HubModelOnServer {
   lfsBytes?: number
 }
 
+type Does =
+  | { status: number; headers?: Record<string, string> }
+  /** The connection breaks after so many bytes of the body. */
+  | { cutAfter: number }
+  /** The body ends too early, but as if it were whole. */
+  | { shortBy: number }
+  /** More than there should be. */
+  | { longerBy: number }
+  | { html: true }
+  /** Bytes of the right length that are not the file's. */
+  | { corrupt: true }
+  | { redirect: string }
+  /** Nothing comes, and nothing ends. */
+  | { stall: true }
+  /** The whole file with status 200, whatever range was asked. */
+  | { ignoreRange: true }
+  /** The answer as it is. */
+  | { nothing: true }
+
 /** What to do with an answer instead of sending it; applied to paths that match, `times` times (default: always). */
 export interface Fault {
   path: RegExp
   times?: number
   /** Only for some of the requests for this path. */
   when?: (request: RequestSeen) => boolean
-  does:
-    | { status: number; headers?: Record<string, string> }
-    /** The connection breaks after so many bytes of the body. */
-    | { cutAfter: number }
-    /** The body ends too early, but as if it were whole. */
-    | { shortBy: number }
-    /** More than there should be. */
-    | { longerBy: number }
-    | { html: true }
-    /** Bytes of the right length that are not the file's. */
-    | { corrupt: true }
-    | { redirect: string }
-    /** Nothing comes, and nothing ends. */
-    | { stall: true }
-    /** The whole file with status 200, whatever range was asked. */
-    | { ignoreRange: true }
+  does: Does
 }
 
 export interface RequestSeen {
@@ -133,7 +137,7 @@ export async function startHub(
       ({ path, times = Infinity, when }) => times > 0 && path.test(url.pathname) && (when?.(seen) ?? true),
     )
     if (fault?.times !== undefined) fault.times--
-    const does = fault?.does ?? {}
+    const does: Does = fault?.does ?? { nothing: true }
     if ('stall' in does) return
     if ('status' in does) {
       response.writeHead(does.status, does.headers).end('{"error":"fault"}')
@@ -227,9 +231,11 @@ function send(
   response: ServerResponse,
   whole: Uint8Array,
   range: string | undefined,
-  does: Partial<Record<'cutAfter' | 'shortBy' | 'longerBy', number> & { corrupt: true }>,
+  fault: Does,
   headers: Record<string, string>,
 ): void {
+  const does: Partial<Record<'cutAfter' | 'shortBy' | 'longerBy', number> & { corrupt: true }> =
+    fault as object
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? []
   const begin = Number(first ?? 0)
   const end = last ? Math.min(whole.length, Number(last) + 1) : whole.length
