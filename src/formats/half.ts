@@ -1,4 +1,4 @@
-// 16-bit floats to 32 bits. There are only 65,536 half floats, so they are looked up; a bfloat16 is the upper half of a
+// 16-bit floats to 32 bits, and bfloat16 back. There are only 65,536 half floats, so they are looked up; a bfloat16 is the upper half of a
 // float32. IEEE 754-2008, section 3.6.
 
 let table: Float32Array | undefined
@@ -23,6 +23,18 @@ export function bfloat16ToFloat32(bits: Uint16Array): Float32Array<ArrayBuffer> 
   const out = new Uint32Array(bits.length)
   for (let i = 0; i < bits.length; i++) out[i] = bits[i]! << 16
   return new Float32Array(out.buffer)
+}
+
+/** float32 to bfloat16 bit patterns, rounded to nearest, ties to even. */
+export function float32ToBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length)
+  const out = new Uint16Array(values.length)
+  for (let i = 0; i < bits.length; i++) {
+    const word = bits[i]!
+    const isNaN = (word & 0x7fffffff) > 0x7f800000
+    out[i] = isNaN ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16
+  }
+  return out
 }
 
 function makeTable(): Float32Array {

@@ -3,7 +3,7 @@
 import { zipSync, type Zippable } from 'fflate'
 
 /** The same files make the same archive: entries carry the earliest date the format has. */
-const ENTRY_DATE = new Date(1980, 0, 1)
+export const ENTRY_DATE = new Date(1980, 0, 1)
 
 /** Text is compressed; bytes (weights) are stored as they are, because noise does not compress. */
 export function writeZip(files: Record<string, string | Uint8Array>): Uint8Array<ArrayBuffer> {
