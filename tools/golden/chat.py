@@ -88,6 +88,17 @@ BRACKETS = (
     "{% else %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}"
 )
 
+# Nothing at all between the turns.
+GLUED = (
+    "{% for message in messages %}{% if message.role == 'assistant' %}{% generation %}{{ message.content }}"
+    "{% endgeneration %}{% else %}{{ message.content }}{% endif %}{% endfor %}"
+)
+SEAMS = {
+    "space before": [("user", "yes"), ("assistant", " yes"), ("user", " yes"), ("assistant", " Hello")],
+    "space after": [("user", "yes "), ("assistant", "yes "), ("user", "yes "), ("assistant", "Hello")],
+    "inside words": [("user", "Hel"), ("assistant", "lo ye"), ("user", "s He"), ("assistant", "llo")],
+}
+
 CONVERSATIONS = {
     "one turn": [("user", "Greet me"), ("assistant", "Hello!")],
     "system": [("system", "Be brief."), ("user", "2 + 2?"), ("assistant", "4"), ("user", "And 3 + 3?"), ("assistant", "6")],
@@ -208,6 +219,8 @@ def build(file):
     pieces = pieces_tokenizer(file)
     pieces.chat_template = BRACKETS
     cases = [case(pieces, title, messages) for title, messages in CONVERSATIONS.items()]
+    pieces.chat_template = GLUED
+    glued = {"template": GLUED, "cases": [case(pieces, title, messages) for title, messages in SEAMS.items()]}
     return {
         "templates": templates,
         "pairs": [pair(small, *texts) for texts in PAIRS],
@@ -215,6 +228,7 @@ def build(file):
             "tokenizer": file,
             "config": {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "chat_template": BRACKETS},
             "cases": [made for made in cases if made],
+            "glued": glued,
             "refused": [title for (title, _), made in zip(CONVERSATIONS.items(), cases) if made is None],
             "pairs": [pair(pieces, *texts) for texts in PAIRS],
         },
