@@ -53,6 +53,8 @@ export async function openSite({
     page,
     context,
     url,
+    /** The folder of the browser's profile, which its processes name. */
+    profile,
     /** Everything that the page reported as an error, policy violations included. */
     errors,
     /** As if the network were cut. */

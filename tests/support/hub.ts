@@ -1,14 +1,11 @@
 // A server that answers like the Hugging Face Hub, in Node: commits, file lists in pages, files that are redirected to a
 // second origin (as the Hub does with large ones), ranges, gated models. And every fault that the Hub, a network or an
 // enemy may show, each for as many answers as a test wants. Over https it can stand in for huggingface.co in Chromium.
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { generate } from 'selfsigned'
 
 export interface HubModelOnServer {
   files: Map<string, Uint8Array>
@@ -79,13 +76,13 @@ interface Site {
 }
 
 /**
- * Starts both origins. `https` makes a certificate with openssl, for one run; `storageHost` is how the hub names the
+ * Starts both origins. `https` makes a certificate for one run; `storageHost` is how the hub names the
  * other origin in its redirects (for Chromium: a name that it maps to this machine).
  */
 export async function startHub(
   options: { https?: boolean; hubOrigin?: string; storageOrigin?: string } = {},
 ): Promise<TestHub> {
-  const certificate = options.https ? selfSigned() : null
+  const certificate = options.https ? await certificateOf(['huggingface.co', '*.hf.co', 'localhost']) : null
   const make = (handle: (request: IncomingMessage, response: ServerResponse) => void): Server =>
     certificate ? createTlsServer(certificate, handle) : createServer(handle)
   const scheme = options.https ? 'https' : 'http'
@@ -298,21 +295,13 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-function selfSigned(): { key: Buffer; cert: Buffer } {
-  const folder = mkdtempSync(join(tmpdir(), 'graft-certificate-'))
-  try {
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-    const names = 'subjectAltName=DNS:huggingface.co,DNS:*.hf.co,DNS:localhost,IP:127.0.0.1'
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-        ...['-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=huggingface.co', '-addext', names],
-      ],
-      { stdio: 'pipe' },
-    )
-    return { key: readFileSync(key), cert: readFileSync(cert) }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+/** A certificate for one run. */
+async function certificateOf(names: string[]): Promise<{ key: string; cert: string }> {
+  const made = await generate([{ name: 'commonName', value: names[0]! }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    extensions: [{ name: 'subjectAltName', altNames: names.map((value) => ({ type: 2 as const, value })) }],
+  })
+  return { key: made.private, cert: made.cert }
 }
