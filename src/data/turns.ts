@@ -46,13 +46,16 @@ function spanByPrefix(
   index: number,
   text: string,
 ): Span | null {
-  const before = messages.slice(0, index)
-  const through = renderOrNull(tokenizer, messages.slice(0, index + 1), false)
+  // Rendering is most of the work of an example, so nothing is rendered twice or without need.
+  const whole = index === messages.length - 1
+  const through = whole ? text : renderOrNull(tokenizer, messages.slice(0, index + 1), false)
   if (through === null || !text.startsWith(through)) return null
-  const opening = [true, false]
-    .map((prompt) => renderOrNull(tokenizer, before, prompt))
-    .find((candidate) => candidate !== null && through.startsWith(candidate))
-  if (opening === undefined || opening === null) return null
+  const openingFor = (prompt: boolean): string | null => {
+    const candidate = renderOrNull(tokenizer, messages.slice(0, index), prompt)
+    return candidate !== null && through.startsWith(candidate) ? candidate : null
+  }
+  const opening = openingFor(true) ?? openingFor(false)
+  if (opening === null) return null
   return spanAfter(tokenizer, through, opening.length, messages[index]!.content, false)
 }
 
