@@ -4,8 +4,8 @@
 import { Dexie, type Table } from 'dexie'
 import type { Dataset } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
-import type { ModelInfo } from '../protocol/model.ts'
-import type { HistoryEntry, Run } from '../protocol/run.ts'
+import type { AdapterInfo, ModelInfo, Precision } from '../protocol/model.ts'
+import type { AdapterConfig, HistoryEntry, Run } from '../protocol/run.ts'
 import { guarded } from './quota.ts'
 
 /** Our own version of the layout: Dexie opens a newer database without complaint, we must not. */
@@ -45,6 +45,21 @@ export interface ModelRecord {
   createdAt: number
   info: ModelInfo
   files: ModelFile[]
+  /** The precision that was asked for when it was last loaded; absent: the best that fits. */
+  precision?: Precision
+}
+
+/** An imported adapter; its tensors are a blob. */
+export interface AdapterRecord {
+  id: string
+  /** Id of its base. */
+  model: string
+  createdAt: number
+  info: AdapterInfo
+  config: AdapterConfig
+  /** Commit or branch of the base that its own files name. */
+  revision: string | null
+  blob: BlobEntry
 }
 
 /** A file of the Hub that is not part of a model yet: bytes of it that have arrived, and must not be swept. */
@@ -93,6 +108,7 @@ export interface MainDatabase extends Dexie {
   parts: Table<PartsRecord, string>
   rows: Table<RowBatch, [string, number]>
   models: Table<ModelRecord, string>
+  adapters: Table<AdapterRecord, string>
   chunks: Table<ChunkRecord, [string, number]>
   downloads: Table<DownloadRecord, string>
   runs: Table<RunRecord, string>
@@ -134,6 +150,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     history: '[run+from]',
   })
   main.version(2).stores({ downloads: 'key' })
+  main.version(3).stores({ adapters: 'id, model, createdAt' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true

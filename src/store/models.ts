@@ -1,6 +1,8 @@
 // Base models kept in this browser: a record with the file manifest, and the files as chunked blobs.
 // The record is written last, so a model is either complete or swept.
 import { GraftError } from '../protocol/errors.ts'
+import type { Precision } from '../protocol/model.ts'
+import { listAdapters, removeAdapter } from './adapters.ts'
 import { deleteBlob, newBlobId, readBlob, writeBlob, type ByteSource, type WriteOptions } from './chunks.ts'
 import type { ModelFile, ModelRecord, Store } from './database.ts'
 import { guarded } from './quota.ts'
@@ -72,10 +74,16 @@ export async function readModelFile(
   return readBlob(store, file, `${name} of ${record.info.name}`, signal)
 }
 
-/** Removes a model and its files; one that is not there is no error. */
+/** Notes the precision that a model was asked for; one that is not there is no error. */
+export async function setPrecision(store: Store, id: string, precision: Precision): Promise<void> {
+  await guarded(() => store.main.models.update(id, { precision }))
+}
+
+/** Removes a model, its files and its adapters; one that is not there is no error. */
 export async function removeModel(store: Store, id: string): Promise<void> {
   const record = await findModel(store, id)
   if (!record) return
   await guarded(() => store.main.models.delete(id))
+  for (const adapter of await listAdapters(store, id)) await removeAdapter(store, adapter.id)
   for (const file of record.files) await deleteBlob(store, file.blob)
 }

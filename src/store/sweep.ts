@@ -35,11 +35,12 @@ async function sweepNow(store: Store): Promise<Swept> {
   const abandoned = Date.now() - KEEP_DOWNLOADS_MS
   await main.downloads.filter(({ touchedAt }) => !(touchedAt >= abandoned)).delete()
 
-  // Bytes that neither a model, nor a download, nor a checkpoint points at.
+  // Bytes that neither a model, nor an adapter, nor a download, nor a checkpoint points at.
   const pointed = new Set(
     checkpoints.filter((checkpoint) => !lost.includes(checkpoint)).map(({ blob }) => blob),
   )
   await main.models.each((model) => model.files.forEach(({ blob }) => pointed.add(blob)))
+  await main.adapters.each(({ blob }) => pointed.add(blob.blob))
   await main.downloads.each(({ blob }) => pointed.add(blob))
   const blobs = new Set((await main.chunks.toCollection().primaryKeys()).map(([blob]) => blob))
   const orphans = [...blobs].filter((blob) => !pointed.has(blob))

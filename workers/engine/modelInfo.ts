@@ -1,6 +1,7 @@
 // What the page is told about a base, and the JSON files it is told from.
 import { targetNames } from '../../src/core/adapters/plan.ts'
 import type { Architecture, Family } from '../../src/core/models/architecture.ts'
+import { DECODER_TASKS } from '../../src/core/models/decoder.ts'
 import { recogniseModel } from '../../src/core/models/registry.ts'
 import { countParameters } from '../../src/core/models/tensors.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
@@ -34,6 +35,11 @@ export function infoOf(
     targets: targetNames(family),
     source,
   }
+}
+
+/** A description as it was kept by a version that knew only Llama. */
+export function wholeInfo(info: ModelInfo): ModelInfo {
+  return { ...info, kind: info.kind ?? 'decoder', tasks: info.tasks ?? [...DECODER_TASKS] }
 }
 
 /** An embedded base that has not been downloaded into this browser yet. */

@@ -8,15 +8,17 @@ import type { WeightSource } from '../../src/core/models/weights.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
 import type { TextTokenizer } from '../../src/data/tokenizer.ts'
 import { asGraftError, GraftError, throwIfAborted, type ErrorCode } from '../../src/protocol/errors.ts'
-import type { LoadOptions, ModelInfo, ModelSource } from '../../src/protocol/model.ts'
+import type { MemoryBudget } from '../../src/core/train/memory.ts'
+import type { LoadOptions, ModelInfo, ModelSource, Precision } from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { ModelRecord, Store } from '../../src/store/database.ts'
 import { dropDownloads } from '../../src/store/downloads.ts'
 import { waitForLock } from '../../src/store/locks.ts'
-import { findModel, listModels, removeModel } from '../../src/store/models.ts'
+import { findModel, listModels, removeModel, setPrecision } from '../../src/store/models.ts'
+import { bytesOf, checkPrecision, estimateFor } from './estimate.ts'
 import { fetchModel } from './fetchModel.ts'
 import { embeddedModels, offer, storedId, type Offer, type OfferOptions } from './modelFiles.ts'
-import { embeddedInfo } from './modelInfo.ts'
+import { embeddedInfo, wholeInfo } from './modelInfo.ts'
 import { readModel } from './readModel.ts'
 import { SharedWork } from './sharedWork.ts'
 import { secondsLeft } from './time.ts'
@@ -63,11 +65,23 @@ export class ModelLibrary {
   /** How many calls are waiting for a base to come; it must not go between its arrival and their turn. */
   readonly #wanted = new Map<string, number>()
   readonly #bringing = new SharedWork<Resident>()
+  /** What `load` was asked for, until the base is here and its record says it. */
+  readonly #precisions = new Map<string, Precision>()
+  readonly #budget: (used: number) => MemoryBudget
   /** Counts the devices: a base whose weights began on one must not end on the next. */
   #device = 0
 
-  /** `hub`: where the Hub is, other than its own address. */
-  constructor(store: Store, ops: () => Ops, hub: Pick<OfferOptions, 'client'> = {}) {
+  /**
+   * @param hub where the Hub is, other than its own address
+   * @param budget what the device has beside `used` bytes; default: all that is asked for
+   */
+  constructor(
+    store: Store,
+    ops: () => Ops,
+    hub: Pick<OfferOptions, 'client'> = {},
+    budget: (used: number) => MemoryBudget = () => ({ backend: 'cpu', bytes: Infinity }),
+  ) {
+    this.#budget = budget
     this.#store = store
     this.#ops = ops
     this.#hub = hub
@@ -80,32 +94,77 @@ export class ModelLibrary {
     const missing = embedded
       .filter((model) => !stored.some((record) => record.id === model.id))
       .map(embeddedInfo)
-    return [...missing, ...stored.map((record) => record.info)].map((info) => ({
-      ...info,
-      loaded: this.#resident.has(info.id),
-    }))
+    return [...missing, ...stored.map((record) => wholeInfo(record.info))].map((info) => {
+      const resident = this.#resident.get(info.id)
+      return {
+        ...info,
+        loaded: resident !== undefined,
+        ...(resident && { precision: resident.base.info.precision }),
+      }
+    })
+  }
+
+  /** The precision that a base has on the device, or null. */
+  precisionOf(id: string): Precision | null {
+    return this.#resident.get(id)?.base.info.precision ?? null
+  }
+
+  /** What the device has for one more base, all others gone but those that are held. */
+  budgetBeside(id: string): MemoryBudget {
+    const others = [...this.#resident].filter(([other, { holders }]) => other !== id && holders > 0)
+    const used = others.reduce(
+      (sum, [, { base }]) =>
+        sum + bytesOf({ family: base.family, architecture: base.model.architecture }, base.info.precision),
+      0,
+    )
+    return this.#budget(used)
   }
 
   /**
    * Brings a base into this browser, if it is not there yet, and onto the device, from which all others go that nobody
-   * holds. Throws E_NETWORK, E_STORAGE, E_MEMORY, E_ABORTED; E_MODEL_FILES, E_MODEL_UNSUPPORTED, E_FORMAT and E_HASH
+   * holds; with another precision than it has there, it is loaded again. Throws E_BUSY where somebody holds it in that
+   * other precision; E_NETWORK, E_STORAGE, E_MEMORY, E_ABORTED; E_MODEL_FILES, E_MODEL_UNSUPPORTED, E_FORMAT and E_HASH
    * where the files cannot be used, and then keeps nothing of what it fetched.
    */
   async load(source: ModelSource, options: LoadOptions, context: CallContext): Promise<ModelInfo> {
-    const { precision = 'f32', token } = options
-    if (precision !== 'f32')
-      throw new GraftError('E_ARGUMENT', `Precision "${String(precision)}" is not available. Use "f32".`, {
-        precision,
-      })
+    const { precision, token } = options
+    if (precision !== undefined) checkPrecision(precision)
     // Dropped files are a new model every time; what has a name may be here already, and then needs no network.
     const named = storedId(source)
     const dropped = named === null ? await offer(source) : null
     const id = named ?? dropped!.id
     const find: Find = async ({ signal }) => dropped ?? (await offer(source, { ...this.#hub, token, signal }))
-    return this.#bring(id, context, find, ({ base }) => {
-      this.#unloadOthers(id)
-      return base.info
-    })
+    const bring = () =>
+      this.#bring(id, context, find, ({ base }) => {
+        this.#unloadOthers(id)
+        return base.info
+      })
+    if (precision === undefined) return bring()
+    this.#precisions.set(id, precision)
+    try {
+      for (;;) {
+        this.#makeWay(id, precision)
+        const info = await bring()
+        // Another precision where it joined a load that had begun before.
+        if (info.precision === precision) return info
+      }
+    } finally {
+      this.#precisions.delete(id)
+    }
+  }
+
+  /** Takes a base off the device that is there in another precision. */
+  #makeWay(id: string, precision: Precision): void {
+    const resident = this.#resident.get(id)
+    if (!resident || resident.base.info.precision === precision) return
+    const { info } = resident.base
+    if (resident.holders > 0)
+      throw new GraftError(
+        'E_BUSY',
+        `${info.name} is in use as ${info.precision}. Wait for its run or question to end, then load it as ${precision}.`,
+        { id, precision: info.precision },
+      )
+    this.unload(id)
   }
 
   /**
@@ -212,13 +271,21 @@ export class ModelLibrary {
       try {
         return await this.#open(record, context)
       } catch (error) {
-        if (UNUSABLE.includes(asGraftError(error).code))
+        const { code, details } = asGraftError(error)
+        // A value that does not fit one precision (placeMatrix names its row) may fit another.
+        if (UNUSABLE.includes(code) && !('row' in details))
           await removeModel(this.#store, id).catch(() => undefined)
         throw error
       }
     } finally {
       lock.release()
     }
+  }
+
+  /** A precision that was asked for is the one of the next visits, too. */
+  async #remember(record: ModelRecord, precision: Precision): Promise<void> {
+    if (!this.#precisions.has(record.id) || record.precision === precision) return
+    await setPrecision(this.#store, record.id, precision)
   }
 
   async #open(record: ModelRecord, context: CallContext): Promise<Resident> {
@@ -230,6 +297,10 @@ export class ModelLibrary {
     // Room first: two bases at once may be more than the device has.
     this.#unloadOthers(id)
 
+    const known = { family, architecture }
+    const precision =
+      this.#precisions.get(id) ?? record.precision ?? estimateFor(known, {}, this.budgetBeside(id)).precision
+    await this.#remember(record, precision)
     const device = this.#device
     const started = performance.now()
     const checkDevice = () => {
@@ -246,7 +317,7 @@ export class ModelLibrary {
         secondsLeft: secondsLeft(started, done, total),
       })
     }
-    const settings = { onTensor, ...(signal && { signal }) }
+    const settings = { precision, onTensor, ...(signal && { signal }) }
     const model = await loadTransformer(family, architecture, weights, this.#ops(), settings)
     try {
       checkDevice()
@@ -257,7 +328,7 @@ export class ModelLibrary {
       throw error
     }
     const base: LoadedModel = {
-      info: { ...info, context: architecture.context, loaded: true },
+      info: { ...wholeInfo(info), context: architecture.context, loaded: true, precision },
       family,
       model,
       tokenizer,
