@@ -42,6 +42,8 @@ import {
 
 /** Agreement demanded of a single pass, and of thirty steps. */
 const ONE_STEP = 1e-4
+/** The two forms of GELU differ by no more than 1e-4 in the logits of tiny models: this tells them apart. */
+const LOGITS = 2e-5
 const TRAJECTORY = 1e-3
 
 const examplesOf = (micro: CausalMicro | ClassifyMicro): Example[] =>
@@ -130,7 +132,7 @@ export function goldenSuite(
       for (const { ids, logits } of golden.base.sequences) {
         const ours = await inspectLogits(model, ids, base, pad)
         expect(ours.shape).toEqual(logits.shape)
-        expect(relativeError(ours.logits, decode(logits))).toBeLessThan(ONE_STEP)
+        expect(relativeError(ours.logits, decode(logits))).toBeLessThan(LOGITS)
       }
     })
 

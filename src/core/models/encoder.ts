@@ -1,5 +1,6 @@
 // What the encoders of BERT's line have in common: bidirectional attention, post-norm blocks with LayerNorm and biases,
 // learned positions, a norm on the input.
+import { GraftError } from '../../protocol/errors.ts'
 import type { Activation } from '../ops/ops.ts'
 import type { Architecture } from './architecture.ts'
 import type { ConfigReader } from './config.ts'
@@ -47,6 +48,12 @@ export function readEncoder(
   const layers = read.size(fields.layers, undefined, MAX.layers)
   const vocab = read.size('vocab_size', undefined, MAX.vocab)
   const rows = read.size('max_position_embeddings', 512, MAX_CONTEXT)
+  if (rows <= offset)
+    throw new GraftError(
+      'E_MODEL_FILES',
+      `config.json: max_position_embeddings is ${rows}, but the first position is read at ${offset}.`,
+      { field: 'max_position_embeddings' },
+    )
   const headSize = hidden / heads
   return {
     family,

@@ -28,6 +28,13 @@ export function recogniseModel(config: unknown): { family: Family; architecture:
       `Graft does not support models of type ${shown(modelType)}. Supported: ${FAMILIES.map((known) => known.modelType).join(', ')}.`,
       { modelType: shown(modelType) },
     )
+  const quantised: unknown = (config as Record<string, unknown>)['quantization_config'] ?? null
+  if (quantised !== null)
+    throw new GraftError(
+      'E_MODEL_UNSUPPORTED',
+      'The weights of this model are already quantised (quantization_config). Choose the original; Graft quantises it while it loads.',
+      { field: 'quantization_config' },
+    )
   const architecture = family.parseConfig(config as Record<string, unknown>)
   if (!Number.isInteger(architecture.headSize))
     throw new GraftError(
