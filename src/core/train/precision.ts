@@ -37,6 +37,35 @@ export function nextTokens(ids: readonly number[]): ScoredText {
   return { ids, targets: [...ids.slice(1), -100] }
 }
 
+/** Every so many tokens of a text one is hidden from an encoder. */
+const MASK_EVERY = 7
+
+/**
+ * Tokens for an encoder: some are hidden and should be given back.
+ * @param inner the first token and the end of what may be hidden: not [CLS] and [SEP]
+ */
+export function maskedTokens(
+  ids: readonly number[],
+  maskId: number,
+  [begin, end]: readonly [number, number],
+): ScoredText {
+  // From the middle of each stretch, so that every hidden token has neighbours on both sides.
+  const hidden = (at: number) => at >= begin && at < end && (at - begin) % MASK_EVERY === MASK_EVERY >> 1
+  return {
+    ids: ids.map((id, at) => (hidden(at) ? maskId : id)),
+    targets: ids.map((id, at) => (hidden(at) ? id : -100)),
+  }
+}
+
+/** What is compared on where nobody brings texts: plain prose of several kinds. */
+export const SAMPLE_TEXTS: readonly string[] = [
+  'The river runs through the old part of the town, past the mill and under three stone bridges, before it reaches the sea.',
+  'Thank you for your message. Your order was sent on Monday and should arrive within three working days.',
+  'Plants take up water through their roots and carbon dioxide through their leaves, and with the energy of light they turn both into sugar.',
+  'She opened the letter, read it twice, and put it back into the drawer without saying a word to anyone in the room.',
+  'To make the dough, mix the flour with salt and yeast, add the warm water, and knead it for about ten minutes until it is smooth.',
+]
+
 /** The same weights in float32. */
 export interface Reference {
   /** The model, or one of inputs, last norm and head alone. */

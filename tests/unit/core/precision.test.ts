@@ -11,6 +11,7 @@ import type { Transformer } from '../../../src/core/models/transformer.ts'
 import { memoryFile, openWeights, type WeightSource } from '../../../src/core/models/weights.ts'
 import { referenceOps } from '../../../src/core/ops/reference/index.ts'
 import {
+  maskedTokens,
   nextTokens,
   precisionCost,
   residentReference,
@@ -108,6 +109,15 @@ describe('Graft-7M', () => {
     expect(report).toEqual(resident)
     model.dispose()
   }, 60_000)
+
+  test('an encoder is asked for hidden tokens, never for the special ones', () => {
+    const ids = Array.from({ length: 20 }, (_, i) => 100 + i)
+    const { ids: shown, targets } = maskedTokens(ids, 4, [1, 19])
+    const hidden = ids.filter((_, at) => targets[at] !== -100)
+    expect(hidden).toEqual([104, 111, 118])
+    expect(shown).toEqual(ids.map((id) => (hidden.includes(id) ? 4 : id)))
+    expect(targets).toEqual(ids.map((id) => (hidden.includes(id) ? id : -100)))
+  })
 
   test('texts without a target are refused', async () => {
     const work = precisionCost({
