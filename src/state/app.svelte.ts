@@ -1,13 +1,17 @@
 // The whole state of the page, made once around the scripting API. Views get it from the context and use nothing else.
 import type { GraftApi } from '../protocol/api.ts'
 import { asGraftError, type GraftError } from '../protocol/errors.ts'
+import type { Target } from '../protocol/target.ts'
 import { keepStorage } from '../store/quota.ts'
+import { Adapters } from './adapters.svelte.ts'
 import { Datasets } from './datasets.svelte.ts'
-import { looksLikeModel } from './dropped.ts'
+import { kindOf } from './dropped.ts'
 import { Engine } from './engine.svelte.ts'
+import { Hub } from './hub.svelte.ts'
 import { Models } from './models.svelte.ts'
 import { Notices } from './notices.svelte.ts'
 import { Router } from './router.svelte.ts'
+import { RunForm } from './runForm.svelte.ts'
 import { Runs } from './runs.svelte.ts'
 import { Selection } from './selection.svelte.ts'
 import { Work } from './work.svelte.ts'
@@ -23,8 +27,14 @@ export class App {
   readonly work = new Work(this.notices)
   readonly engine: Engine
   readonly datasets: Datasets
+  readonly hub: Hub
   readonly models: Models
+  readonly adapters: Adapters
   readonly runs: Runs
+  /** The settings of the next run, kept while the page is open. */
+  readonly form: RunForm
+  /** What Generate, Explain and Evaluate were last put to; null: what is newest. */
+  asked = $state.raw<Target | null>(null)
   status = $state<'starting' | 'ready' | 'failed'>('starting')
   startError = $state.raw<GraftError | null>(null)
 
@@ -32,8 +42,11 @@ export class App {
     this.api = api
     this.engine = new Engine(api, this.notices)
     this.datasets = new Datasets(api, this.work, this.notices, this.selection)
-    this.models = new Models(api, this.work, this.notices, this.selection)
+    this.hub = new Hub(api)
+    this.models = new Models(api, this.work, this.notices, this.selection, this.hub)
+    this.adapters = new Adapters(api, this.work, this.notices, this.hub)
     this.runs = new Runs(api, this.notices, this.selection)
+    this.form = new RunForm(this)
     // A worker that died has lost its bases and interrupted its run: what the page shows is read again.
     this.notices.afterFail = (error) => {
       if (error.code === 'E_WORKER') setTimeout(() => void this.#refresh().catch(() => undefined), RESTART_MS)
@@ -66,14 +79,21 @@ export class App {
       this.engine.refresh(),
       this.datasets.refresh(),
       this.models.refresh(),
+      this.adapters.refreshQuietly(),
       this.runs.refresh(),
     ])
   }
 
-  /** Takes files from a drop or a file dialog: a model's files become a base, anything else becomes datasets. */
+  /** Takes files from a drop or a file dialog: a model's files become a base, PEFT's an adapter, the rest datasets. */
   async take(files: File[]): Promise<void> {
     if (!files.length) return
-    if (looksLikeModel(files)) {
+    const kind = await kindOf(files)
+    if (kind === 'adapter') {
+      this.adapters.offer(files)
+      this.router.go('model')
+      return
+    }
+    if (kind === 'model') {
       this.router.go('model')
       await this.models.load({ files }, files.length === 1 ? files[0]!.name : `${files.length} model files`)
       return

@@ -1,4 +1,4 @@
-// What was dropped on the page: files, and the files of folders; and whether they are a model or data.
+// What was dropped on the page: files, and the files of folders; and whether they are a model, an adapter or data.
 
 /** Most files taken from one drop: a model folder has a few dozen. */
 const MAX_FILES = 500
@@ -37,7 +37,24 @@ async function childrenOf(folder: FileSystemDirectoryEntry): Promise<FileSystemE
   }
 }
 
-/** A model's folder has weights or the Hub's configuration; everything else is taken for data. */
+/** A model's folder has weights or the Hub's configuration. */
 export function looksLikeModel(files: File[]): boolean {
   return files.some((file) => file.name.endsWith('.safetensors') || file.name === 'config.json')
+}
+
+/** PEFT names an adapter's configuration so, in a folder and in a zip. */
+const ADAPTER_FILE = 'adapter_config.json'
+/** A zip lists its names, uncompressed, at its end: an adapter's list is far shorter than this. */
+const LIST_BYTES = 65_536
+
+/** What was dropped: PEFT's files, alone or in one zip, are an adapter; everything that is no model is taken for data. */
+export async function kindOf(files: File[]): Promise<'adapter' | 'model' | 'data'> {
+  if (files.some((file) => file.name === ADAPTER_FILE)) return 'adapter'
+  if (looksLikeModel(files)) return 'model'
+  const [file] = files
+  if (files.length !== 1 || !file!.name.toLowerCase().endsWith('.zip')) return 'data'
+  const end = await file!.slice(-LIST_BYTES).arrayBuffer()
+  const names = new TextDecoder('latin1').decode(end)
+  if (names.includes(ADAPTER_FILE)) return 'adapter'
+  return names.includes('.safetensors') ? 'model' : 'data'
 }

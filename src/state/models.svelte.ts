@@ -1,6 +1,9 @@
 // Base models: those loaded, those stored in this browser, and the one that comes with the site.
 import type { GraftApi } from '../protocol/api.ts'
-import type { ModelInfo, ModelSource } from '../protocol/model.ts'
+import type { GraftError } from '../protocol/errors.ts'
+import type { ModelInfo, ModelSource, Precision } from '../protocol/model.ts'
+import type { Progress } from '../protocol/progress.ts'
+import type { Hub } from './hub.svelte.ts'
 import type { Notices } from './notices.svelte.ts'
 import type { Selection } from './selection.svelte.ts'
 import type { Work } from './work.svelte.ts'
@@ -14,15 +17,29 @@ export const BUILTIN = {
   facts: '6.95 M parameters, 8 layers, 14 MB',
 } as const
 
+/** A load that goes on, failed or was cancelled. */
+export interface LoadAttempt {
+  source: ModelSource
+  name: string
+  precision: Precision | undefined
+  state: 'loading' | 'failed' | 'cancelled'
+  error: GraftError | null
+  /** How far a download had come. */
+  got: Progress | null
+}
+
 export class Models {
   items = $state.raw<ModelInfo[]>([])
   loaded = $state(false)
+  attempt = $state.raw<LoadAttempt | null>(null)
   readonly #api: GraftApi
   readonly #work: Work
   readonly #notices: Notices
   readonly #selection: Selection
+  readonly #hub: Hub
 
-  constructor(api: GraftApi, work: Work, notices: Notices, selection: Selection) {
+  constructor(api: GraftApi, work: Work, notices: Notices, selection: Selection, hub: Hub) {
+    this.#hub = hub
     this.#api = api
     this.#work = work
     this.#notices = notices
@@ -62,21 +79,54 @@ export class Models {
     this.loaded = true
   }
 
-  async load(source: ModelSource, name: string): Promise<ModelInfo | undefined> {
-    const model = await this.#work.run('model', `Loading ${name}`, (options) =>
-      this.#api.models.load(source, options),
+  /**
+   * Loads a base; the Hub's files that are here already are not fetched again. A failure or a cancellation stays in
+   * `attempt`, to be shown with its next step.
+   */
+  async load(source: ModelSource, name: string, precision?: Precision): Promise<ModelInfo | undefined> {
+    const attempt: LoadAttempt = { source, name, precision, state: 'loading', error: null, got: null }
+    this.attempt = attempt
+    const model = await this.#work.run(
+      'model',
+      `Loading ${name}`,
+      (call) =>
+        this.#api.models.load(source, {
+          ...call,
+          ...(precision && { precision }),
+          ...('hub' in source && this.#hub.credentials),
+        }),
+      undefined,
+      (error, job) => {
+        if (error.code === 'E_WORKER') this.#notices.fail(`Loading ${name}`, error)
+        if (this.attempt !== attempt) return
+        const cancelled = error.code === 'E_ABORTED'
+        const got = job.progress?.unit === 'bytes' ? job.progress : null
+        this.attempt = { ...attempt, state: cancelled ? 'cancelled' : 'failed', error, got }
+      },
     )
     if (!model) return undefined
+    if (this.attempt === attempt) this.attempt = null
     this.#selection.model = model.id
     await this.refreshQuietly()
     return model
   }
 
-  /** Brings a model that this browser stores back into memory. */
-  reload(model: ModelInfo): Promise<ModelInfo | undefined> {
+  /** Takes up a download that failed or was cancelled. */
+  retry(): void {
+    const { attempt } = this
+    if (attempt) void this.load(attempt.source, attempt.name, attempt.precision)
+  }
+
+  forget(): void {
+    this.attempt = null
+  }
+
+  /** Brings a model that this browser stores back into memory; `precision` brings it back in another one. */
+  reload(model: ModelInfo, precision?: Precision): Promise<ModelInfo | undefined> {
     const { source } = model
-    if ('hub' in source) return this.load({ hub: source.hub, revision: source.revision }, model.name)
-    return this.load({ builtin: 'builtin' in source ? source.builtin : model.id }, model.name)
+    if ('hub' in source)
+      return this.load({ hub: source.hub, revision: source.revision }, model.name, precision)
+    return this.load({ builtin: 'builtin' in source ? source.builtin : model.id }, model.name, precision)
   }
 
   choose(id: string): void {

@@ -1,5 +1,5 @@
-// Where the person is: a view and, where the view has one, the id of what is open. It lives in the address
-// (#/train/run-1), so that reload, back and a copied link return to the same place.
+// Where the person is: a view and, where the view has one, the id of what is open, and a row of it. It lives in the
+// address (#/train/run-1, #/data/set-1/12), so that reload, back and a copied link return to the same place.
 import type { Selection } from './selection.svelte.ts'
 
 export const VIEWS = ['data', 'model', 'train', 'evaluate', 'explain', 'generate', 'export'] as const
@@ -8,17 +8,21 @@ export type ViewName = (typeof VIEWS)[number]
 export interface Route {
   view: ViewName
   id: string | null
+  /** Index of a dataset's row, from 0. */
+  row?: number
 }
 
 /** The route of a hash; whatever is not known leads to the first view. */
 export function parseHash(hash: string): Route {
-  const [view = '', id = ''] = hash.replace(/^#\/?/, '').split('/')
+  const [view = '', id = '', row = ''] = hash.replace(/^#\/?/, '').split('/')
   const known = VIEWS.find((name) => name === view)
-  return known ? { view: known, id: id ? safeDecode(id) : null } : { view: 'data', id: null }
+  if (!known) return { view: 'data', id: null }
+  return { view: known, id: id ? safeDecode(id) : null, ...(/^\d{1,9}$/.test(row) && { row: Number(row) }) }
 }
 
-export function hashOf(view: ViewName, id?: string | null): string {
-  return id ? `#/${view}/${encodeURIComponent(id)}` : `#/${view}`
+export function hashOf(view: ViewName, id?: string | null, row?: number): string {
+  if (!id) return `#/${view}`
+  return `#/${view}/${encodeURIComponent(id)}${row === undefined ? '' : `/${row}`}`
 }
 
 function safeDecode(text: string): string {
@@ -37,7 +41,7 @@ export class Router {
     this.#selection = selection
     const hash = location.hash || selection.place
     this.route = parseHash(hash)
-    if (!location.hash) history.replaceState(null, '', hashOf(this.route.view, this.route.id))
+    if (!location.hash) history.replaceState(null, '', hashOf(this.route.view, this.route.id, this.route.row))
     addEventListener('hashchange', () => this.#read())
     this.#read()
   }
@@ -48,6 +52,6 @@ export class Router {
 
   #read(): void {
     this.route = parseHash(location.hash)
-    this.#selection.place = hashOf(this.route.view, this.route.id)
+    this.#selection.place = hashOf(this.route.view, this.route.id, this.route.row)
   }
 }

@@ -1,8 +1,19 @@
 // Long calls in flight: each has a title, progress with time left, and can be cancelled from wherever it is shown.
+import { asGraftError, type GraftError } from '../protocol/errors.ts'
 import type { CallOptions, Progress } from '../protocol/progress.ts'
 import type { Notices } from './notices.svelte.ts'
 
-export type JobKind = 'import' | 'model' | 'plan' | 'evaluate' | 'explain' | 'generate' | 'predict' | 'export'
+export type JobKind =
+  | 'import'
+  | 'model'
+  | 'adapter'
+  | 'precision'
+  | 'plan'
+  | 'evaluate'
+  | 'explain'
+  | 'generate'
+  | 'predict'
+  | 'export'
 
 export class Job {
   readonly id: number
@@ -50,12 +61,14 @@ export class Work {
   /**
    * Runs a long call as a job. The result, or undefined when it was cancelled or failed; a failure is shown as a notice.
    * @param onProgress what the caller does with progress besides showing it (streamed text)
+   * @param onFail takes a failure, or a cancellation, in place of the notice
    */
   async run<T>(
     kind: JobKind,
     title: string,
     call: (options: Required<CallOptions>) => Promise<T>,
     onProgress?: (progress: Progress) => void,
+    onFail?: (error: GraftError, job: Job) => void,
   ): Promise<T | undefined> {
     const job = new Job(this.#next++, kind, title)
     this.jobs = [...this.jobs, job]
@@ -68,7 +81,8 @@ export class Work {
         },
       })
     } catch (thrown) {
-      if (!job.signal.aborted) this.#notices.fail(title, thrown)
+      if (onFail) onFail(asGraftError(thrown), job)
+      else if (!job.signal.aborted) this.#notices.fail(title, thrown)
       return undefined
     } finally {
       this.jobs = this.jobs.filter((other) => other !== job)
