@@ -1,5 +1,6 @@
 // WGSL that reads frozen weights in each precision, a 32-bit word at a time, for the kernels that multiply or gather.
-// Only what every WebGPU has: unpack2x16float and extractBits, no feature and no language extension.
+// Only what every WebGPU has: unpack2x16float and extractBits, no feature and no language extension. A GPU may read
+// halves below 2^-14 as 0, which is less than the rounding of the larger ones.
 import type { Tensor } from '@tensorflow/tfjs-core'
 import { nf4Words, type WholeMatrix } from '../matrix.ts'
 import { NF4_CODE } from '../quantise/nf4.ts'
