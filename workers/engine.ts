@@ -24,6 +24,15 @@ const server = serve<EngineCalls, EngineEvent>({
   listModels: ready((engine) => engine.models.list()),
   loadModel: ready((engine, { source, ...options }, context) => engine.loadModel(source, options, context)),
   searchModels: ready((engine, { query, token }, context) => engine.searchModels(query, token, context)),
+  estimateModel: ready((engine, { request, token }, context) =>
+    engine.estimateModel(request, token, context),
+  ),
+  precisionReport: ready((engine, { id, texts }, context) => engine.precisionReport(id, texts, context)),
+  importAdapter: ready((engine, { model, source, ...options }, context) =>
+    engine.adapters.import(model, source, options, context),
+  ),
+  listAdapters: ready((engine, { model }) => engine.adapters.list(model)),
+  removeAdapter: ready((engine, { id }) => engine.removeAdapter(id)),
   removeModel: ready((engine, { id }) => engine.removeModel(id)),
   tokenize: ready((engine, { model, text }) => engine.tokenize(model, text)),
   renderRows: ready((engine, request, { signal }) => engine.renderRows(request, signal)),
@@ -46,5 +55,6 @@ const server = serve<EngineCalls, EngineEvent>({
   ),
   attention: ready((engine, { target, input }, context) => engine.ask.attention(target, input, context)),
   saliency: ready((engine, { target, request }, context) => engine.ask.saliency(target, request, context)),
-  exportAdapter: ready((engine, { target }) => engine.exportAdapter(target)),
+  exportAdapter: ready((engine, { target }, context) => engine.exporter.adapter(target, context)),
+  exportMerged: ready((engine, { target, dtype }, context) => engine.exporter.merged(target, dtype, context)),
 })

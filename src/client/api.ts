@@ -5,6 +5,7 @@ import type { DataCalls, DataEvent, EngineCalls, EngineEvent } from '../protocol
 import { GraftError } from '../protocol/errors.ts'
 import type { CallOptions } from '../protocol/progress.ts'
 import type { SplitConfig } from '../protocol/data.ts'
+import type { Target } from '../protocol/target.ts'
 import { WorkerHandle } from './workerHandle.ts'
 
 const DEFAULT_SPLIT: SplitConfig = { train: 0.8, validation: 0.1, test: 0.1, seed: 42 }
@@ -16,6 +17,9 @@ function separate<T extends object>(
   const { signal, onProgress, ...rest } = options
   return { call: { ...(signal && { signal }), ...(onProgress && { onProgress }) }, rest }
 }
+
+/** A run by its id, or any other target. */
+const targetOf = (target: string | Target): Target => (typeof target === 'string' ? { run: target } : target)
 
 /** How to start the two workers; the page decides where their scripts are. */
 export interface Spawn {
@@ -66,6 +70,22 @@ export function createGraft(spawn: Spawn): GraftApi {
         const { call, rest } = separate(options)
         return engine.call('searchModels', { query, ...rest }, call)
       },
+      estimate(request, options = {}) {
+        const { call, rest } = separate(options)
+        return engine.call('estimateModel', { request, ...rest }, call)
+      },
+      precisionReport(id, options = {}) {
+        const { call, rest } = separate(options)
+        return engine.call('precisionReport', { id, ...rest }, call)
+      },
+    },
+    adapters: {
+      import(model, source, options = {}) {
+        const { call, rest } = separate(options)
+        return engine.call('importAdapter', { model, source, ...rest }, call)
+      },
+      list: (model) => engine.call('listAdapters', model === undefined ? {} : { model }),
+      remove: (id) => engine.call('removeAdapter', { id }),
     },
     runs: {
       plan: (request, options) => engine.call('planRun', request, options),
@@ -100,12 +120,11 @@ export function createGraft(spawn: Spawn): GraftApi {
       saliency: (target, request, options) => engine.call('saliency', { target, request }, options),
     },
     export: {
-      adapter: (target, options) =>
-        engine.call(
-          'exportAdapter',
-          { target: typeof target === 'string' ? { run: target } : target },
-          options,
-        ),
+      adapter: (target, options) => engine.call('exportAdapter', { target: targetOf(target) }, options),
+      merged(target, options = {}) {
+        const { call, rest } = separate(options)
+        return engine.call('exportMerged', { target: targetOf(target), ...rest }, call)
+      },
     },
   }
 }

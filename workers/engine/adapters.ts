@@ -96,17 +96,9 @@ export class AdapterLibrary {
     this.#changed()
   }
 
-  /** What is kept of an adapter beside its tensors. Throws E_NOT_FOUND, E_ARGUMENT where it is for another base. */
-  async info(id: string, model: string): Promise<AdapterInfo> {
-    const { info } = await getAdapter(this.#store, id)
-    checkBase(info, model)
-    return info
-  }
-
-  /** An adapter for its base. Throws E_NOT_FOUND, E_ARGUMENT where it is for another base, E_HASH. */
-  async read(id: string, base: LoadedModel): Promise<StoredAdapter> {
-    const record = await getAdapter(this.#store, id)
-    const { info, config, revision } = record
+  /** What an adapter is, without its tensors. Throws E_NOT_FOUND, E_ARGUMENT where it is for another base. */
+  async describe(id: string, base: LoadedModel): Promise<Omit<StoredAdapter, 'tensors'>> {
+    const { info, config, revision } = await getAdapter(this.#store, id)
     checkBase(info, base.info.id)
     const plan = planAdapter(
       base.family,
@@ -115,7 +107,13 @@ export class AdapterLibrary {
       info.labels?.length ?? null,
       base.bare,
     )
-    return { info, config, plan, revision, tensors: await readAdapter(this.#store, record) }
+    return { info, config, plan, revision }
+  }
+
+  /** An adapter for its base. Throws as `describe`, and E_HASH. */
+  async read(id: string, base: LoadedModel): Promise<StoredAdapter> {
+    const described = await this.describe(id, base)
+    return { ...described, tensors: await readAdapter(this.#store, await getAdapter(this.#store, id)) }
   }
 
   async #files(source: AdapterSource, context: CallContext): Promise<Files> {

@@ -4,6 +4,8 @@ import type { Slot } from '../../src/core/ops/ops.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { RunConfig } from '../../src/protocol/run.ts'
 import type { CheckpointPayload } from '../../src/store/checkpoints.ts'
+import type { ParameterSnapshot } from '../../src/core/optim/parameters.ts'
+import type { TensorToWrite } from '../../src/formats/safetensors.ts'
 
 const ROWS = ['values', 'firstMoments', 'secondMoments'] as const
 
@@ -23,7 +25,7 @@ export function packState(state: TrainerState, slots: readonly Slot[], config: R
     step: state.step,
     seconds: state.seconds,
     skippedRows: state.skippedRows,
-    shapes: Object.fromEntries(slots.map(({ name, shape }) => [name, shape])),
+    shapes: shapesOf(slots),
     config,
   }
   const tensors: Record<string, Float32Array> = {}
@@ -54,4 +56,16 @@ export function loadSnapshot({ meta, tensors }: CheckpointPayload): {
     },
     shapes,
   }
+}
+
+export function shapesOf(slots: readonly Pick<Slot, 'name' | 'shape'>[]): Record<string, number[]> {
+  return Object.fromEntries(slots.map(({ name, shape }) => [name, shape]))
+}
+
+/** The values of a state as tensors with their shapes. */
+export function stateTensors(
+  { values }: ParameterSnapshot,
+  shapes: Record<string, number[]>,
+): TensorToWrite[] {
+  return Object.entries(values).map(([name, data]) => ({ name, shape: shapes[name]!, data }))
 }

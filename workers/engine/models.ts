@@ -18,8 +18,8 @@ import { findModel, listModels, removeModel, setPrecision } from '../../src/stor
 import { bytesOf, checkPrecision, estimateFor } from './estimate.ts'
 import { fetchModel } from './fetchModel.ts'
 import { embeddedModels, offer, storedId, type Offer, type OfferOptions } from './modelFiles.ts'
-import { embeddedInfo, wholeInfo } from './modelInfo.ts'
-import { readModel } from './readModel.ts'
+import { embeddedInfo, parseJson, wholeInfo } from './modelInfo.ts'
+import { readModel, textOf } from './readModel.ts'
 import { SharedWork } from './sharedWork.ts'
 import { secondsLeft } from './time.ts'
 
@@ -102,6 +102,14 @@ export class ModelLibrary {
         ...(resident && { precision: resident.base.info.precision }),
       }
     })
+  }
+
+  /** The parsed config.json of a base in the list. Throws E_NOT_FOUND. */
+  async config(id: string): Promise<unknown> {
+    const record = await findModel(this.#store, id)
+    if (record) return parseJson('config.json', (await textOf(this.#store, record.files, 'config.json'))!)
+    await this.#checkKnown(id)
+    return (await embeddedModels()).find((model) => model.id === id)!.config
   }
 
   /** The precision that a base has on the device, or null. */

@@ -2,6 +2,7 @@
 // happens, so that a reload finds the run where its last checkpoint left it.
 import { deferred, type Deferred } from '../../src/core/deferred.ts'
 import { countTrainable } from '../../src/core/adapters/count.ts'
+import { continuedParameters } from '../../src/core/adapters/continued.ts'
 import { initialParameters } from '../../src/core/adapters/parameters.ts'
 import { planAdapter, type AdapterPlan } from '../../src/core/adapters/plan.ts'
 import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
@@ -18,7 +19,9 @@ import { takeLock, waitForLock } from '../../src/store/locks.ts'
 import { keepStorage } from '../../src/store/quota.ts'
 import { getRun, listRuns, putRun, removeRun, truncateHistory } from '../../src/store/runs.ts'
 import { baseValues } from '../../src/core/adapters/baseValues.ts'
-import { loadSnapshot, packState } from './checkpoint.ts'
+import type { AdapterLibrary } from './adapters.ts'
+import { loadSnapshot, packState, stateTensors } from './checkpoint.ts'
+import { beginningOf, continuedConfig, continuedLabels } from './continued.ts'
 import { HistoryLog } from './history.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
 import { dataKey, DatasetRows, taskOf } from './rows.ts'
@@ -32,6 +35,7 @@ const READ_EVERY = { webgpu: 10, wasm: 1, cpu: 1 } as const
 export interface RunManagerOptions {
   store: Store
   models: ModelLibrary
+  adapters: AdapterLibrary
   turns: Turns
   backend: () => keyof typeof READ_EVERY
   /** Resolves when a backend is there: after a lost device a new one is started. */
@@ -53,6 +57,8 @@ interface Waiting {
   /** Resolves when the run has begun to train, or has ended without. */
   begun: Deferred<void>
 }
+
+type Saved = ReturnType<typeof loadSnapshot>
 
 interface LiveRun {
   run: Run
@@ -124,26 +130,30 @@ export class RunManager {
           'Use it to classify, or choose a base that writes.',
         { model: base.info.id, task: taskConfig.task },
       )
-    const adapter = defaultAdapter(request.adapter)
+    const { from, ...given } = request.adapter ?? {}
+    const beginning = from === undefined ? null : await beginningOf(from, base, this.#options)
+    const adapter = beginning ? continuedConfig(beginning, given) : defaultAdapter(given)
     const training = defaultTraining(base.info, taskConfig.task, request.training, adapter.method)
     if (training.maxLength > base.info.context)
       throw new GraftError(
         'E_ARGUMENT',
         `training.maxLength is ${training.maxLength}, but ${base.info.name} reads at most ${base.info.context} tokens.`,
       )
-    const labels = taskConfig.task === 'classify' ? dataset.labels : null
-    if (taskConfig.task === 'classify' && !labels)
+    const dataLabels = taskConfig.task === 'classify' ? dataset.labels : null
+    if (taskConfig.task === 'classify' && !dataLabels)
       throw new GraftError(
         'E_DATASET',
         `${dataset.name} has no labels yet: confirm its task and columns first.`,
         { dataset: dataset.id },
       )
+    const labels = beginning ? continuedLabels(beginning, dataLabels) : dataLabels
     const config: RunConfig = {
       name: request.name?.trim() || `${dataset.name} on ${base.info.name}`,
       dataset: dataset.id,
       model: base.info.id,
       task: taskConfig.task,
       adapter,
+      ...(from !== undefined && { from }),
       training,
     }
     return { config, dataset, taskConfig, base, labels, plan: planOf(base, config, labels) }
@@ -342,8 +352,9 @@ export class RunManager {
       await ready()
       const held = await models.hold(run.config.model)
       base = held
-      trainer = await this.#trainer(run, held.base, log)
-      if (entry.resume) await this.#restore(run, trainer)
+      const saved = entry.resume ? await this.#lastState(run) : null
+      trainer = await this.#trainer(run, held.base, log, saved)
+      if (entry.resume) await this.#rewind(run, trainer)
       this.#live = { run, trainer }
       await this.#update(run, { status: 'running', backend: backend(), error: null })
       entry.begun.resolve()
@@ -381,7 +392,7 @@ export class RunManager {
     }
   }
 
-  async #trainer(run: Run, base: LoadedModel, log: HistoryLog): Promise<Trainer> {
+  async #trainer(run: Run, base: LoadedModel, log: HistoryLog, saved: Saved | null): Promise<Trainer> {
     const { store, turns, backend } = this.#options
     const { config, taskConfig, labels } = run
     const dataset = await getDataset(store, config.dataset)
@@ -401,12 +412,7 @@ export class RunManager {
       )
     const validation = await DatasetRows.open(store, reading, 'validation')
     const plan = planOf(base, config, labels)
-    const initial = await initialParameters(
-      plan,
-      config.adapter,
-      config.training.seed,
-      baseValues(base.model, base.weights),
-    )
+    const initial = await this.#initial(run, plan, base, saved)
     const trainer: Trainer = new Trainer({
       model: base.model,
       plan,
@@ -443,7 +449,18 @@ export class RunManager {
         },
       },
     })
+    if (saved) trainer.restore(saved.state)
     return trainer
+  }
+
+  /** The values that training begins or goes on with. */
+  async #initial({ config }: Run, plan: AdapterPlan, base: LoadedModel, saved: Saved | null) {
+    const { adapter, from, training } = config
+    if (saved) return continuedParameters(plan, adapter, stateTensors(saved.state.parameters, saved.shapes))
+    if (from === undefined)
+      return initialParameters(plan, adapter, training.seed, baseValues(base.model, base.weights))
+    const { tensors } = await beginningOf(from, base, this.#options)
+    return continuedParameters(plan, adapter, await tensors())
   }
 
   async #save(run: Run, trainer: Trainer, state: TrainerState, validationLoss?: number): Promise<void> {
@@ -460,19 +477,21 @@ export class RunManager {
     await this.#update(run, { checkpoints, step: state.step, seconds: state.seconds })
   }
 
-  /** Puts a trainer where the newest checkpoint left it; a damaged one is passed over for the one before. */
-  async #restore(run: Run, trainer: Trainer): Promise<void> {
-    const { store } = this.#options
+  /** The newest checkpoint, or null; a damaged one is passed over for the one before. */
+  async #lastState(run: Run): Promise<Saved | null> {
     for (const { id } of run.checkpoints.toReversed()) {
       try {
-        const { state } = loadSnapshot(await readCheckpoint(store, run.id, id))
-        trainer.restore(state)
-        break
+        return loadSnapshot(await readCheckpoint(this.#options.store, run.id, id))
       } catch (error) {
         if (asGraftError(error).code !== 'E_HASH') throw error
       }
     }
-    await truncateHistory(store, run.id, trainer.step)
+    return null
+  }
+
+  /** Forgets the history after the step where a trainer goes on. */
+  async #rewind(run: Run, trainer: Trainer): Promise<void> {
+    await truncateHistory(this.#options.store, run.id, trainer.step)
     run.history = run.history.filter((entry) => entry.step <= trainer.step)
     run.step = trainer.step
   }

@@ -1,23 +1,39 @@
 // The engine as one object: backend, store, bases, runs, and the questions put to them.
-import { version } from '../../package.json'
-import { peftFiles } from '../../src/core/adapters/peft.ts'
+import { memoryBudget } from '../../src/core/backend/budget.ts'
 import { memoryUse } from '../../src/core/backend/memory.ts'
 import { startBackend, type StartedBackend } from '../../src/core/backend/register.ts'
+import { recogniseModel } from '../../src/core/models/registry.ts'
 import { opsFor } from '../../src/core/ops/index.ts'
+import type { MemoryBudget } from '../../src/core/train/memory.ts'
 import { Turns } from '../../src/core/turns.ts'
-import { writeZip } from '../../src/formats/zip.ts'
 import type { RenderedRow } from '../../src/protocol/data.ts'
 import type { BackendName, EngineEvent, EngineInfo } from '../../src/protocol/engine.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
-import type { HubModel, LoadOptions, ModelInfo, ModelSource, Tokens } from '../../src/protocol/model.ts'
+import type {
+  EstimateRequest,
+  HubModel,
+  LoadOptions,
+  MemoryEstimate,
+  ModelInfo,
+  ModelSource,
+  PrecisionReport,
+  Tokens,
+} from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
-import type { Target } from '../../src/protocol/target.ts'
 import { openStore, type Store } from '../../src/store/database.ts'
 import { sweep } from '../../src/store/sweep.ts'
+import { AdapterLibrary } from './adapters.ts'
 import { Ask } from './ask.ts'
+import { estimateFor, estimateOfConfig } from './estimate.ts'
+import { Exporter } from './export.ts'
+import type { HubCall } from './hub/client.ts'
+import { curatedConfig } from './hub/curated.ts'
+import { fetchConfig } from './hub/repository.ts'
 import { searchHub } from './hub/search.ts'
 import { ModelLibrary } from './models.ts'
+import { storedId } from './modelFiles.ts'
 import { Planner } from './plan.ts'
+import { reportPrecision } from './precisionReport.ts'
 import { renderRows, type RenderRequest } from './renderRows.ts'
 import { RunManager } from './runs.ts'
 import { Targets } from './targets.ts'
@@ -29,6 +45,8 @@ interface Parts {
   planner: Planner
   targets: Targets
   ask: Ask
+  adapters: AdapterLibrary
+  exporter: Exporter
 }
 
 export class EngineService {
@@ -64,6 +82,12 @@ export class EngineService {
   }
   get ask(): Ask {
     return this.#ready.ask
+  }
+  get adapters(): AdapterLibrary {
+    return this.#ready.adapters
+  }
+  get exporter(): Exporter {
+    return this.#ready.exporter
   }
 
   info(): EngineInfo {
@@ -103,13 +127,22 @@ export class EngineService {
   }
 
   /** Models of the Hub, or the curated list where the query is empty. */
-  searchModels(query: string, token: string | undefined, { signal }: CallContext): Promise<HubModel[]> {
-    return searchHub(query, { token, signal })
+  async searchModels(query: string, token: string | undefined, { signal }: CallContext): Promise<HubModel[]> {
+    const models = await searchHub(query, { token, signal })
+    return models.map((model) => {
+      // The search tells too little of others; `estimateModel` fetches their config.json.
+      const config = curatedConfig(model.id)
+      const estimate = config ? estimateOfConfig(config, this.models.budgetBeside('')) : null
+      return { ...model, estimate }
+    })
   }
 
   async removeModel(id: string): Promise<void> {
     if (this.runs.model === id) throw new GraftError('E_BUSY', 'A run is training this model. Stop it first.')
     await this.models.remove(id)
+    this.#ready.targets.clear()
+    // Those of the model have gone with it.
+    this.#emit({ type: 'adapters' })
   }
 
   async removeRun(id: string): Promise<void> {
@@ -128,45 +161,52 @@ export class EngineService {
     return renderRows(this.#ready, request, signal)
   }
 
-  /** A zip in PEFT's layout. */
-  async exportAdapter(target: Target): Promise<Blob> {
-    const { run, tensors } = await this.#ready.targets.tensors(target)
-    const { config, labels, datasetName, modelName, rows, history } = run
-    if (config.adapter.method !== 'lora')
-      throw new GraftError(
-        'E_ARGUMENT',
-        'This run trained only a head, which PEFT has no format for. Train with LoRA to export.',
-      )
-    const source = (await this.models.list()).find((model) => model.id === config.model)?.source
-    // The card speaks of the state that is exported, which may be an earlier one.
-    const wanted =
-      'checkpoint' in target ? run.checkpoints.find(({ id }) => id === target.checkpoint) : undefined
-    const step = wanted?.step ?? run.step
-    const until = history.filter((entry) => entry.step <= step)
-    const last = until.at(-1)
-    const validation = until.findLast((entry) => entry.validationLoss !== undefined)
-    const files = peftFiles({
-      name: config.name,
-      task: config.task,
-      adapter: config.adapter,
-      base:
-        source && 'hub' in source ? source.hub : source && 'builtin' in source ? source.builtin : modelName,
-      revision: source && 'hub' in source ? source.revision : null,
-      labels,
-      tensors,
-      facts: [
-        `Data: ${datasetName}, ${rows} training rows.`,
-        `Training: ${step} of ${run.steps} steps, batch ${config.training.batchSize * config.training.accumulation}, learning rate ${config.training.learningRate}, ${config.training.schedule} schedule, seed ${config.training.seed}.`,
-        ...(last ? [`Last training loss: ${last.loss.toFixed(4)}.`] : []),
-        ...(validation
-          ? [
-              `Validation loss: ${validation.validationLoss!.toFixed(4)}${validation.validationAccuracy === undefined ? '' : `, accuracy ${(100 * validation.validationAccuracy).toFixed(1)}%`}.`,
-            ]
-          : []),
-      ],
-      version,
-    })
-    return new Blob([writeZip(Object.fromEntries(files))], { type: 'application/zip' })
+  /** The bytes that training would take here. Throws E_NOT_FOUND, E_ARGUMENT, E_MODEL_UNSUPPORTED, E_NETWORK. */
+  async estimateModel(
+    { model, ...request }: EstimateRequest,
+    token: string | undefined,
+    { signal }: CallContext,
+  ): Promise<MemoryEstimate> {
+    const { config, id } = await this.#configOf(model, { token, signal })
+    // What a loaded base has is what it will be trained in.
+    const precision = request.precision ?? this.models.precisionOf(id)
+    return estimateFor(
+      recogniseModel(config),
+      { ...request, ...(precision && { precision }) },
+      this.models.budgetBeside(id),
+    )
+  }
+
+  /** What the precision of a base costs against its float32 weights. */
+  async precisionReport(
+    id: string,
+    texts: string[] | undefined,
+    context: CallContext,
+  ): Promise<PrecisionReport> {
+    const { base, release } = await this.models.hold(id, context)
+    try {
+      return await reportPrecision(base, this.#turns, texts, context)
+    } finally {
+      release()
+    }
+  }
+
+  async removeAdapter(id: string): Promise<void> {
+    await this.adapters.remove(id)
+    this.#ready.targets.clear()
+  }
+
+  /** The parsed config.json of a base that is here, that comes with Graft, or that is on the Hub. */
+  async #configOf(model: EstimateRequest['model'], call: HubCall): Promise<{ config: unknown; id: string }> {
+    if (typeof model === 'string') return { config: await this.models.config(model), id: model }
+    const id = storedId(model)!
+    const known = model.revision === undefined ? curatedConfig(model.hub) : undefined
+    return { config: known ?? (await fetchConfig(model, call)).config, id }
+  }
+
+  #budget(used: number): MemoryBudget {
+    const { name, limits } = this.#backend!
+    return { backend: name, bytes: memoryBudget(name, limits, used) }
   }
 
   get #ready(): Parts {
@@ -178,10 +218,17 @@ export class EngineService {
     if (!this.#parts) {
       const store = await openStore()
       const backend = () => this.#backend!.name
-      const models = new ModelLibrary(store, () => opsFor(backend()))
+      const models = new ModelLibrary(
+        store,
+        () => opsFor(backend()),
+        {},
+        (used) => this.#budget(used),
+      )
+      const adapters = new AdapterLibrary(store, models, () => this.#emit({ type: 'adapters' }))
       const runs = new RunManager({
         store,
         models,
+        adapters,
         turns: this.#turns,
         backend,
         ready: () => this.ready(),
@@ -191,7 +238,7 @@ export class EngineService {
       })
       await runs.recover()
       await sweep(store)
-      const targets = new Targets(store, models, runs)
+      const targets = new Targets(store, models, runs, adapters)
       const ask = new Ask({ store, models, targets, turns: this.#turns })
       this.#parts = {
         store,
@@ -199,6 +246,8 @@ export class EngineService {
         runs,
         targets,
         ask,
+        adapters,
+        exporter: new Exporter({ store, targets, turns: this.#turns }),
         planner: new Planner(store, models, runs, this.#turns, backend),
       }
     }

@@ -1,17 +1,21 @@
-// What a question is put to: a base on its own, a finished run from its checkpoint, or a run that is training right now.
+// What a question is put to: a base on its own, a base with an imported adapter, a finished run from its checkpoint, or a
+// run that is training right now.
 import { clone, dispose, keep, tensor, type Tensor } from '@tensorflow/tfjs-core'
 import { tensorAdaptation } from '../../src/core/adapters/adaptation.ts'
-import type { ParameterSnapshot } from '../../src/core/optim/parameters.ts'
-import type { Trainer } from '../../src/core/train/trainer.ts'
+import type { AdapterPlan } from '../../src/core/adapters/plan.ts'
+import { tensorsAtStrength } from '../../src/core/adapters/strength.ts'
 import type { Trainable } from '../../src/core/train/objective.ts'
+import type { TensorToWrite } from '../../src/formats/safetensors.ts'
 import type { TaskConfig } from '../../src/protocol/data.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
-import type { Run } from '../../src/protocol/run.ts'
+import type { AdapterInfo } from '../../src/protocol/model.ts'
+import type { AdapterConfig, Run } from '../../src/protocol/run.ts'
 import type { Target } from '../../src/protocol/target.ts'
 import { readCheckpoint } from '../../src/store/checkpoints.ts'
 import type { Store } from '../../src/store/database.ts'
 import { getRun } from '../../src/store/runs.ts'
-import { loadSnapshot } from './checkpoint.ts'
+import type { AdapterLibrary } from './adapters.ts'
+import { loadSnapshot, shapesOf, stateTensors } from './checkpoint.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
 import { planOf, type RunManager } from './runs.ts'
 
@@ -26,116 +30,204 @@ export interface ResolvedTarget {
   release(): void
 }
 
-/** Tensors of one checkpoint on the device. */
-interface ResidentAdapter {
-  key: string
-  tensors: Map<string, Tensor>
+/** A trained adapter with everything that an export needs. */
+export interface TrainedTarget {
+  base: LoadedModel
+  name: string
+  config: AdapterConfig
+  plan: AdapterPlan
+  labels: string[] | null
+  /** By the names of the parameter store, in the engine's orientation. */
+  tensors: TensorToWrite[]
+  run: Run | null
+  adapter: AdapterInfo | null
+  release(): void
 }
 
-/** Checkpoints kept on the device, so that asking the same run again costs nothing. */
-const RESIDENT_LIMIT = 2
+/** Tensors of one checkpoint or adapter on the device. */
+interface Resident {
+  key: string
+  tensors: Map<string, Tensor>
+  bytes: number
+}
+
+/** Where the tensors of a target come from. */
+interface Trained {
+  plan: AdapterPlan
+  labels: string[] | null
+  run: Run | null
+  /** Tensors of the caller's own. */
+  onDevice(): Promise<Map<string, Tensor>>
+}
+
+/** Bytes of adapters that stay on the device, so that switching between them costs nothing; the last one always stays. */
+const RESIDENT_BYTES = 256 * 1024 * 1024
 
 export class Targets {
   readonly #store: Store
   readonly #models: ModelLibrary
   readonly #runs: RunManager
-  #resident: ResidentAdapter[] = []
+  readonly #adapters: AdapterLibrary
+  /** The one that was used last is at the end. */
+  #resident: Resident[] = []
 
-  constructor(store: Store, models: ModelLibrary, runs: RunManager) {
+  constructor(store: Store, models: ModelLibrary, runs: RunManager, adapters: AdapterLibrary) {
     this.#store = store
     this.#models = models
     this.#runs = runs
+    this.#adapters = adapters
   }
 
+  /** Throws E_ARGUMENT, E_NOT_FOUND, and what loading the base throws. */
   async resolve(target: Target): Promise<ResolvedTarget> {
-    const strength = target.strength ?? 1
-    if (!(strength >= 0 && strength <= 1))
-      throw new GraftError('E_ARGUMENT', `strength must be from 0 to 1, but is ${strength}.`)
-    if ('model' in target) {
-      if (target.adapter !== undefined)
-        throw new GraftError(
-          'E_NOT_FOUND',
-          `There is no adapter "${target.adapter}". Ask a run with { run } instead.`,
-          { adapter: target.adapter },
-        )
-      const { base, release } = await this.#models.hold(target.model)
-      const trainable = { adaptation: null, classify: false }
-      return { base, run: null, taskConfig: null, labels: null, trainable, release }
-    }
-    const live = target.checkpoint === undefined ? this.#runs.live(target.run) : undefined
-    const run = live?.run ?? (await getRun(this.#store, target.run))
-    const { base, release } = await this.#models.hold(run.config.model)
-    const tensors = await this.#tensors(live, run, target.checkpoint).catch((error: unknown) => {
+    const { strength } = checkTarget(target)
+    const { base, release } = await this.#models.hold(await this.#baseOf(target))
+    try {
+      if ('model' in target && target.adapter === undefined) {
+        const trainable = { adaptation: null, classify: false }
+        return { base, run: null, taskConfig: null, labels: null, trainable, release }
+      }
+      const { plan, labels, run, onDevice } = await this.#trained(target, base)
+      const copies = await onDevice()
+      // Of what is trained whole, less than all of it is a mixture with the base.
+      const tensors = await tensorsAtStrength(base.family, base.weights, plan, copies, strength).finally(() =>
+        dispose([...copies.values()]),
+      )
+      return {
+        base,
+        run,
+        taskConfig: run?.taskConfig ?? null,
+        labels,
+        trainable: { adaptation: tensorAdaptation(tensors, plan, strength), classify: labels !== null },
+        release: () => {
+          dispose([...tensors.values()])
+          release()
+        },
+      }
+    } catch (error) {
       release()
       throw error
-    })
-    return {
-      base,
-      run,
-      taskConfig: run.taskConfig,
-      labels: run.labels,
-      trainable: {
-        adaptation: tensorAdaptation(tensors, planOf(base, run.config, run.labels), strength),
-        classify: run.labels !== null,
-      },
-      release: () => {
-        dispose([...tensors.values()])
-        release()
-      },
     }
   }
 
-  /** Tensors of the caller's own: of a live run as it is now, else of a checkpoint. */
-  async #tensors(
-    live: { trainer: Trainer } | undefined,
-    run: Run,
-    checkpoint?: string,
-  ): Promise<Map<string, Tensor>> {
-    return live ? live.trainer.store.copies() : copies((await this.#load(run, checkpoint)).tensors)
+  /** The trained tensors of a target, for an export. Throws E_ARGUMENT for a base alone. */
+  async trained(target: Target): Promise<TrainedTarget> {
+    checkTarget(target)
+    if ('model' in target && target.adapter === undefined)
+      throw new GraftError(
+        'E_ARGUMENT',
+        'An untrained base has nothing to export. Choose a run, or an imported adapter.',
+      )
+    const { base, release } = await this.#models.hold(await this.#baseOf(target))
+    try {
+      if ('model' in target) {
+        const { info, config, plan, tensors } = await this.#adapters.read(target.adapter!, base)
+        return {
+          base,
+          name: info.name,
+          config,
+          plan,
+          labels: info.labels,
+          tensors,
+          run: null,
+          adapter: info,
+          release,
+        }
+      }
+      const { run, live } = await this.#run(target)
+      const tensors = live
+        ? stateTensors((await live.trainer.state()).parameters, shapesOf(live.trainer.store.slots))
+        : await this.#checkpoint(run, target.checkpoint)
+      const { config, labels } = run
+      const plan = planOf(base, config, labels)
+      return {
+        base,
+        name: config.name,
+        config: config.adapter,
+        plan,
+        labels,
+        tensors,
+        run,
+        adapter: null,
+        release,
+      }
+    } catch (error) {
+      release()
+      throw error
+    }
   }
 
-  /** The trained tensors of a target, for an export. */
-  async tensors(
-    target: Target,
-  ): Promise<{ run: Run; tensors: { name: string; shape: number[]; data: Float32Array }[] }> {
-    if (!('run' in target))
-      throw new GraftError('E_ARGUMENT', 'An untrained base has no adapter to export. Choose a run.')
-    const live = target.checkpoint === undefined ? this.#runs.live(target.run) : undefined
-    const run = live?.run ?? (await getRun(this.#store, target.run))
-    const { parameters, shapes } = live
-      ? { parameters: (await live.trainer.state()).parameters, shapes: shapesOf(live.trainer.store.slots) }
-      : await this.#snapshot(run, target.checkpoint)
-    const tensors = Object.entries(parameters.values).map(([name, data]) => ({
-      name,
-      shape: shapes[name]!,
-      data,
-    }))
-    return { run, tensors }
-  }
-
-  /** Frees everything on the device: a run was removed, or the backend changes. */
+  /** Frees everything on the device: something was removed, or the backend changes. */
   clear(): void {
     for (const { tensors } of this.#resident) dispose([...tensors.values()])
     this.#resident = []
   }
 
-  async #load(run: Run, checkpoint?: string): Promise<ResidentAdapter> {
-    const id = checkpoint ?? newest(run)
-    const key = `${run.id}/${id}`
-    const found = this.#resident.find((adapter) => adapter.key === key)
-    if (found) return found
-    const { parameters, shapes } = await this.#snapshot(run, id)
-    const adapter = { key, tensors: upload(parameters, shapes) }
-    for (const old of this.#resident.splice(0, this.#resident.length - RESIDENT_LIMIT + 1))
-      dispose([...old.tensors.values()])
-    this.#resident.push(adapter)
-    return adapter
+  async #baseOf(target: Target): Promise<string> {
+    return 'model' in target ? target.model : (await this.#run(target)).run.config.model
   }
 
-  async #snapshot(run: Run, checkpoint = newest(run)) {
-    const { state, shapes } = loadSnapshot(await readCheckpoint(this.#store, run.id, checkpoint))
-    return { parameters: state.parameters, shapes }
+  async #run(target: { run: string; checkpoint?: string }) {
+    const live = target.checkpoint === undefined ? this.#runs.live(target.run) : undefined
+    return { live, run: live?.run ?? (await getRun(this.#store, target.run)) }
   }
+
+  async #trained(target: Target, base: LoadedModel): Promise<Trained> {
+    if ('model' in target) {
+      const id = target.adapter!
+      const { info, plan } = await this.#adapters.describe(id, base)
+      const read = async () => (await this.#adapters.read(id, base)).tensors
+      return {
+        plan,
+        labels: info.labels,
+        run: null,
+        onDevice: () => this.#upload(`adapter/${id}`, read),
+      }
+    }
+    const { run, live } = await this.#run(target)
+    const plan = planOf(base, run.config, run.labels)
+    const { labels } = run
+    if (live) return { plan, labels, run, onDevice: () => Promise.resolve(live.trainer.store.copies()) }
+    const id = target.checkpoint ?? newest(run)
+    const key = `${run.id}/${id}`
+    return { plan, labels, run, onDevice: () => this.#upload(key, () => this.#checkpoint(run, id)) }
+  }
+
+  /** Tensors of the caller's own on what is on the device; it is read where it is not. */
+  async #upload(key: string, read: () => Promise<TensorToWrite[]>): Promise<Map<string, Tensor>> {
+    const found = this.#resident.find((resident) => resident.key === key)
+    if (found) {
+      this.#resident = [...this.#resident.filter((other) => other !== found), found]
+      return copies(found.tensors)
+    }
+    const fresh = await read()
+    const bytes = fresh.reduce((sum, { data }) => sum + data.byteLength, 0)
+    this.#makeRoom(bytes)
+    const tensors = new Map(fresh.map(({ name, shape, data }) => [name, keep(tensor(data, shape))]))
+    this.#resident.push({ key, tensors, bytes })
+    return copies(tensors)
+  }
+
+  #makeRoom(bytes: number): void {
+    let held = this.#resident.reduce((sum, resident) => sum + resident.bytes, 0)
+    while (this.#resident.length > 0 && held + bytes > RESIDENT_BYTES) {
+      const oldest = this.#resident.shift()!
+      held -= oldest.bytes
+      dispose([...oldest.tensors.values()])
+    }
+  }
+
+  async #checkpoint(run: Run, checkpoint = newest(run)): Promise<TensorToWrite[]> {
+    const { state, shapes } = loadSnapshot(await readCheckpoint(this.#store, run.id, checkpoint))
+    return stateTensors(state.parameters, shapes)
+  }
+}
+
+function checkTarget(target: Target): { strength: number } {
+  const strength = target.strength ?? 1
+  if (!(strength >= 0 && strength <= 1))
+    throw new GraftError('E_ARGUMENT', `strength must be from 0 to 1, but is ${strength}.`)
+  return { strength }
 }
 
 /** Handles of their own on the same data, so that the originals may go meanwhile. */
@@ -151,13 +243,4 @@ export function newest(run: Run): string {
       run: run.id,
     })
   return last.id
-}
-
-const shapesOf = (slots: readonly { name: string; shape: number[] }[]) =>
-  Object.fromEntries(slots.map(({ name, shape }) => [name, shape]))
-
-function upload(parameters: ParameterSnapshot, shapes: Record<string, number[]>): Map<string, Tensor> {
-  return new Map(
-    Object.entries(parameters.values).map(([name, values]) => [name, keep(tensor(values, shapes[name]!))]),
-  )
 }
