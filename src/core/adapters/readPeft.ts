@@ -171,6 +171,7 @@ function fitted(
   const layers = linearLayers(family, architecture, classify)
   const stranger = [...contents.factors.keys()].find((path) => !layers.some((layer) => layer.path === path))
   if (stranger !== undefined) throw unfit(`it adapts ${stranger}, which this base has not`, stranger)
+  if (contents.factors.size === 0) throw unfit('it has no factors (lora_A, lora_B) at all')
   const specs = tensorSpecs(family, architecture)
   const own = (module: string) =>
     family.classifier.modules.includes(module) || (CLASSIFIER_MODULES as readonly string[]).includes(module)

@@ -47,9 +47,9 @@ export class ParameterStore {
     this.#state = this.#upload({ values: Object.fromEntries(parameters.map((p) => [p.name, p.values])) })
   }
 
-  /** Number of trainable weights, padding not counted. */
+  /** Number of weights that change, padding not counted. */
   get count(): number {
-    return this.slots.reduce((sum, slot) => sum + slot.size, 0)
+    return this.slots.reduce((sum, slot) => sum + (slot.rate === 0 ? 0 : slot.size), 0)
   }
 
   has(name: string): boolean {
