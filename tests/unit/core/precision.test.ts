@@ -20,6 +20,8 @@ import {
 } from '../../../src/core/train/precision.ts'
 import { loadTokenizer } from '../../../src/data/tokenizer.ts'
 import { PRECISIONS, type Precision, type PrecisionReport } from '../../../src/protocol/model.ts'
+import { loadTiny } from '../../golden/follow.ts'
+import { FAMILY_NAMES } from '../../golden/load.ts'
 import golden from '../../golden/quantise.json'
 import { loadFolder } from '../support/tokenizers.ts'
 
@@ -127,5 +129,20 @@ describe('Graft-7M', () => {
       texts: [nextTokens([5])],
     })
     await expect(work).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+  })
+})
+
+describe('every family', () => {
+  test.each(FAMILY_NAMES)('%s passes through block by block as it does whole', async (name) => {
+    const { model, source: tinySource } = await loadTiny(name, referenceOps)
+    const streamed = await streamedReference(model, tinySource)
+    const ids = Array.from({ length: 9 }, (_, i) => 5 + ((i * 7) % 30))
+    const tiny = [nextTokens(ids), nextTokens(ids.slice(3))]
+    const report = await precisionCost({ model, precision: 'f32', reference: streamed, texts: tiny })
+    expect(report.logitError).toEqual({ relative: 0, rms: 0 })
+    expect(report.perplexity).toBe(report.perplexityF32)
+    expect(report.perplexity).toBeGreaterThan(1)
+    streamed.dispose()
+    model.dispose()
   })
 })
