@@ -1,7 +1,7 @@
 // Which modules a name means: PEFT's own rules (tuners_utils.py check_target_module_exists, other.py get_pattern_key and
 // _set_trainable), so that an adapter is the same thing here and there.
-import { GraftError } from '../../protocol/errors.ts'
 import type { AdapterConfig } from '../../protocol/run.ts'
+import { wholeExpression } from './expression.ts'
 
 type TargetSettings = Pick<AdapterConfig, 'targets' | 'layersToTransform' | 'modulesToSave'>
 
@@ -12,7 +12,7 @@ export function isTargeted(path: string, layer: number, settings: TargetSettings
   // PEFT reads an empty list as no list.
   if (layersToTransform?.length && !layersToTransform.includes(layer)) return false
   if (typeof targets !== 'string') return targets.some((target) => endsWith(path, target))
-  return isAllLinear(targets) || expression('adapter.targets', `^(?:${targets})$`).test(path)
+  return isAllLinear(targets) || wholeExpression('adapter.targets', targets).test(path)
 }
 
 export function isAllLinear(targets: AdapterConfig['targets']): boolean {
@@ -26,7 +26,7 @@ export function patternValue(
   path: string,
 ): number | undefined {
   const key = Object.keys(pattern).find((candidate) =>
-    expression(`adapter.${place}`, `^(.*\\.)?(${candidate})$`).test(path),
+    wholeExpression(`adapter.${place}`, candidate, true).test(path),
   )
   return key === undefined ? undefined : pattern[key]
 }
@@ -48,17 +48,4 @@ export function isWhole(module: string, modulesToSave: readonly string[]): boole
 /** What keeps factors away from modules that are trained whole: one of the names stands in the path between dots. */
 function holdsSegment(path: string, modulesToSave: readonly string[]): boolean {
   return modulesToSave.some((name) => `.${path}.`.includes(`.${name}.`))
-}
-
-function expression(place: string, source: string): RegExp {
-  try {
-    return new RegExp(source)
-  } catch (cause) {
-    throw new GraftError(
-      'E_ARGUMENT',
-      `${place} holds ${source}, which is not a regular expression: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      {},
-      { cause },
-    )
-  }
 }

@@ -59,6 +59,7 @@ describe('targets', () => {
     expect(of({ proj: 2, '.*[qk]_proj': 3 })).toBe(3)
     expect(of({ '^model.*': 4 })).toBe(4)
     expect(of({ self_attn: 4 })).toBeUndefined()
+    expect(of({ '^q_proj': 4 })).toBeUndefined()
   })
 })
 
@@ -97,6 +98,7 @@ describe('refusals', () => {
     ['a target that is not there', 'tiny-gpt2', { targets: ['q_proj'] }, /q_proj.*c_attn/],
     ['an expression that means nothing', 'tiny-gpt2', { targets: 'x' }, /No linear layer/],
     ['no expression', 'tiny-gpt2', { targets: '(' }, /not a regular expression/],
+    ['half an expression', 'tiny-gpt2', { targets: 'a)|((b+)+' }, /not a regular expression/],
     ['a pattern that is none', 'tiny-gpt2', { rankPattern: { '(': 2 } }, /rankPattern/],
     ['a module that is not there', 'tiny-gpt2', { modulesToSave: ['embed_tokens'] }, /embed_tokens/],
     ['a tied head', 'tiny-llama3', { modulesToSave: ['lm_head'] }, /token table/],
@@ -107,5 +109,23 @@ describe('refusals', () => {
     expect(() => plan(model, config)).toThrowError(
       expect.objectContaining({ code: 'E_ARGUMENT', message: expect.stringMatching(message) }),
     )
+  })
+})
+
+describe('expressions of other people', () => {
+  it.each(['(a+)+x', '(b+)+', '(.*)*y', '(a|a)*b', '(?:.+\\.)+q', '.*.*.*.*.*.*.*x', '(\\w{1,9}){2,}x'])(
+    '%s is refused before it runs',
+    (targets) => {
+      expect(() => paths('tiny-qwen2', { targets })).toThrowError(/could run for hours/)
+    },
+  )
+
+  it('take what tools really write', () => {
+    const unsloth =
+      '(?:.*?(?:language|text).*?(?:self_attn|attention|attn|mlp|feed_forward|ffn|dense).*?(?:q_proj|v_proj).*?)|' +
+      '(?:\\bmodel\\.layers\\.[\\d]{1,}\\.(?:self_attn|attention|attn|mlp|feed_forward|ffn|dense)\\.(?:(?:q_proj|v_proj)))'
+    expect(paths('tiny-qwen2', { targets: unsloth })).toHaveLength(4)
+    expect(paths('tiny-qwen2', { targets: '.*\\.(q|v)_proj$' })).toHaveLength(4)
+    expect(paths('tiny-qwen2', { targets: '^model\\.layers\\.(0|1)\\.mlp\\.[a-z]+_proj' })).toHaveLength(6)
   })
 })
