@@ -22,12 +22,18 @@ export function encodeFloats(values: Float32Array, type: FloatType, tensor: stri
     case 'f32':
       return new Uint8Array(new Float32Array(values).buffer)
     case 'f16':
-      return new Uint8Array(Uint16Array.from(values, halfBits).buffer)
+      return new Uint8Array(halves(values).buffer)
     case 'bf16':
       return new Uint8Array(float32ToBfloat16(values).buffer)
     default:
       return type satisfies never
   }
+}
+
+function halves(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const out = new Uint16Array(values.length)
+  for (let i = 0; i < values.length; i++) out[i] = halfBits(values[i]!)
+  return out
 }
 
 function tooLarge(value: number, tensor: string): GraftError {
