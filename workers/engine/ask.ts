@@ -31,6 +31,7 @@ import type {
 } from '../../src/protocol/target.ts'
 import { eachBatch, getDataset, readParts } from '../../src/store/datasets.ts'
 import type { Store } from '../../src/store/database.ts'
+import { unnamed } from './adapters.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
 import { DatasetRows, taskOf } from './rows.ts'
 import type { ResolvedTarget, Targets } from './targets.ts'
@@ -131,10 +132,13 @@ export class Ask {
   }
 
   evaluate(target: Target, dataset: string, split: SplitName, context: CallContext): Promise<Evaluation> {
-    return this.#with(target, async ({ base, trainable, run, taskConfig, labels }) => {
+    return this.#with(target, async ({ base, trainable, run, taskConfig, labels: own }) => {
       const { store, turns } = this.#parts
       const data = await getDataset(store, dataset)
       const config = taskConfig ?? taskOf(data)
+      // As in training further: classes that nobody has named are taken in the order of the data's labels.
+      const unnamedClasses = own !== null && unnamed(own) && data.labels?.length === own.length
+      const labels = unnamedClasses ? data.labels : own
       if (config.task === 'classify' && !labels)
         throw new GraftError('E_ARGUMENT', 'A base has no label head to evaluate. Choose a run.')
       if (config.task !== 'classify') refuseEncoder(base, 'Only a classification run on it can be evaluated.')
@@ -147,7 +151,9 @@ export class Ask {
       if (source.rows === 0)
         throw new GraftError(
           'E_DATASET',
-          `The ${split} part of ${data.name} has no rows for this task. Split the dataset again, or choose another part.`,
+          labels
+            ? `The ${split} part of ${data.name} has no rows with one of the labels ${labels.join(', ')}. Choose a dataset with these labels, or another part.`
+            : `The ${split} part of ${data.name} has no rows for this task. Split the dataset again, or choose another part.`,
         )
       const started = performance.now()
       const sums = await evaluateExamples({
