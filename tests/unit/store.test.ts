@@ -4,7 +4,9 @@ import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Dexie } from 'dexie'
 import type { HistoryEntry, Run } from '../../src/protocol/run.ts'
-import type { ModelInfo } from '../../src/protocol/model.ts'
+import type { AdapterInfo, ModelInfo } from '../../src/protocol/model.ts'
+import { defaultAdapter } from '../../src/protocol/settings.ts'
+import { getAdapter, listAdapters, putAdapter, readAdapter, removeAdapter } from '../../src/store/adapters.ts'
 import {
   listCheckpoints,
   readCheckpoint,
@@ -209,6 +211,7 @@ const run = {
   step: 3,
   checkpoints: [],
   history: [],
+  config: { adapter: { method: 'lora', r: 4, alpha: 8, dropout: 0, targets: 'all-linear' } },
 } as unknown as Run
 
 describe('runs', () => {
@@ -224,6 +227,8 @@ describe('runs', () => {
     expect(found.history.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 10])
     expect(found.checkpoints).toMatchObject([{ id: 'step-4', step: 4 }])
     expect(found).toMatchObject({ id: 'run', status: 'running', step: 3 })
+    // Settings of adapters that this run's version did not know.
+    expect(found.config.adapter).toEqual(defaultAdapter({ r: 4, alpha: 8 }))
     await truncateHistory(store, 'run', 4)
     await appendHistory(store, 'run', [entry(5)])
     expect((await listRuns(store)).map(({ history }) => history.map(({ step }) => step))).toEqual([
@@ -263,6 +268,41 @@ describe('models', () => {
     expect([(await listModels(store)).length, await blobs()]).toEqual([1, 1])
     await removeModel(store, 'm')
     expect([(await listModels(store)).length, await blobs()]).toEqual([0, 0])
+  })
+})
+
+describe('adapters', () => {
+  const adapter = (id: string, model = 'm') => ({
+    info: { id, model, name: id, createdAt: id.length } as AdapterInfo,
+    config: defaultAdapter(),
+    revision: null,
+    tensors: [
+      { name: 'a', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+      { name: 'b', shape: [1], data: Float32Array.of(-0.5) },
+    ],
+  })
+
+  test('are kept with their tensors, listed by base, and removed with all bytes', async () => {
+    await putAdapter(store, adapter('one'))
+    await putAdapter(store, adapter('three', 'other'))
+    expect((await listAdapters(store)).map(({ id }) => id)).toEqual(['one', 'three'])
+    expect((await listAdapters(store, 'other')).map(({ id }) => id)).toEqual(['three'])
+    expect(await readAdapter(store, await getAdapter(store, 'one'))).toEqual(adapter('one').tensors)
+    expect((await sweep(store))?.blobs).toBe(0)
+    for (const id of ['one', 'three', 'none']) await removeAdapter(store, id)
+    expect(await store.main.chunks.count()).toBe(0)
+    await expect(getAdapter(store, 'one')).rejects.toMatchObject({ code: 'E_NOT_FOUND' })
+  })
+
+  test('damaged bytes are told, and a full disk leaves nothing', async () => {
+    await putAdapter(store, adapter('one'))
+    const chunk = (await store.main.chunks.toArray())[0]!
+    chunk.bytes[chunk.bytes.length - 1]! ^= 1
+    await store.main.chunks.put(chunk)
+    await expect(readAdapter(store, await getAdapter(store, 'one'))).rejects.toMatchObject({ code: 'E_HASH' })
+    vi.spyOn(store.main.adapters, 'put').mockRejectedValue(quotaError())
+    await expect(putAdapter(store, adapter('two'))).rejects.toMatchObject({ code: 'E_STORAGE' })
+    expect(await store.main.chunks.count()).toBe(1)
   })
 })
 
