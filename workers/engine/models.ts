@@ -148,16 +148,17 @@ export class ModelLibrary {
         return base.info
       })
     if (precision === undefined) return bring()
-    this.#precisions.set(id, precision)
     try {
       for (;;) {
         this.#makeWay(id, precision)
+        // Each time: another load may have asked for its own meanwhile.
+        this.#precisions.set(id, precision)
         const info = await bring()
         // Another precision where it joined a load that had begun before.
         if (info.precision === precision) return info
       }
     } finally {
-      this.#precisions.delete(id)
+      if (this.#precisions.get(id) === precision) this.#precisions.delete(id)
     }
   }
 
@@ -290,9 +291,9 @@ export class ModelLibrary {
     }
   }
 
-  /** A precision that was asked for is the one of the next visits, too. */
+  /** A precision that was asked for, and could be loaded, is the one of the next visits, too. */
   async #remember(record: ModelRecord, precision: Precision): Promise<void> {
-    if (!this.#precisions.has(record.id) || record.precision === precision) return
+    if (this.#precisions.get(record.id) !== precision || record.precision === precision) return
     await setPrecision(this.#store, record.id, precision)
   }
 
@@ -308,7 +309,6 @@ export class ModelLibrary {
     const known = { family, architecture }
     const precision =
       this.#precisions.get(id) ?? record.precision ?? estimateFor(known, {}, this.budgetBeside(id)).precision
-    await this.#remember(record, precision)
     const device = this.#device
     const started = performance.now()
     const checkDevice = () => {
@@ -328,6 +328,7 @@ export class ModelLibrary {
     const settings = { precision, onTensor, ...(signal && { signal }) }
     const model = await loadTransformer(family, architecture, weights, this.#ops(), settings)
     try {
+      await this.#remember(record, precision)
       checkDevice()
       throwIfAborted(signal)
     } catch (error) {
