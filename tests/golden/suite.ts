@@ -5,12 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decode as decodeTokens } from '../../src/core/generate/generate.ts'
 import { inspectAttention, inspectLogits } from '../../src/core/explain/inspect.ts'
 import { embeddings, inputGradient } from '../../src/core/explain/gradient.ts'
-import { loadTransformer } from '../../src/core/models/load.ts'
-import { recogniseModel } from '../../src/core/models/registry.ts'
-import { memoryFile, openWeights } from '../../src/core/models/weights.ts'
 import type { Transformer } from '../../src/core/models/transformer.ts'
 import { loraNames, savedName } from '../../src/core/nn/adaptation.ts'
-import { storedName } from '../../src/core/models/tensors.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
 import { ParameterStore, type InitialParameter } from '../../src/core/optim/parameters.ts'
 import { storeAdaptation } from '../../src/core/adapters/adaptation.ts'
@@ -19,25 +15,20 @@ import {
   exampleBatch,
   lossAndGradients,
   readScalars,
-  type Example,
   type Trainable,
 } from '../../src/core/train/objective.ts'
-import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
 import { Turns } from '../../src/core/turns.ts'
-import type { AdapterConfig, HistoryEntry, TrainingConfig } from '../../src/protocol/run.ts'
+import type { AdapterConfig } from '../../src/protocol/run.ts'
+import { examplesOf, follow, loadTiny } from './follow.ts'
 import {
   decode,
   decodeAll,
   FAMILY_NAMES,
   familyGolden,
-  modelBytes,
   padIdOf,
   relativeError,
-  type CausalMicro,
-  type ClassifyMicro,
   type GoldenAdapter,
   type GoldenTensors,
-  type Trajectory,
 } from './load.ts'
 
 /** Agreement demanded of a single pass, and of thirty steps. */
@@ -45,12 +36,6 @@ const ONE_STEP = 1e-4
 /** The two forms of GELU differ by no more than 1e-4 in the logits of tiny models: this tells them apart. */
 const LOGITS = 2e-5
 const TRAJECTORY = 1e-3
-
-const examplesOf = (micro: CausalMicro | ClassifyMicro): Example[] =>
-  micro.ids.map((ids, i) => {
-    const labels = micro.labels[i]!
-    return typeof labels === 'number' ? { ids, label: labels } : { ids, labels }
-  })
 
 const parametersOf = (tensors: GoldenTensors): InitialParameter[] =>
   [...decodeAll(tensors)].map(([name, { shape, values }]) => ({ name, shape, values, decay: true, rate: 1 }))
@@ -92,16 +77,7 @@ export function goldenSuite(
 
     beforeAll(async () => {
       tensorsBefore = tf.memory().numTensors
-      const bytes = modelBytes(name)
-      const { family, architecture } = recogniseModel(
-        JSON.parse(new TextDecoder().decode(bytes.get('config.json'))),
-      )
-      const files = [...bytes].filter(([file]) => file.endsWith('.safetensors'))
-      const source = await openWeights(files.map(([file, content]) => memoryFile(file, content)))
-      bare = family.classifier.layers.some(
-        ({ base, path }) => base && storedName(family, source, `${path}.weight`) === null,
-      )
-      model = await loadTransformer(family, architecture, source, ops())
+      ;({ model, bare } = await loadTiny(name, ops()))
     })
     afterAll(() => {
       model.dispose()
@@ -249,7 +225,14 @@ export function goldenSuite(
       const { steps } = trajectory.hyper
       const followed = trajectories === 'both' || task === (golden.causal ? 'causal' : 'classify')
       it.runIf(followed)(`${task}: ${steps} steps of AdamW`, async () => {
-        const { entries, state } = await follow(trajectory, adapter, labels)
+        const { entries, state } = await follow({
+          model,
+          plan: planOf(adapter, labels),
+          initial: parametersOf(adapter.tensors),
+          trajectory,
+          labels,
+          padId: pad,
+        })
         for (const [i, entry] of entries.entries()) {
           expect(
             Math.abs(entry.loss - trajectory.loss[i]!) / trajectory.loss[i]!,
@@ -265,67 +248,6 @@ export function goldenSuite(
         for (const [tensor, { values }] of decodeAll(trajectory.final))
           expect(relativeError(state.parameters.values[tensor]!, values), tensor).toBeLessThan(TRAJECTORY)
       })
-    }
-
-    /** Trains through the real Trainer, with the golden's micro-batches as its rows. */
-    async function follow(
-      trajectory: Trajectory<CausalMicro | ClassifyMicro>,
-      adapter: GoldenAdapter,
-      labels: number | null,
-    ) {
-      const { hyper } = trajectory
-      // One place of the source is one whole micro-batch of the golden, as those differ in size.
-      const micros = trajectory.order.flat().map((index) => examplesOf(trajectory.micros[index]!))
-      const training: TrainingConfig = {
-        epochs: 1,
-        steps: hyper.steps,
-        batchSize: 1,
-        accumulation: trajectory.order[0]!.length,
-        learningRate: hyper.learningRate,
-        schedule: 'linear',
-        warmup: hyper.warmup,
-        weightDecay: hyper.weightDecay,
-        beta1: hyper.beta1,
-        beta2: hyper.beta2,
-        epsilon: hyper.epsilon,
-        clip: hyper.clip,
-        maxLength: 256,
-        shuffle: false,
-        seed: 0,
-        validateEvery: 0,
-        checkpointEvery: 0,
-      }
-      const entries: HistoryEntry[] = []
-      let last: TrainerState | undefined
-      const trainer = new Trainer({
-        model,
-        plan: planOf(adapter, labels),
-        initial: parametersOf(adapter.tensors),
-        dropout: 0,
-        training,
-        labels,
-        padId: pad,
-        train: {
-          rows: micros.length,
-          get: (places) => Promise.resolve(places.flatMap((place) => micros[place]!)),
-        },
-        validation: null,
-        turns: new Turns(),
-        readEvery: 4,
-        hooks: {
-          entries: (news) => {
-            entries.push(...news)
-          },
-          validation: () => undefined,
-          checkpoint: async (state) => {
-            last = state
-            return true
-          },
-        },
-      })
-      await trainer.run()
-      trainer.dispose()
-      return { entries, state: last! }
     }
   })
 }

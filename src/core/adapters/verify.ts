@@ -1,13 +1,15 @@
 // An export is read back and asked the same questions as what it was made from, before anybody downloads it.
 import { dispose, keep, tensor, type Tensor } from '@tensorflow/tfjs-core'
-import { GraftError } from '../../protocol/errors.ts'
 import type { TensorToWrite } from '../../formats/safetensors.ts'
+import { elements } from '../../formats/safetensorsStream.ts'
+import { GraftError } from '../../protocol/errors.ts'
 import { inspectLogits } from '../explain/inspect.ts'
 import type { Architecture, Family } from '../models/architecture.ts'
 import { loadTransformer } from '../models/load.ts'
 import { tensorSpecs } from '../models/tensors.ts'
 import type { Transformer } from '../models/transformer.ts'
 import { openWeights, type ByteFile, type WeightSource } from '../models/weights.ts'
+import { savedName } from '../nn/adaptation.ts'
 import type { Ops } from '../ops/ops.ts'
 import { words } from '../rng.ts'
 import type { Trainable } from '../train/objective.ts'
@@ -25,8 +27,10 @@ const CONVERTED_TOLERANCE = 1e-4
 const MERGED_TOLERANCE: Record<FloatType, number> = { f32: 1e-4, f16: 2e-2, bf16: 1e-1 }
 /** Tokens of the rows that are asked. */
 const LENGTHS = [3, 7, 12]
-/** Float32 bytes of a model that is loaded for the check: of a larger one, some layers. */
-const CHECK_BYTES = 2 ** 30
+/** Float32 bytes that are loaded at once for the check: of a larger model some layers at a time. */
+const CHECK_BYTES = 2 ** 28
+/** Such groups of layers that are looked at, at most: each loads the token table again. */
+const MAX_GROUPS = 3
 
 export interface AdapterCheck {
   model: Transformer
@@ -78,73 +82,83 @@ export interface MergedCheck {
 
 /**
  * Loads the base in float32 with the adapter beside it, then the merged model, and compares. Of a model with too many
- * layers for the memory, the same few are taken of both, from the first to the last.
+ * layers for the memory, a few consecutive layers of both are taken at a time, from the first to the last.
  * Throws E_INTERNAL where they differ by more than rounding.
  */
 export async function verifyMergedExport(check: MergedCheck): Promise<number> {
-  const { source, ops, plan, strength, classify, padId } = check
-  const { family, architecture } = someLayers(check)
-  const rows = tokenRows(architecture)
-  const ask = async (weights: WeightSource, trainable: (model: Transformer) => Promise<Trainable>) => {
-    const model = await loadTransformer(family, architecture, weights, ops)
-    try {
-      const asked = await trainable(model)
-      const answers: Float32Array[] = []
-      for (const ids of rows) answers.push(await logits(model, ids, asked, padId))
-      return answers
-    } finally {
-      model.dispose()
-    }
-  }
+  const { source, plan, strength, classify, family } = check
+  const merged = await openWeights(check.weights)
   const tensors = upload(check.tensors)
   const mixed = await tensorsAtStrength(family, source, plan, tensors, strength)
-  dispose([...tensors.values()])
+  // The merged model has its own classifier beside the layers that every base has.
+  const own = plan.saved.filter(({ start }) => start === 'new')
+  const classifier = new Map<string, Tensor>()
   try {
-    const expected = await ask(source, async () => ({
-      adaptation: tensorAdaptation(mixed, plan, strength),
-      classify,
-    }))
-    // Its own classifier is the one thing that the merged model still has beside the layers that every base has.
-    const merged = await openWeights(check.weights)
-    const own = plan.saved.filter(({ start }) => start === 'new')
-    const classifier = new Map<string, Tensor>()
     for (const { name, shape } of own)
-      classifier.set(`base_model.model.${name}`, keep(tensor(await merged.read(name), shape as number[])))
-    const beside = tensorAdaptation(classifier, { layers: [], saved: own, lowest: Infinity })
-    const found = await ask(merged, async () => ({ adaptation: classify ? beside : null, classify })).finally(
-      () => dispose([...classifier.values()]),
-    )
-    const worst = Math.max(...expected.map((row, i) => difference(row, found[i]!)))
+      classifier.set(savedName(name), keep(tensor(await merged.read(name), shape as number[])))
+    const beside = { adaptation: tensorAdaptation(mixed, plan, strength), classify }
+    const alone = { layers: [], saved: own, lowest: Infinity }
+    const inside = { adaptation: classify ? tensorAdaptation(classifier, alone) : null, classify }
+    let worst = 0
+    for (const layers of layerGroups(check)) {
+      const expected = await answers(check, layers, source, beside)
+      const found = await answers(check, layers, merged, inside)
+      worst = Math.max(worst, ...expected.map((row, i) => difference(row, found[i]!)))
+    }
     return accept('merged model', worst, MERGED_TOLERANCE[check.dtype])
   } finally {
-    dispose([...mixed.values()])
+    dispose([...tensors.values(), ...mixed.values(), ...classifier.values()])
   }
 }
 
-/** The family and architecture with as many layers as there is room for, spread from the first to the last. */
-function someLayers({ family, architecture: a, classify, bytes = CHECK_BYTES }: MergedCheck) {
-  const size = (layer: (index: number) => boolean) =>
+/** The logits of some rows from these layers alone. */
+async function answers(
+  check: MergedCheck,
+  layers: readonly number[],
+  weights: WeightSource,
+  trainable: Trainable,
+): Promise<Float32Array[]> {
+  const { family, architecture } = withLayers(check, layers)
+  const model = await loadTransformer(family, architecture, weights, check.ops)
+  try {
+    const rows: Float32Array[] = []
+    for (const ids of tokenRows(architecture)) rows.push(await logits(model, ids, trainable, check.padId))
+    return rows
+  } finally {
+    model.dispose()
+  }
+}
+
+/** All layers, or groups of as many as there is room for. */
+function layerGroups({ family, architecture: a, bytes = CHECK_BYTES }: MergedCheck): number[][] {
+  const size = (of: (layer: number) => boolean) =>
     tensorSpecs(family, a)
-      .filter((spec) => layer(spec.layer))
-      .reduce((sum, { shape }) => sum + 4 * shape.reduce((product, extent) => product * extent, 1), 0)
+      .filter(({ layer }) => of(layer))
+      .reduce((sum, { shape }) => sum + 4 * elements(shape), 0)
   const room = bytes - size((layer) => layer < 0 || layer === Infinity)
   const count = Math.max(1, Math.min(a.layers, Math.floor(room / size((layer) => layer === 0))))
-  const chosen = Array.from({ length: count }, (_, i) =>
-    count === 1 ? 0 : Math.round((i * (a.layers - 1)) / (count - 1)),
-  )
-  const { positions } = a
+  const groups = Math.min(MAX_GROUPS, Math.ceil(a.layers / count))
+  return Array.from({ length: groups }, (_, group) => {
+    const first = groups === 1 ? 0 : Math.round((group * (a.layers - count)) / (groups - 1))
+    return Array.from({ length: count }, (__, i) => first + i)
+  })
+}
+
+/** The family and architecture of a model that has only these layers, under their own names. */
+function withLayers({ family, architecture: a, classify }: MergedCheck, layers: readonly number[]) {
+  const { positions, attention } = a
+  const rope = positions.kind === 'rope' && {
+    positions: { ...positions, byLayer: layers.map((layer) => positions.byLayer[layer]!) },
+  }
   return {
-    family: { ...family, names: { ...family.names, block: (i: number) => family.names.block(chosen[i]!) } },
+    family: { ...family, names: { ...family.names, block: (i: number) => family.names.block(layers[i]!) } },
     architecture: {
       ...a,
-      layers: count,
+      layers: layers.length,
       // A classifier is written without a head over the vocabulary.
       tiedHead: classify || a.tiedHead,
-      attention: { ...a.attention, windows: chosen.map((layer) => a.attention.windows[layer] ?? null) },
-      positions:
-        positions.kind === 'rope'
-          ? { ...positions, byLayer: chosen.map((layer) => positions.byLayer[layer]!) }
-          : positions,
+      attention: { ...attention, windows: layers.map((layer) => attention.windows[layer] ?? null) },
+      ...rope,
     },
   }
 }

@@ -172,11 +172,18 @@ describe('files', () => {
     })
   })
 
-  it('checks some of the layers where not all have room', async () => {
+  it('checks the layers in groups where not all have room, and still notices', async () => {
     const each = byTitle('tiny-gemma3-causal')
     const loaded = await load(each)
     const blobs = await merged(loaded, each, 'f32')
     const check = { ...checkOf(loaded, blobs, 'f32'), bytes: 50_000 }
     expect(await verifyMergedExport(check)).toBeLessThan(2e-5)
+    const { plan } = loaded.imported
+    for (const layer of [0, 1, 2]) {
+      const without = { ...plan, layers: plan.layers.filter((adapted) => adapted.layer !== layer) }
+      await expect(verifyMergedExport({ ...check, plan: without })).rejects.toMatchObject({
+        code: 'E_INTERNAL',
+      })
+    }
   })
 })
