@@ -4,7 +4,6 @@ import type { GraftError } from '../protocol/errors.ts'
 import type { AdapterInfo, AdapterSource } from '../protocol/model.ts'
 import type { Hub } from './hub.svelte.ts'
 import type { Notices } from './notices.svelte.ts'
-import type { RunState } from './runs.svelte.ts'
 import type { Work } from './work.svelte.ts'
 
 /** What an import was, so that it can be tried again where it failed. */
@@ -73,21 +72,6 @@ export class Adapters {
     if (!adapter) return undefined
     this.offered = null
     this.#put(adapter)
-    return adapter
-  }
-
-  /** What a finished run has learned as an adapter of its own, so that another run can begin with it. */
-  async fromRun(run: RunState): Promise<AdapterInfo | undefined> {
-    const { config, step, labels } = run.info
-    const name = `${config.name}, step ${step}`
-    const known = this.of(config.model).find((adapter) => adapter.name === name)
-    if (known) return known
-    const adapter = await this.#work.run('adapter', `Preparing ${name}`, async (call) => {
-      const zip = await this.#api.export.adapter(run.id, call)
-      const source = { files: [new File([zip], 'adapter.zip', { type: 'application/zip' })] }
-      return this.#api.adapters.import(config.model, source, { name, ...(labels && { labels }), ...call })
-    })
-    if (adapter) this.#put(adapter)
     return adapter
   }
 

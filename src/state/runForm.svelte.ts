@@ -1,7 +1,7 @@
 // The settings of the next run: what the person chose, what follows from it, and what is wrong with it. Everything that
 // was not chosen has its default, and is not sent.
 import type { Dataset } from '../protocol/data.ts'
-import type { AdapterInfo, EstimateRequest, ModelInfo } from '../protocol/model.ts'
+import type { EstimateRequest, ModelInfo } from '../protocol/model.ts'
 import type { AdapterConfig, RunRequest, TrainingConfig } from '../protocol/run.ts'
 import {
   ADAPTER_LISTS,
@@ -15,13 +15,23 @@ import {
 import type { Adapters } from './adapters.svelte.ts'
 import type { Datasets } from './datasets.svelte.ts'
 import type { Models } from './models.svelte.ts'
-import type { RunState } from './runs.svelte.ts'
+import type { Runs } from './runs.svelte.ts'
 
 /** What the form reads of the application. */
 interface Around {
   readonly datasets: Pick<Datasets, 'items' | 'current'>
   readonly models: Pick<Models, 'current'>
-  readonly adapters: Pick<Adapters, 'get' | 'of' | 'fromRun'>
+  readonly adapters: Pick<Adapters, 'of'>
+  readonly runs: Pick<Runs, 'items'>
+}
+
+/** What training can go on from: an imported adapter, or what a run has learned. */
+export interface Beginning {
+  id: string
+  name: string
+  kind: 'adapter' | 'run'
+  /** Its own settings, as far as they are known; they hold. */
+  config: Partial<AdapterConfig> & Pick<AdapterConfig, 'method' | 'r' | 'alpha'>
 }
 
 type Method = AdapterConfig['method']
@@ -49,11 +59,14 @@ const OF_METHOD: Record<Method, readonly (keyof AdapterConfig)[]> = {
   full: [],
 }
 
+/** What may be set when a run goes on from something: settings of the training alone. */
+const FREE: readonly (keyof AdapterConfig)[] = ['dropout', 'loraPlusRatio']
+
 export class RunForm {
   name = $state('')
   training = $state.raw<Partial<TrainingConfig>>({})
   adapter = $state.raw<Partial<AdapterConfig>>({})
-  /** Id of the adapter that the run goes on from; null: a fresh one. */
+  /** Id of the adapter or run that training goes on from; null: a fresh adapter. */
   start = $state<string | null>(null)
   readonly #app: Around
 
@@ -80,44 +93,49 @@ export class RunForm {
     return this.task === undefined || model.tasks.includes(this.task)
   }
 
-  /** The adapter it goes on from, if it still is there and fits base and task. */
-  get from(): AdapterInfo | undefined {
-    const adapter = this.#app.adapters.get(this.start)
-    return adapter && this.beginnings.includes(adapter) ? adapter : undefined
+  /** Adapters of this base and runs on it, for this kind of task. */
+  get beginnings(): Beginning[] {
+    const { model, task } = this
+    const classify = task === 'classify'
+    const adapters = this.#app.adapters
+      .of(model?.id)
+      .filter((adapter) => (adapter.task === 'classify') === classify)
+      .map(({ id, name, r, alpha, targets, useDora, useRslora }): Beginning => {
+        return {
+          id,
+          name,
+          kind: 'adapter',
+          config: { method: 'lora', r, alpha, targets, useDora, useRslora },
+        }
+      })
+    const runs = this.#app.runs.items
+      .filter(({ active, info: { config, checkpoints } }) => {
+        const suits = config.model === model?.id && (config.task === 'classify') === classify
+        return suits && !active && checkpoints.length > 0
+      })
+      .map(({ id, info: { config, step } }): Beginning => {
+        return { id, name: `${config.name}, step ${step}`, kind: 'run', config: config.adapter }
+      })
+    return [...adapters, ...runs]
   }
-  /** Adapters of this base for this kind of task. */
-  get beginnings(): AdapterInfo[] {
-    const kind = this.task === 'classify' ? 'classify' : 'causal'
-    return this.#app.adapters.of(this.model?.id).filter((adapter) => adapter.task === kind)
-  }
-  /** Whether a finished run can be gone on from: LoRA on this base, for this kind of task. */
-  continues(run: RunState): boolean {
-    const { config } = run.info
-    return (
-      !run.active &&
-      run.usable &&
-      config.model === this.model?.id &&
-      config.adapter.method === 'lora' &&
-      (config.task === 'classify') === (this.task === 'classify')
-    )
-  }
-  /** Goes on from a finished run: its adapter is kept as one of its own first. */
-  async startFrom(run: RunState): Promise<void> {
-    const adapter = await this.#app.adapters.fromRun(run)
-    if (adapter) this.start = adapter.id
+  /** What it goes on from, if that still is there and goes with base and task. */
+  get from(): Beginning | undefined {
+    return this.beginnings.find(({ id }) => id === this.start)
   }
 
   get method(): Method {
-    const { method = 'lora' } = this.from ? {} : this.adapter
+    const { from } = this
+    if (from) return from.config.method
+    const { method = 'lora' } = this.adapter
     return this.methods.includes(method) ? method : 'lora'
   }
   /** A head alone can only be trained where there is one. */
   get methods(): Method[] {
     return this.task === 'classify' ? ['lora', 'head', 'layers', 'full'] : ['lora', 'layers', 'full']
   }
-  /** Whether a setting means something with the chosen method; an adapter that is gone on from brings its own. */
+  /** Whether a setting means something with the chosen method, and is not given by what the run goes on from. */
   has(key: keyof AdapterConfig): boolean {
-    return !this.from && OF_METHOD[this.method].includes(key)
+    return OF_METHOD[this.method].includes(key) && (!this.from || FREE.includes(key))
   }
 
   get trainingDefaults(): TrainingConfig | null {
@@ -144,11 +162,10 @@ export class RunForm {
 
   /** What was chosen of the adapter and means something with the method. */
   get chosen(): Partial<AdapterConfig> {
-    if (this.from) return {}
     const kept = Object.entries(this.adapter).filter(([key]) => this.has(key as keyof AdapterConfig))
     return {
       ...Object.fromEntries(kept),
-      ...(this.method !== 'lora' && { method: this.method }),
+      ...(!this.from && this.method !== 'lora' && { method: this.method }),
       ...(this.adapter.initLoraWeights !== undefined &&
         this.has('initLoraWeights') && { initLoraWeights: firstValues(this.adapter.initLoraWeights) }),
     }
@@ -182,7 +199,7 @@ export class RunForm {
       ...(name && { name }),
       dataset: dataset.id,
       model: model.id,
-      adapter: from ? { from: from.id } : this.chosen,
+      adapter: { ...this.chosen, ...(from && { from: from.id }) },
       training: { ...this.training },
     }
   }
@@ -194,15 +211,7 @@ export class RunForm {
     return {
       model: model.id,
       task,
-      adapter: from
-        ? {
-            r: from.r,
-            alpha: from.alpha,
-            targets: from.targets,
-            useDora: from.useDora,
-            useRslora: from.useRslora,
-          }
-        : this.chosen,
+      adapter: { ...from?.config, ...this.chosen },
       training: { ...this.training },
       precision: model.precision,
       ...(dataset?.labels && { labels: dataset.labels.length }),

@@ -3,7 +3,7 @@
 export type Dtype = 'f32' | 'f16' | 'bf16'
 
 export const DTYPES: { value: Dtype; label: string; bytes: number; about: string }[] = [
-  { value: 'f32', label: 'f32', bytes: 4, about: 'Full precision: exactly the model here.' },
+  { value: 'f32', label: 'f32', bytes: 4, about: 'Full precision: nothing is rounded.' },
   {
     value: 'f16',
     label: 'f16',

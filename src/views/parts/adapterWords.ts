@@ -20,9 +20,7 @@ export function methodWords(adapter: Pick<AdapterConfig, 'method' | 'r' | 'alpha
 }
 
 /** What sets an adapter apart from plain LoRA: "DoRA", "rsLoRA", "PiSSA". */
-export function tagsOf(
-  adapter: Pick<AdapterConfig, 'useDora' | 'useRslora'> & Partial<AdapterConfig>,
-): string[] {
+export function tagsOf(adapter: Partial<AdapterConfig>): string[] {
   return [
     ...(adapter.useDora ? ['DoRA'] : []),
     ...(adapter.useRslora ? ['rsLoRA'] : []),

@@ -2,14 +2,17 @@
 import type { Precision, PrecisionReport } from '../../protocol/model.ts'
 import { count, number, percent } from '../../charts/format.ts'
 
-export const PRECISION_WORDS: Record<Precision, { label: string; bits: string; about: string }> = {
-  f32: { label: 'f32', bits: '32 bits a weight', about: 'Exact. The most memory.' },
-  f16: { label: 'f16', bits: '16 bits a weight', about: 'Half the memory, hardly any difference.' },
-  int8: { label: 'int8', bits: '8 bits a weight', about: 'A quarter of the memory, a small difference.' },
+export const PRECISION_WORDS: Record<
+  Precision,
+  { label: string; /** Of one weight. */ bits: string; about: string }
+> = {
+  f32: { label: 'f32', bits: '32 bits', about: 'Exact. The most memory.' },
+  f16: { label: 'f16', bits: '16 bits', about: 'Half the memory, nearly exact.' },
+  int8: { label: 'int8', bits: '8 bits', about: 'A quarter of the memory.' },
   nf4: {
     label: 'nf4',
-    bits: '4 bits a weight',
-    about: "QLoRA's format: an eighth of the memory, for large bases.",
+    bits: '4 bits',
+    about: "QLoRA's format, for large bases.",
   },
 }
 

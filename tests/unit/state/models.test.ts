@@ -4,6 +4,7 @@ import type { GraftApi } from '../../../src/protocol/api.ts'
 import type { Dataset } from '../../../src/protocol/data.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
 import type { AdapterInfo, MemoryEstimate, ModelInfo } from '../../../src/protocol/model.ts'
+import { defaultAdapter } from '../../../src/protocol/settings.ts'
 import { Adapters } from '../../../src/state/adapters.svelte.ts'
 import { Estimate } from '../../../src/state/estimate.svelte.ts'
 import { Hub } from '../../../src/state/hub.svelte.ts'
@@ -189,25 +190,6 @@ describe('adapters', () => {
     expect(adapters.of('m')).toEqual([adapter])
     expect(notices.items).toEqual([])
   })
-
-  it('makes an adapter of a finished run once', async () => {
-    const info = { config: { name: 'run', model: 'm' }, step: 30, labels: ['x', 'y'] }
-    const add = vi.fn(async (_model, { files }: { files: File[] }, { name }: { name: string }) => ({
-      ...adapter,
-      name,
-      size: files[0]!.size,
-    }))
-    const { adapters } = around({
-      adapters: { import: add },
-      export: { adapter: async () => new Blob(['zip']) },
-    })
-    const run = { id: 'r', info } as unknown as RunState
-    const made = await adapters.fromRun(run)
-    expect(made).toMatchObject({ name: 'run, step 30', size: 3 })
-    expect(add.mock.calls[0]![2]).toMatchObject({ labels: ['x', 'y'] })
-    expect(await adapters.fromRun(run)).toBe(made)
-    expect(add).toHaveBeenCalledTimes(1)
-  })
 })
 
 describe('the form of a run', () => {
@@ -218,15 +200,17 @@ describe('the form of a run', () => {
   } as unknown as Dataset
   const texts = { id: 't', config: { task: 'instruct', columns: {} }, labels: null } as unknown as Dataset
 
-  function formOf(dataset: Dataset, base: ModelInfo = model, imported: AdapterInfo[] = []) {
+  function formOf(
+    dataset: Dataset,
+    base: ModelInfo = model,
+    imported: AdapterInfo[] = [],
+    runs: RunState[] = [],
+  ) {
     return new RunForm({
       datasets: { items: [dataset], current: dataset },
       models: { current: base },
-      adapters: {
-        get: (id) => imported.find((each) => each.id === id),
-        of: (id) => imported.filter((each) => each.model === id),
-        fromRun: async () => imported[0],
-      },
+      adapters: { of: (id) => imported.filter((each) => each.model === id) },
+      runs: { items: runs },
     })
   }
 
@@ -293,7 +277,8 @@ describe('the form of a run', () => {
     const form = formOf(texts, model, [adapter])
     form.setAdapter('r', 64)
     form.start = adapter.id
-    expect(form.request!.adapter).toEqual({ from: 'adapter-1' })
+    form.setAdapter('dropout', 0.1)
+    expect(form.request!.adapter).toEqual({ from: 'adapter-1', dropout: 0.1 })
     expect(form.has('r')).toBe(false)
     expect(form.estimate).toMatchObject({
       adapter: { r: 4, useDora: true },
@@ -305,6 +290,25 @@ describe('the form of a run', () => {
     other.start = adapter.id
     expect(other.from).toBeUndefined()
     expect(other.request!.adapter).toEqual({})
+  })
+
+  it('goes on from a run with a checkpoint, whatever its method', () => {
+    const info = (more: object) => ({
+      config: { name: 'first', model: 'm', task: 'classify', adapter: defaultAdapter({ method: 'layers' }) },
+      step: 12,
+      checkpoints: [{ id: 'c', step: 12 }],
+      ...more,
+    })
+    const run = (id: string, active: boolean, more = {}) =>
+      ({ id, active, info: info(more) }) as unknown as RunState
+    const runs = [run('a', false), run('b', true), run('c', false, { checkpoints: [] })]
+    const form = formOf(labelled, model, [], runs)
+    expect(form.beginnings.map(({ id, name }) => [id, name])).toEqual([['a', 'first, step 12']])
+    form.start = 'a'
+    form.setAdapter('dropout', 0.1)
+    expect(form.request!.adapter).toEqual({ from: 'a' })
+    expect(form.estimate!.adapter).toMatchObject({ method: 'layers' })
+    expect(formOf(texts, model, [], runs).beginnings).toEqual([])
   })
 
   it('asks about memory for the labels of the data', () => {
