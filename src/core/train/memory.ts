@@ -40,8 +40,9 @@ const TILE_COPIES = { cpu: 9, wasm: 9, webgpu: 1 }
 /** Tensors [P] that a step of the optimizer holds besides value, gradient and moments: on the reference the flat gradient,
  *  the next state, and every intermediate of reference/adamw.ts, as measured; the kernel works in place. */
 const OPTIMIZER_COPIES = { cpu: 29, wasm: 29, webgpu: 1 }
-/** tfjs's pool of GPU buffers reuses only equal sizes; heaps have gaps. A share of all that comes and goes. */
-const SLACK = { cpu: 0.02, wasm: 0.1, webgpu: 0.25 }
+/** As a share of all that comes and goes: heaps have gaps; tfjs's pool of GPU buffers reuses only equal sizes, and a buffer
+ *  that is disposed stays in use until the commands before it were submitted. */
+const SLACK = { cpu: 0.02, wasm: 0.1, webgpu: 1 }
 
 /** Bytes of a training step. Throws E_ARGUMENT where the settings do not go with the model. */
 export function estimateMemory(
