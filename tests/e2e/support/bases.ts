@@ -26,9 +26,12 @@ declare global {
   }
 }
 
+/** The Hub is not there, whatever network the machine has. */
+const OFFLINE = ['--host-resolver-rules=MAP huggingface.co ~NOTFOUND']
+
 /** The site on wasm or, with `gpu`, on WebGPU, with the functions above in its page. */
 export async function openBases({ gpu = false } = {}): Promise<Site> {
-  const site = await openSite({ gpu })
+  const site = await openSite({ gpu, flags: OFFLINE })
   await site.page.context().addInitScript(install)
   await site.page.evaluate(install)
   return site
