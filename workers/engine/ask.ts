@@ -282,11 +282,14 @@ export class Ask {
       const flat = await this.#parts.turns.take(async () => {
         const { architecture, family } = base.model
         const batch = exampleBatch(examples, base.padId, architecture.context, family.classifier.row)
-        const { loss, logits } = evaluateBatch(base.model, batch, trainable, 1)
-        const values = (await logits!.data()) as Float32Array
-        dispose([loss, logits!])
-        batch.dispose()
-        return values
+        try {
+          const { loss, logits } = evaluateBatch(base.model, batch, trainable, 1)
+          const values = (await logits!.data()) as Float32Array
+          dispose([loss, logits!])
+          return values
+        } finally {
+          batch.dispose()
+        }
       })
       for (let row = 0; row < examples.length; row++)
         predictions.push(prediction(labels, flat.subarray(row * labels.length, (row + 1) * labels.length)))
@@ -316,14 +319,17 @@ export class Ask {
           base.padId,
           base.model.architecture.context,
         )
-        const { loss } = evaluateBatch(
-          base.model,
-          batch,
-          { ...trainable, classify: false },
-          -1 / Math.max(1, batch.labelCount),
-        )
-        batch.dispose()
-        return (await readScalars([loss]))[0]!
+        try {
+          const { loss } = evaluateBatch(
+            base.model,
+            batch,
+            { ...trainable, classify: false },
+            -1 / Math.max(1, batch.labelCount),
+          )
+          return (await readScalars([loss]))[0]!
+        } finally {
+          batch.dispose()
+        }
       })
       scores.push(score)
     }

@@ -39,8 +39,8 @@ export async function inputGradient(
   const length = values.length / hidden
   const at = position ?? (classify && model.family.classifier.row === 'first' ? 0 : length - 1)
   const batch = tokenBatch([new Array<number>(length).fill(0)], 0, length)
-  const pass = model.pass(batch, adaptation)
-  const [logit, gradient] = tidy(() => {
+  const run = () => {
+    const pass = model.pass(batch, adaptation)
     const inputs: Tensor[] = []
     const entered = model.enter(tensor2d(values, [length, hidden]), pass) // [T, d]
     const x = model.forward(entered.y.clone(), pass, { inputs, from: 0 })
@@ -51,13 +51,19 @@ export async function inputGradient(
     inverse[at] = 0
     const dx = ops.scatterRows(final.back(dn, null), tensor1d(inverse, 'int32')) // [T, d]
     return [logit, entered.back(model.backward(dx, inputs, pass, null), null)]
-  }) as [Tensor, Tensor]
+  }
+  let logit: Tensor
+  let gradient: Tensor
+  try {
+    ;[logit, gradient] = tidy(run) as [Tensor, Tensor]
+  } finally {
+    batch.dispose()
+  }
   const result = {
     logit: ((await logit.data()) as Float32Array)[0]!,
     gradient: (await gradient.data()) as Float32Array,
   }
   dispose([logit, gradient])
-  batch.dispose()
   return result
 }
 

@@ -1,5 +1,5 @@
 // A single text through the model for inspection: its logits, and the attention probabilities of every layer.
-import { tidy } from '@tensorflow/tfjs-core'
+import { tidy, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
 import type { Transformer } from '../models/transformer.ts'
 import { tokenBatch } from '../nn/batch.ts'
@@ -18,15 +18,18 @@ export async function inspectLogits(
   if (!trainable.classify && position === undefined)
     checkSize(ids.length, ids.length * model.architecture.vocab)
   const batch = tokenBatch([ids], padId, ids.length)
-  const pass = model.pass(batch, trainable.adaptation)
-  const x = model.forward(model.embed(batch.ids, pass), pass)
-  const logits = tidy(() => {
-    if (trainable.classify) return model.parts.classifier.trace(readRow(model, x, ids.length, pass), pass).y
-    const rows = position === undefined ? x : gatherRow(model, x, position)
-    return model.head.logits(model.final(rows, pass).y, pass)
-  })
-  x.dispose()
-  batch.dispose()
+  let logits: Tensor
+  try {
+    logits = tidy(() => {
+      const pass = model.pass(batch, trainable.adaptation)
+      const x = model.forward(model.embed(batch.ids, pass), pass)
+      if (trainable.classify) return model.parts.classifier.trace(readRow(model, x, ids.length, pass), pass).y
+      const rows = position === undefined ? x : gatherRow(model, x, position)
+      return model.head.logits(model.final(rows, pass).y, pass)
+    })
+  } finally {
+    batch.dispose()
+  }
   const values = (await logits.data()) as Float32Array
   const shape: [number, number] = [logits.shape[0]!, logits.shape[1]!]
   logits.dispose()
@@ -48,11 +51,13 @@ export async function inspectAttention(
   const weights = new Float32Array(layers * size)
   const batch = tokenBatch([ids], padId, ids.length)
   const pass = model.pass(batch, trainable.adaptation)
-  let x = model.embed(batch.ids, pass)
+  let x: Tensor | null = null
+  let probabilities: Tensor | null = null
   try {
+    x = model.embed(batch.ids, pass)
     for (const [layer, block] of model.parts.blocks.entries()) {
       throwIfAborted(signal)
-      const probabilities = block.attentionProbabilities(x, pass) // [1, H, T, T]
+      probabilities = block.attentionProbabilities(x, pass) // [1, H, T, T]
       const next = block.forward(x, pass)
       x.dispose()
       x = next
@@ -61,7 +66,8 @@ export async function inspectAttention(
       onLayer(layer + 1)
     }
   } finally {
-    x.dispose()
+    x?.dispose()
+    probabilities?.dispose()
     batch.dispose()
   }
   return weights

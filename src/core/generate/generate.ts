@@ -80,12 +80,17 @@ async function step(
   const positionTensor = tensor1d(positions, 'int32')
   const ids = tensor1d(Int32Array.from(tokens), 'int32')
   const pass = model.pass({ layout, positions: positionTensor }, adaptation)
-  const x = model.forward(model.embed(ids, pass), pass, undefined, caches)
-  const logits: Tensor = tidy(() =>
-    model.head.logits(model.final(slice(x, [tokens.length - 1, 0], [1, x.shape[1]!]), pass).y, pass),
-  )
-  dispose([x, ids, positionTensor])
-  layout.dispose()
+  let logits: Tensor
+  try {
+    logits = tidy(() => {
+      const x = model.forward(model.embed(ids, pass), pass, undefined, caches) // [T, d]
+      const last = slice(x, [tokens.length - 1, 0], [1, x.shape[1]!])
+      return model.head.logits(model.final(last, pass).y, pass)
+    })
+  } finally {
+    dispose([ids, positionTensor])
+    layout.dispose()
+  }
   const values = (await logits.data()) as Float32Array
   logits.dispose()
   return values

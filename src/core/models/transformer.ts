@@ -49,7 +49,7 @@ export class Transformer {
     return tidy(() => this.enter(this.rows(ids, pass.adaptation), pass).y)
   }
 
-  /** Through all blocks: x [N, d] (consumed) -> [N, d]. `kept` collects and owns the inputs of the blocks from `from` on,
+  /** Through all blocks: x [N, d] (consumed, also by a failure) -> [N, d]. `kept` collects and owns the inputs of the blocks from `from` on,
    *  for the backward pass. */
   forward(
     x: Tensor,
@@ -57,14 +57,19 @@ export class Transformer {
     kept?: { inputs: Tensor[]; from: number },
     caches?: KeyValueCache[],
   ): Tensor {
-    this.parts.blocks.forEach((block, layer) => {
-      const cache = caches?.[layer]
-      const y = block.forward(x, cache ? { ...pass, cache } : pass)
-      if (kept && layer >= kept.from) kept.inputs.push(x)
-      else x.dispose()
-      x = y
-    })
-    return x
+    try {
+      this.parts.blocks.forEach((block, layer) => {
+        const cache = caches?.[layer]
+        const y = block.forward(x, cache ? { ...pass, cache } : pass)
+        if (kept && layer >= kept.from) kept.inputs.push(x)
+        else x.dispose()
+        x = y
+      })
+      return x
+    } catch (error) {
+      x.dispose()
+      throw error
+    }
   }
 
   /** Back from dx [N, d] of the last output (consumed) to the input of the lowest block whose input was collected.

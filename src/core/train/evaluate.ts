@@ -48,8 +48,13 @@ async function addBatch(
 ): Promise<void> {
   const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row)
   if (batch.labelCount === 0) return batch.dispose()
-  const { loss, logits } = evaluateBatch(model, batch, trainable(), 1)
-  batch.dispose()
+  let result: ReturnType<typeof evaluateBatch>
+  try {
+    result = evaluateBatch(model, batch, trainable(), 1)
+  } finally {
+    batch.dispose()
+  }
+  const { loss, logits } = result
   sums.labels += batch.labelCount
   if (logits) {
     const best = argMax(logits, 1)

@@ -70,8 +70,8 @@ export const SAMPLE_TEXTS: readonly string[] = [
 export interface Reference {
   /** The model, or one of inputs, last norm and head alone. */
   ends: Transformer
-  /** xs [T, d] of each text (consumed) through all blocks -> [T, d] each. */
-  through(xs: Tensor[], batches: readonly TokenBatch[]): Promise<Tensor[]>
+  /** xs [T, d] of each text through all blocks, in place: [T, d] each; the list stays the caller's, also by a failure. */
+  through(xs: Tensor[], batches: readonly TokenBatch[]): Promise<void>
   dispose(): void
 }
 
@@ -79,8 +79,11 @@ export interface Reference {
 export function residentReference(model: Transformer): Reference {
   return {
     ends: model,
-    through: (xs, batches) =>
-      Promise.resolve(xs.map((x, i) => model.forward(x, model.pass(batches[i]!, null)))),
+    through(xs, batches) {
+      // In place: whatever fails, the caller's list holds all that is there.
+      for (const [i, batch] of batches.entries()) xs[i] = model.forward(xs[i]!, model.pass(batch, null))
+      return Promise.resolve()
+    },
     dispose: () => undefined,
   }
 }
@@ -120,7 +123,6 @@ export async function streamedReference(
         }
         onLayer?.(layer + 1, architecture.layers)
       }
-      return xs
     },
     dispose: () => ends.dispose(),
   }
@@ -154,11 +156,12 @@ export async function precisionCost(options: PrecisionCostOptions): Promise<Prec
   if (tokens === 0)
     throw new GraftError('E_ARGUMENT', 'The sample texts are too short to compare: give at least two tokens.')
   const batches = texts.map(({ ids }) => tokenBatch([ids], 0, ids.length))
-  let expected: Tensor[] = []
+  const expected: Tensor[] = []
   const sums: Sums = { difference: 0, largest: 0, squares: 0, count: 0, loss: 0, lossF32: 0 }
   try {
-    expected = batches.map((batch) => reference.ends.embed(batch.ids, reference.ends.pass(batch, null)))
-    expected = await reference.through(expected, batches)
+    for (const batch of batches)
+      expected.push(reference.ends.embed(batch.ids, reference.ends.pass(batch, null)))
+    await reference.through(expected, batches)
     for (const [i, batch] of batches.entries()) {
       throwIfAborted(signal)
       await inTurn(turns, async () => {

@@ -258,6 +258,7 @@ export class Trainer {
     const batches = microBatches.map((examples) =>
       exampleBatch(examples, padId, model.architecture.context, row),
     )
+    let sums: StepScalars | null = null
     try {
       // The same rows come again in later epochs; they are counted once.
       if (k < stepsPerEpoch(train.rows, training))
@@ -266,7 +267,6 @@ export class Trainer {
       const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
       if (labelCount === 0) return
       this.#trained = true
-      let sums: StepScalars | null = null
       for (const [micro, batch] of batches.entries()) {
         if (batch.labelCount === 0) continue
         if (micro > 0) await breathe()
@@ -284,7 +284,9 @@ export class Trainer {
       const norm = this.store.step({ ...training, learningRate, step: k + 1 })
       const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
       this.#pending.push({ step: k + 1, learningRate, ...sums!, norm, tokens })
+      sums = null
     } finally {
+      if (sums) dispose([sums.loss, sums.energy])
       for (const batch of batches) batch.dispose()
     }
   }

@@ -13,7 +13,7 @@ import { Turns } from '../../../src/core/turns.ts'
 import { modelBytes } from '../../golden/load.ts'
 
 const ids = [12, 40, 7, 55, 31]
-const base = { adaptation: null, score: null }
+const base = { adaptation: null, classify: false }
 let model: Transformer
 
 beforeAll(async () => {
