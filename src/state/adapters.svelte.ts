@@ -11,6 +11,7 @@ export interface FailedImport {
   model: string
   source: AdapterSource
   name: string
+  options: { name?: string; labels?: string[] }
   error: GraftError
 }
 
@@ -66,7 +67,7 @@ export class Adapters {
       (call) => this.#api.adapters.import(model, given, { ...options, ...call }),
       undefined,
       (error) => {
-        if (error.code !== 'E_ABORTED') this.failed = { model, source, name, error }
+        if (error.code !== 'E_ABORTED') this.failed = { model, source, name, options, error }
       },
     )
     if (!adapter) return undefined

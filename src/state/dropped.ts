@@ -42,6 +42,14 @@ export function looksLikeModel(files: File[]): boolean {
   return files.some((file) => file.name.endsWith('.safetensors') || file.name === 'config.json')
 }
 
+/** What files are called together: the folder they were chosen in, or a zip's own name; null where there is neither. */
+export function nameOf(files: File[]): string | null {
+  const folder = files[0]?.webkitRelativePath?.split('/')[0]
+  if (folder) return folder
+  const name = files.length === 1 ? files[0]!.name : ''
+  return /\.zip$/i.test(name) ? name.slice(0, -'.zip'.length) : null
+}
+
 /** PEFT names an adapter's configuration so, in a folder and in a zip. */
 const ADAPTER_FILE = 'adapter_config.json'
 /** A zip lists its names, uncompressed, at its end: an adapter's list is far shorter than this. */

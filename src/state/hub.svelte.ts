@@ -17,6 +17,8 @@ export class Hub {
   error = $state.raw<GraftError | null>(null)
   readonly #api: GraftApi
   #asking: AbortController | null = null
+  /** The device that the estimates of the results are for. */
+  #device: string | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(api: GraftApi) {
@@ -34,6 +36,13 @@ export class Hub {
     this.words = words
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => void this.search(), PAUSE_MS)
+  }
+
+  /** Asks if there is nothing to show yet, or only estimates for another device. */
+  show(device: string | undefined): void {
+    if (this.results.length && device === this.#device) return
+    this.#device = device
+    void this.search()
   }
 
   /** Asks now. An empty query brings the curated list, which needs no network. */

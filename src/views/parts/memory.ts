@@ -1,5 +1,5 @@
 // The parts of a memory estimate in words and as a bar: shares of what is drawn, and where the device's budget lies.
-import type { Fit, MemoryEstimate, Precision } from '../../protocol/model.ts'
+import { PRECISIONS, type Fit, type MemoryEstimate, type Precision } from '../../protocol/model.ts'
 
 type Part = keyof MemoryEstimate['parts']
 
@@ -74,6 +74,12 @@ export function memoryScene(estimate: Pick<MemoryEstimate, 'parts' | 'budget'>):
     return segment
   })
   return { segments, budget: estimate.budget / whole, bytes }
+}
+
+/** The precision that Graft would take: the most exact one that fits, else one that barely does, else the smallest. */
+export function recommendedOf({ byPrecision }: Pick<MemoryEstimate, 'byPrecision'>): Precision {
+  const first = (fit: Fit) => PRECISIONS.find((precision) => byPrecision[precision].fit === fit)
+  return first('fits') ?? first('tight') ?? 'nf4'
 }
 
 /** The same estimate in another precision: only the frozen weights differ. */

@@ -1,4 +1,5 @@
 // Targets as several views speak of them: what is behind one, what it is called, what it can do.
+import { short } from '../../charts/format.ts'
 import type { App } from '../../state/app.svelte.ts'
 import type { Task } from '../../protocol/data.ts'
 import type { AdapterInfo, ModelInfo } from '../../protocol/model.ts'
@@ -76,6 +77,12 @@ export function describe(app: App, target: Target): Asked | null {
     labels: run?.info.labels ?? adapter?.labels ?? null,
     writes: !classify && base?.kind !== 'encoder',
   }
+}
+
+/** A base in a list to choose from: its name, and what tells it from others of the same name. */
+export function baseLabel(app: Pick<App, 'models'>, model: ModelInfo): string {
+  const alone = app.models.items.every((other) => other === model || other.name !== model.name)
+  return alone ? model.name : `${model.name}, ${model.family}, ${short(model.parameters)}`
 }
 
 /** What stands for a hidden word in the text of an encoder. */

@@ -32,6 +32,14 @@ export function commandsOf(app: App): Command[] {
       name: `Open dataset ${dataset.name}`,
       run: () => app.router.go('data', dataset.id),
     })),
+    ...app.adapters.items.map((adapter) => ({
+      id: adapter.id,
+      name: `Try adapter ${adapter.name}`,
+      run: () => {
+        app.asked = { model: adapter.model, adapter: adapter.id }
+        app.router.go('generate')
+      },
+    })),
     ...app.runs.items.map((run) => ({
       id: run.id,
       name: `Open run ${run.info.config.name}`,

@@ -136,6 +136,17 @@ describe('searching the Hub', () => {
     expect(hub).toMatchObject({ searched: 'qwen', busy: false, error: null })
   })
 
+  it('is asked again on another visit only where there is nothing to show, or for another device', async () => {
+    const search = vi.fn(async () => [{ id: 'c' }])
+    const { hub } = around({ models: { search } })
+    hub.show('wasm')
+    await vi.advanceTimersByTimeAsync(0)
+    hub.show('wasm')
+    expect(search).toHaveBeenCalledTimes(1)
+    hub.show('webgpu')
+    expect(search).toHaveBeenCalledTimes(2)
+  })
+
   it('keeps the last answer beside an error', async () => {
     const search = vi
       .fn()

@@ -5,13 +5,13 @@ import { describe, expect, it } from 'vitest'
 import { GraftError } from '../../../src/protocol/errors.ts'
 import type { MemoryEstimate, Precision } from '../../../src/protocol/model.ts'
 import { defaultAdapter } from '../../../src/protocol/settings.ts'
-import { kindOf } from '../../../src/state/dropped.ts'
+import { kindOf, nameOf } from '../../../src/state/dropped.ts'
 import { parseHubId } from '../../../src/state/hub.svelte.ts'
 import { hashOf, parseHash } from '../../../src/state/router.svelte.ts'
 import { adapterBytes, mergedBytes } from '../../../src/views/export/formats.ts'
 import { loadingCode } from '../../../src/views/export/loading.ts'
 import { methodWords, originWords, tagsOf, targetWords } from '../../../src/views/parts/adapterWords.ts'
-import { inPrecision, memoryScene } from '../../../src/views/parts/memory.ts'
+import { inPrecision, memoryScene, recommendedOf } from '../../../src/views/parts/memory.ts'
 import { costWords } from '../../../src/views/parts/precision.ts'
 import { atStrength, targetKey, targetStamp } from '../../../src/views/parts/target.ts'
 import { asksForToken } from '../../../src/views/parts/token.ts'
@@ -54,6 +54,21 @@ describe('memory as a bar', () => {
   it('shows a budget that is far away, and one that is nothing', () => {
     expect(memoryScene({ parts, budget: 6000 }).budget).toBeLessThan(1)
     expect(memoryScene({ parts, budget: 0 }).budget).toBe(0)
+  })
+
+  it('recommends the most exact precision that fits', () => {
+    expect(recommendedOf(estimate)).toBe('int8')
+    const fit = (...fits: MemoryEstimate['fit'][]) => ({
+      byPrecision: Object.fromEntries(
+        (['f32', 'f16', 'int8', 'nf4'] as const).map((precision, i) => [
+          precision,
+          { bytes: 1, fit: fits[i]! },
+        ]),
+      ) as MemoryEstimate['byPrecision'],
+    })
+    expect(recommendedOf(fit('tight', 'fits', 'fits', 'fits'))).toBe('f16')
+    expect(recommendedOf(fit('tooLarge', 'tooLarge', 'tight', 'tight'))).toBe('int8')
+    expect(recommendedOf(fit('tooLarge', 'tooLarge', 'tooLarge', 'tooLarge'))).toBe('nf4')
   })
 
   it('changes only the weights with the precision', () => {
@@ -175,6 +190,15 @@ describe('dropped files', () => {
     expect(await kindOf(named('config.json', 'model.safetensors'))).toBe('model')
     expect(await kindOf(named('reviews.csv'))).toBe('data')
     expect(await kindOf(named('a.csv', 'b.zip'))).toBe('data')
+  })
+
+  it('calls files after their folder or their zip', () => {
+    const [file] = named('adapter_config.json')
+    Object.defineProperty(file, 'webkitRelativePath', { value: 'pirate/adapter_config.json' })
+    expect(nameOf([file!])).toBe('pirate')
+    expect(nameOf(named('voice.v2.zip'))).toBe('voice.v2')
+    expect(nameOf(named('adapter_config.json', 'adapter_model.safetensors'))).toBeNull()
+    expect(nameOf(named('adapter_config.json'))).toBeNull()
   })
 
   it('reads the names at the end of a zip', async () => {
