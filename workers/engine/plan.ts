@@ -1,7 +1,7 @@
 // What a run will be, before it runs: rows, steps, cuts, and a time from a step that was measured here.
 import { storeAdaptation } from '../../src/core/adapters/adaptation.ts'
 import { countTrainable } from '../../src/core/adapters/count.ts'
-import { initialParameters } from '../../src/core/adapters/parameters.ts'
+import { initialParameters, type BaseValues } from '../../src/core/adapters/parameters.ts'
 import type { AdapterPlan } from '../../src/core/adapters/plan.ts'
 import { ParameterStore } from '../../src/core/optim/parameters.ts'
 import { exampleBatch, lossAndGradients, readScalars, type Example } from '../../src/core/train/objective.ts'
@@ -10,9 +10,9 @@ import { permutation } from '../../src/core/rng.ts'
 import type { Turns } from '../../src/core/turns.ts'
 import type { BackendName } from '../../src/protocol/engine.ts'
 import type { TaskConfig } from '../../src/protocol/data.ts'
+import { GraftError } from '../../src/protocol/errors.ts'
 import type { RunConfig, RunPlan, RunRequest, UnlabelledRows } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
-import { baseValues } from '../../src/core/adapters/baseValues.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
 import { dataKey, DatasetRows } from './rows.ts'
 import type { RunManager } from './runs.ts'
@@ -33,7 +33,7 @@ export class Planner {
   readonly #runs: RunManager
   readonly #turns: Turns
   readonly #backend: () => BackendName
-  /** Measured tokens per second by base, backend and adapter. */
+  /** Measured tokens per second by base, precision, backend and adapter. */
   readonly #speeds = new Map<string, number>()
   readonly #unlabelledRows = new Map<string, UnlabelledRows>()
 
@@ -119,7 +119,7 @@ export class Planner {
     return found
   }
 
-  /** Tokens per second of a forward and backward pass here; measured once per base, backend and adapter. */
+  /** Tokens per second of a forward and backward pass here; measured once per base, precision, backend and adapter. */
   async #speed(
     base: LoadedModel,
     config: RunConfig,
@@ -127,7 +127,8 @@ export class Planner {
     labels: number | null,
     examples: Example[],
   ): Promise<number> {
-    const key = [base.info.id, this.#backend(), JSON.stringify(config.adapter), labels === null].join(' ')
+    const { id, precision } = base.info
+    const key = [id, precision, this.#backend(), JSON.stringify(config.adapter), labels === null].join(' ')
     const known = this.#speeds.get(key)
     if (known !== undefined) return known
     const timed = (count: number) =>
@@ -143,6 +144,14 @@ export class Planner {
   }
 }
 
+/** A step takes as long whatever the values: reading the base, or taking it apart as PiSSA does, would take far longer. */
+const NO_BASE: BaseValues = {
+  tensor: ({ shape }) => Promise.resolve(new Float32Array(shape.reduce((size, extent) => size * extent, 1))),
+  rowNorms: ({ shape: [out] }) => Promise.resolve(new Float32Array(out).fill(1)),
+  components: ({ path }) =>
+    Promise.reject(new GraftError('E_INTERNAL', `${path} is not taken apart for a measurement.`)),
+}
+
 async function measure(
   base: LoadedModel,
   config: RunConfig,
@@ -151,7 +160,7 @@ async function measure(
   examples: Example[],
 ): Promise<number> {
   const { model, padId } = base
-  const initial = await initialParameters(plan, config.adapter, 0, baseValues(base.model, base.weights))
+  const initial = await initialParameters(plan, { ...config.adapter, initLoraWeights: true }, 0, NO_BASE)
   const store = new ParameterStore(model.ops, initial)
   const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row)
   try {

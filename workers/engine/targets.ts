@@ -195,17 +195,24 @@ export class Targets {
 
   /** Tensors of the caller's own on what is on the device; it is read where it is not. */
   async #upload(key: string, read: () => Promise<TensorToWrite[]>): Promise<Map<string, Tensor>> {
-    const found = this.#resident.find((resident) => resident.key === key)
-    if (found) {
-      this.#resident = [...this.#resident.filter((other) => other !== found), found]
-      return copies(found.tensors)
-    }
+    const known = this.#touch(key)
+    if (known) return copies(known.tensors)
     const fresh = await read()
+    // Somebody else may have brought it meanwhile.
+    const meanwhile = this.#touch(key)
+    if (meanwhile) return copies(meanwhile.tensors)
     const bytes = fresh.reduce((sum, { data }) => sum + data.byteLength, 0)
     this.#makeRoom(bytes)
     const tensors = new Map(fresh.map(({ name, shape, data }) => [name, keep(tensor(data, shape))]))
     this.#resident.push({ key, tensors, bytes })
     return copies(tensors)
+  }
+
+  /** What is on the device under a key, which is now the one that was used last. */
+  #touch(key: string): Resident | undefined {
+    const found = this.#resident.find((resident) => resident.key === key)
+    if (found) this.#resident = [...this.#resident.filter((other) => other !== found), found]
+    return found
   }
 
   #makeRoom(bytes: number): void {
