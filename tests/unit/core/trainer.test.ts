@@ -42,6 +42,7 @@ const rows = (classes: boolean): Example[] =>
 const noBase: BaseValues = {
   tensor: () => Promise.reject(new Error('No tensor of the base is trained here.')),
   rowNorms: () => Promise.reject(new Error('No norms are trained here.')),
+  components: () => Promise.reject(new Error('No components are taken here.')),
 }
 
 async function trainer(
