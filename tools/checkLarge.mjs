@@ -1,6 +1,7 @@
 // npm run check:large [-- webgpu]: a base with SmolLM2-135M's configuration and random weights goes through the built site
 // as a user's would: dropped as files, trained for ten steps at 512 tokens, asked, exported as an adapter. Says how long
-// each part took and how much memory it needed at most. On the WASM backend unless `webgpu` is asked for. Not part of
+// each part took and how much memory it needed at most (what JavaScript holds while weights stream in has a test of its
+// own, tests/unit/core/streaming.test.ts). On the WASM backend unless `webgpu` is asked for. Not part of
 // npm test: it writes 270 MB under .cache and takes some minutes.
 import {
   closeSync,
@@ -177,30 +178,8 @@ try {
         times[name] = (performance.now() - begun) / 1000
         return value
       }
-      /** Most bytes of JavaScript (WebAssembly's and the GPU's memory apart) seen at once, every worker included. */
-      let script = 0
-      const breakdown = async () => {
-        const { breakdown: parts } = await performance.measureUserAgentSpecificMemory()
-        const bytes = parts
-          .filter(({ types }) => !types.some((type) => /wasm|webassembly|shared/i.test(type)))
-          .reduce((sum, part) => sum + part.bytes, 0)
-        script = Math.max(script, bytes)
-      }
-      let sampling = true
-      const sampler = (async () => {
-        while (sampling) {
-          await Promise.race([
-            breakdown().catch(() => undefined),
-            new Promise((next) => setTimeout(next, 30_000)),
-          ])
-          await new Promise((next) => setTimeout(next, 500))
-        }
-      })()
       const files = [...document.querySelector('#large').files]
       const model = await timed('load', () => graft.models.load({ files }, { precision: 'f32' }))
-      sampling = false
-      const scriptWhileLoading = script
-      void sampler
       const rows = Array.from({ length: 40 }, (_, i) => `"${i} ${words}"`)
       const dataset = await graft.datasets.import(new File([['text', ...rows].join('\n')], 'long.csv'))
       await graft.datasets.configure(dataset.id, { task: 'complete', columns: { text: 'text' } })
@@ -226,7 +205,6 @@ try {
         zipBytes: zip.size,
         losses: run.history.map(({ loss }) => loss),
         tokensPerSecond: run.history.at(-1).tokensPerSecond,
-        scriptWhileLoading,
       }
     },
     { steps: STEPS, length: LENGTH, words },
@@ -235,9 +213,7 @@ try {
   console.log(
     `Base: ${(result.parameters / 1e6).toFixed(1)} M weights, BF16 files, on ${result.backend} (${result.adapter}).`,
   )
-  console.log(
-    `Loading: ${times.load.toFixed(1)} s; JavaScript while loading: at most ${mib(result.scriptWhileLoading)} seen.`,
-  )
+  console.log(`Loading: ${times.load.toFixed(1)} s.`)
   console.log(
     `${STEPS} steps of ${LENGTH} tokens: ${times.train.toFixed(1)} s, ${result.tokensPerSecond.toFixed(0)} tokens/s; loss ${result.losses[0].toFixed(3)} to ${result.losses.at(-1).toFixed(3)}.`,
   )

@@ -8,7 +8,7 @@ import { submitPending } from './errorScopes.ts'
 export interface MemoryUse {
   /** Bytes held now; on wasm and cpu the bytes of all tensors. */
   gpuBytes: number
-  /** Most bytes held at once since the backend was started; on wasm and cpu as far as it was looked at. */
+  /** Most bytes held at once since the backend was started; on cpu as far as it was looked at. */
   peakGpuBytes: number
   tensors: number
 }
@@ -22,6 +22,9 @@ interface Pool {
 }
 
 let peak = 0
+/** Bytes of every block that tfjs has taken from the WebAssembly heap, by its address, and their sum. */
+const wasmBlocks = new Map<number, number>()
+let wasmBytes = 0
 
 export function memoryUse(): MemoryUse {
   const { numBytes, numTensors } = memory()
@@ -54,17 +57,30 @@ interface WasmHeap {
 }
 
 /**
- * Makes a full heap an error. tfjs takes the null pointer of a failed allocation for an address and writes there.
+ * Follows the blocks that tensors take from the WebAssembly heap, and makes a full heap an error: tfjs takes the null
+ * pointer of a failed allocation for an address and writes there.
  * @throws (from then on, in any op) E_MEMORY
  */
 export function guardWasmMemory(): void {
   const { wasm } = currentBackend() as unknown as WasmHeap
   // Emscripten's stub puts the real function in its own place when it is first called.
   wasm._free(wasm._malloc(1))
-  const allocate = wasm._malloc
+  const { _malloc: allocate, _free: release } = wasm
+  wasmBlocks.clear()
+  wasmBytes = 0
+  wasm._free = (address) => {
+    wasmBytes -= wasmBlocks.get(address) ?? 0
+    wasmBlocks.delete(address)
+    release(address)
+  }
   wasm._malloc = (bytes) => {
     const address = allocate(bytes)
-    if (address === 0 && bytes > 0) {
+    if (address !== 0) {
+      // Above 2 GiB the heap hands out negative numbers, and tfjs gives back positive ones.
+      wasmBlocks.set(address >>> 0, bytes)
+      wasmBytes += bytes
+      peak = Math.max(peak, wasmBytes)
+    } else if (bytes > 0) {
       throw new GraftError(
         'E_MEMORY',
         'WebAssembly has no memory left (4 GiB at most). Choose a smaller model, a smaller batch or shorter examples.',
