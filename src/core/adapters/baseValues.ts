@@ -11,8 +11,8 @@ import type { BaseValues } from './parameters.ts'
 import type { AdaptedLayer, SavedTensor } from './plan.ts'
 import { principalComponents } from './principal.ts'
 
-/** `source`: the checkpoint of the model; needed where something of the base is trained whole. */
-export function baseValues(model: Transformer, source: WeightSource | null): BaseValues {
+/** `source`: the checkpoint of the model. */
+export function baseValues(model: Transformer, source: WeightSource): BaseValues {
   const linears = new Map(model.linears('classify').map((linear) => [linear.path, linear]))
   const weight = ({ path }: AdaptedLayer) => {
     const linear = linears.get(path)
@@ -20,11 +20,7 @@ export function baseValues(model: Transformer, source: WeightSource | null): Bas
     return linear.weight
   }
   return {
-    async tensor(saved) {
-      if (!source)
-        throw new GraftError('E_INTERNAL', `${saved.name} is trained whole and the checkpoint is not there.`)
-      return baseTensor(model.family, source, saved)
-    },
+    tensor: (saved) => baseTensor(model.family, source, saved),
     async rowNorms(layer) {
       const norms = tidy(() => sqrt(rowSquares(weight(layer), model.ops))) // [out]
       const values = (await norms.data()) as Float32Array

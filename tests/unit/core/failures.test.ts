@@ -5,6 +5,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { baseValues } from '../../../src/core/adapters/baseValues.ts'
 import { initialParameters } from '../../../src/core/adapters/parameters.ts'
 import { planAdapter } from '../../../src/core/adapters/plan.ts'
+import { tensorsAtStrength } from '../../../src/core/adapters/strength.ts'
 import { inputGradient } from '../../../src/core/explain/gradient.ts'
 import { inspectAttention, inspectLogits } from '../../../src/core/explain/inspect.ts'
 import { decode } from '../../../src/core/generate/generate.ts'
@@ -12,6 +13,7 @@ import { loadTransformer } from '../../../src/core/models/load.ts'
 import { recogniseModel } from '../../../src/core/models/registry.ts'
 import type { Transformer } from '../../../src/core/models/transformer.ts'
 import { memoryFile, openWeights, type WeightSource } from '../../../src/core/models/weights.ts'
+import { savedName } from '../../../src/core/nn/adaptation.ts'
 import { opsFor } from '../../../src/core/ops/index.ts'
 import type { Ops } from '../../../src/core/ops/ops.ts'
 import { evaluateExamples } from '../../../src/core/train/evaluate.ts'
@@ -54,7 +56,24 @@ beforeAll(async () => {
 })
 afterEach(() => void (left = Infinity))
 
-describe('an op that fails leaves nothing behind', () => {
+describe('what fails leaves nothing behind', () => {
+  it('a checkpoint that cannot be read when tensors are mixed with it', async () => {
+    const adapter = defaultAdapter({ method: 'full' })
+    const plan = planAdapter(model.family, model.architecture, adapter, null)
+    const trained = new Map(
+      plan.saved.map(({ name, shape }) => [savedName(name), tf.zeros(shape as number[])] as const),
+    )
+    const before = tf.memory().numTensors
+    let reads = 0
+    const damaged: WeightSource = {
+      ...source,
+      read: (name) => (++reads === 3 ? Promise.reject(new Error('damaged')) : source.read(name)),
+    }
+    await expect(tensorsAtStrength(model.family, damaged, plan, trained, 0.5)).rejects.toThrow('damaged')
+    expect(tf.memory().numTensors).toBe(before)
+    tf.dispose([...trained.values()])
+  })
+
   it.each<[string, () => Promise<unknown>, stride?: number]>([
     ['logits', () => inspectLogits(model, ids, trainable, 3)],
     ['attention', () => inspectAttention(model, ids, trainable, 3)],
