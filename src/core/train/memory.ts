@@ -121,7 +121,8 @@ function movingParts(
   const optimizer = FLOAT * OPTIMIZER_COPIES[backend] * count
   // The optimizer steps when block and head are gone: only what it needs beyond them counts.
   const beyond = Math.max(0, optimizer - block - head - inputs)
-  return { trainable, inputs, block, head, slack: beyond + SLACK[backend] * (inputs + block + head) }
+  const slack = Math.ceil(beyond + SLACK[backend] * (inputs + block + head))
+  return { trainable, inputs, block, head, slack }
 }
 
 /** Numbers of the head: a tile of logits over the vocabulary with its copies, rows and their gradients. */
