@@ -149,6 +149,8 @@ export interface AdapterInfo {
   /** What its own files say it was trained on. */
   baseName: string | null
   source: { hub: string; revision: string } | { files: string[] }
+  /** Sentences about what was found odd in its files and taken nevertheless. */
+  warnings?: string[]
 }
 
 export interface Tokens {

@@ -80,6 +80,7 @@ export class AdapterLibrary {
       bytes: [...files.values()].reduce((sum, { length }) => sum + length, 0),
       createdAt: Date.now(),
       source: from,
+      ...(adapter.warnings.length > 0 && { warnings: adapter.warnings }),
     }
     const { config, revision, tensors } = adapter
     await putAdapter(this.#store, { info, config, revision, tensors })

@@ -32,6 +32,15 @@ const REFUSED: Record<string, string> = {
   use_bdlora: 'BD-LoRA',
   use_qalora: 'QA-LoRA',
 }
+/** Fields that are read below, or that change nothing about an adapter that is already trained. */
+const KNOWN: readonly string[] = [
+  ...['peft_type', 'task_type', 'base_model_name_or_path', 'revision', 'r', 'lora_alpha', 'lora_dropout'],
+  ...['target_modules', 'exclude_modules', 'use_rslora', 'use_dora', 'init_lora_weights', 'rank_pattern'],
+  ...['alpha_pattern', 'layers_to_transform', 'modules_to_save', 'bias', 'ensure_weight_tying'],
+  ...['velora_config', 'auto_mapping', 'peft_version', 'inference_mode', 'fan_in_fan_out', 'layers_pattern'],
+  ...['megatron_core', 'loftq_config', 'eva_config', 'corda_config', 'lora_ga_config', 'qalora_group_size'],
+  'runtime_config',
+]
 /** Initialisations after which the factors belong to a base that was changed. */
 const CHANGED_BASE = /^(pissa|olora|corda|lora_ga|loftq)/
 
@@ -42,6 +51,11 @@ export function readConfig(json: unknown): PeftSettings {
   const warnings: string[] = []
   if (isSet(fields['velora_config']))
     warnings.push('It was trained with VeLoRA, which changes only the training; Graft goes on without it.')
+  const unknown = Object.keys(fields).filter((field) => !KNOWN.includes(field) && isSet(fields[field]))
+  if (unknown.length > 0)
+    warnings.push(
+      `Its settings hold ${unknown.slice(0, 5).map(shortName).join(', ')}, which Graft does not know. If that changes how it computes, compare its answers with those of peft.`,
+    )
   return {
     task: readTask(fields['task_type']),
     baseName: text(fields, 'base_model_name_or_path'),
@@ -85,6 +99,8 @@ function checkKind(fields: Record<string, unknown>): void {
       `factors that began as ${init} and fit only the base that this changed. Save it again with save_pretrained(..., path_initial_model_for_weight_conversion=...)`,
     )
 }
+
+const shortName = (field: string) => (field.length > 40 ? `${field.slice(0, 40)}…` : field)
 
 function readTask(type: unknown): PeftSettings['task'] {
   if (type === undefined || type === null) return null

@@ -69,6 +69,22 @@ describe('settings that change the maths', () => {
     refused(() => read(withConfig(good, { [field]: value })), 'E_MODEL_UNSUPPORTED', new RegExp(field))
   })
 
+  it('fields that nobody here knows are told, those that change nothing are not', () => {
+    const harmless = {
+      peft_version: '0.21.0',
+      qalora_group_size: 16,
+      eva_config: { rho: 2 },
+      new_feature: false,
+    }
+    expect(read(withConfig(good, harmless)).warnings).toEqual([])
+    expect(read(withConfig(good, { use_newthing: true, new_rank: 3 })).warnings).toEqual([
+      expect.stringMatching(/use_newthing, new_rank/),
+    ])
+    expect(read(withConfig(good, { velora_config: { a: 1 } })).warnings).toEqual([
+      expect.stringMatching(/VeLoRA/),
+    ])
+  })
+
   it.each<[string, unknown]>([
     ['r', 0],
     ['lora_alpha', 'x'],

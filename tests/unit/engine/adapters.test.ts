@@ -106,6 +106,21 @@ describe('import', () => {
     expect(await e.store.main.chunks.count()).toBe(chunks)
   })
 
+  it('keeps what was odd about an adapter, to be shown with it', async () => {
+    const model = await load('tiny-llama')
+    const files = await Promise.all(
+      adapterFiles('tiny-llama', 'causal').map(async (file) => {
+        if (file.name !== 'adapter_config.json') return file
+        const config = { ...(JSON.parse(await file.text()) as object), use_newthing: true }
+        return new File([JSON.stringify(config)], file.name)
+      }),
+    )
+    const { warnings } = await take(model, files)
+    expect(warnings).toEqual([expect.stringContaining('use_newthing')])
+    expect((await e.adapters.list(model))[0]!.warnings).toEqual(warnings)
+    expect(await take(model, adapterFiles('tiny-llama', 'causal'))).not.toHaveProperty('warnings')
+  })
+
   it('is for one base, and goes with it', async () => {
     const model = await load('tiny-llama')
     const { id } = await take(model, adapterFiles('tiny-llama', 'causal'))
