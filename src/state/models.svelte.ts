@@ -121,12 +121,12 @@ export class Models {
     this.attempt = null
   }
 
-  /** Brings a model that this browser stores back into memory; `precision` brings it back in another one. */
-  reload(model: ModelInfo, precision?: Precision): Promise<ModelInfo | undefined> {
-    const { source } = model
-    if ('hub' in source)
-      return this.load({ hub: source.hub, revision: source.revision }, model.name, precision)
-    return this.load({ builtin: 'builtin' in source ? source.builtin : model.id }, model.name, precision)
+  /**
+   * Brings a model of the list back into memory; `precision` brings it back in another one. By its id: the source of a
+   * model of the Hub names a commit, and would be one more model.
+   */
+  reload({ id, name }: ModelInfo, precision?: Precision): Promise<ModelInfo | undefined> {
+    return this.load({ builtin: id }, name, precision)
   }
 
   choose(id: string): void {

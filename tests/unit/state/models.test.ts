@@ -105,14 +105,11 @@ describe('loading a base', () => {
     expect(models.attempt).toBeNull()
   })
 
-  it('brings a base back in another precision from where it came', async () => {
+  it('brings a base back in another precision, as the same base', async () => {
     const load = vi.fn(async () => model)
     const { models } = around({ models: { load, list: async () => [model] } })
     await models.reload(model, 'nf4')
-    expect(load).toHaveBeenCalledWith(
-      { hub: 'a/b', revision: 'r1' },
-      expect.objectContaining({ precision: 'nf4' }),
-    )
+    expect(load).toHaveBeenCalledWith({ builtin: 'm' }, expect.objectContaining({ precision: 'nf4' }))
     await models.reload({ ...model, source: { files: ['x'] } })
     expect(load).toHaveBeenLastCalledWith({ builtin: 'm' }, expect.not.objectContaining({ precision: 'nf4' }))
   })
