@@ -32,9 +32,14 @@ export function tagsOf(adapter: Partial<AdapterConfig>): string[] {
   ]
 }
 
-/** The adapted layers: "all linear", their names, or the expression as it is written. */
+/** The adapted layers: "all linear", their names (of whole paths the last part), or the expression as it is written. */
 export function targetWords(targets: AdapterConfig['targets']): string {
-  if (Array.isArray(targets)) return targets.join(', ')
+  if (Array.isArray(targets)) {
+    const names = [...new Set(targets.map((target) => target.split('.').at(-1)!))]
+    return names.length < targets.length
+      ? `${names.join(', ')} (${count(targets.length)} layers)`
+      : targets.join(', ')
+  }
   return targets.toLowerCase() === 'all-linear' ? 'all linear' : `those that match ${targets}`
 }
 

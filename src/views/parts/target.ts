@@ -82,7 +82,7 @@ export function describe(app: App, target: Target): Asked | null {
 /** A base in a list to choose from: its name, and what tells it from others of the same name. */
 export function baseLabel(app: Pick<App, 'models'>, model: ModelInfo): string {
   const alone = app.models.items.every((other) => other === model || other.name !== model.name)
-  return alone ? model.name : `${model.name}, ${model.family}, ${short(model.parameters)}`
+  return alone ? model.name : `${model.name}, ${model.family}, ${short(model.parameters)} parameters`
 }
 
 /** What stands for a hidden word in the text of an encoder. */

@@ -107,6 +107,7 @@ describe('words', () => {
     expect(targetWords('all-linear')).toBe('all linear')
     expect(targetWords('.*q_proj')).toContain('.*q_proj')
     expect(targetWords(['q_proj', 'v_proj'])).toBe('q_proj, v_proj')
+    expect(targetWords(['a.0.q_proj', 'a.1.q_proj', 'a.1.v_proj'])).toBe('q_proj, v_proj (3 layers)')
     expect(originWords({ source: { hub: 'a/b', revision: '0123456789' } })).toBe('a/b@0123456')
     expect(originWords({ source: { files: ['a.zip'] } })).toBe('a.zip')
     expect(originWords({ source: { files: ['a', 'b'] } })).toBe('2 files')
