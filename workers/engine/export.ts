@@ -43,6 +43,12 @@ export class Exporter {
 
   /** A zip in PEFT's layout. Throws E_ARGUMENT where there is no such format, E_INTERNAL where it reads back differently. */
   async adapter(target: Target, { progress, signal }: CallContext): Promise<Blob> {
+    if ((target.strength ?? 1) !== 1)
+      throw new GraftError(
+        'E_ARGUMENT',
+        `An adapter is exported as it was trained, not at strength ${target.strength}. Leave the strength out, or export the merged model.`,
+        { strength: target.strength },
+      )
     const trained = await this.#parts.targets.trained(target)
     const { base, plan, labels, tensors, config } = trained
     try {

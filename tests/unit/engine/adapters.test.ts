@@ -121,6 +121,48 @@ describe('import', () => {
     expect(await take(model, adapterFiles('tiny-llama', 'causal'))).not.toHaveProperty('warnings')
   })
 
+  it('several at once, one of a base that is removed meanwhile', async () => {
+    const [model, other] = [await load('tiny-llama'), await load('tiny-llama')]
+    const files = adapterFiles('tiny-llama', 'causal')
+    const before = await e.store.main.chunks.count()
+    const lost = take(other, files)
+    const outcome = lost.then(
+      () => 'taken',
+      (error: { code: string }) => error.code,
+    )
+    const [first, second] = await Promise.all([
+      take(model, files, { name: 'one' }),
+      take(model, files, { name: 'two' }),
+      e.models.remove(other),
+    ])
+    expect(['taken', 'E_NOT_FOUND']).toContain(await outcome)
+    const listed = (await e.adapters.list()).map(({ id }) => id)
+    expect(listed.sort()).toEqual([first.id, second.id].sort())
+    await e.adapters.remove(first.id)
+    await e.adapters.remove(second.id)
+    // Nothing is left of the base that went, nor of its adapter.
+    await e.models.remove(model)
+    expect(before).toBeGreaterThan(0)
+    expect(await e.store.main.chunks.count()).toBe(0)
+  })
+
+  it('may be removed while it answers', async () => {
+    const model = await load('tiny-llama')
+    const files = adapterFiles('tiny-llama', 'causal')
+    const { id } = await take(model, files)
+    const { ids, logits } = familyGolden('tiny-llama').causal!.sequence
+    const target = { model, adapter: id }
+    const before = e.tensors()
+    const asked = Promise.allSettled([logitsOf(target, ids), logitsOf({ ...target, strength: 0.5 }, ids)])
+    await e.adapters.remove(id)
+    e.targets.clear()
+    for (const answer of await asked)
+      if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ code: 'E_NOT_FOUND' })
+      else expect(answer.value.length).toBe(decode(logits).length)
+    e.targets.clear()
+    expect(e.tensors()).toBe(before)
+  })
+
   it('is for one base, and goes with it', async () => {
     const model = await load('tiny-llama')
     const { id } = await take(model, adapterFiles('tiny-llama', 'causal'))
@@ -255,6 +297,10 @@ describe('export', () => {
     const model = await load('tiny-llama')
     await expect(e.exporter.adapter({ model }, context())).rejects.toMatchObject({ code: 'E_ARGUMENT' })
     const { id } = await take(model, adapterFiles('tiny-llama', 'causal'))
+    await expect(e.exporter.adapter({ model, adapter: id, strength: 0.5 }, context())).rejects.toMatchObject({
+      code: 'E_ARGUMENT',
+      message: expect.stringContaining('strength'),
+    })
     await expect(e.exporter.merged({ model, adapter: id }, 'f64' as 'f32', context())).rejects.toMatchObject({
       code: 'E_ARGUMENT',
     })
