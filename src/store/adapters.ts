@@ -22,7 +22,7 @@ export interface NewAdapter {
   tensors: readonly StoredTensor[]
 }
 
-/** Keeps an adapter. Throws E_STORAGE without room; nothing of it stays then. */
+/** Keeps an adapter. Throws E_STORAGE without room, E_NOT_FOUND where its base has gone; nothing of it stays then. */
 export function putAdapter(store: Store, { info, config, revision, tensors }: NewAdapter): Promise<void> {
   return whileWriting(async () => {
     const shapes = Object.fromEntries(tensors.map(({ name, shape }) => [name, shape]))
@@ -43,7 +43,18 @@ export function putAdapter(store: Store, { info, config, revision, tensors }: Ne
       blob,
     }
     try {
-      await guarded(() => store.main.adapters.put(record))
+      const { main } = store
+      await guarded(() =>
+        main.transaction('rw', main.models, main.adapters, async () => {
+          if (!(await main.models.get(info.model)))
+            throw new GraftError(
+              'E_NOT_FOUND',
+              `The base of ${info.name} was removed meanwhile. Load it again, then import the adapter.`,
+              { model: info.model },
+            )
+          await main.adapters.put(record)
+        }),
+      )
     } catch (error) {
       await deleteBlob(store, blob.blob).catch(() => undefined)
       throw error

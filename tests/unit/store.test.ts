@@ -282,6 +282,16 @@ describe('adapters', () => {
     ],
   })
 
+  beforeEach(async () => {
+    for (const id of ['m', 'other']) await putModel(store, { id, createdAt: 1, info, files: [] })
+  })
+
+  test('of a base that went meanwhile are not kept', async () => {
+    await expect(putAdapter(store, adapter('one', 'gone'))).rejects.toMatchObject({ code: 'E_NOT_FOUND' })
+    expect(await listAdapters(store)).toEqual([])
+    expect(await store.main.chunks.count()).toBe(0)
+  })
+
   test('are kept with their tensors, listed by base, and removed with all bytes', async () => {
     await putAdapter(store, adapter('one'))
     await putAdapter(store, adapter('three', 'other'))
