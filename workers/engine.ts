@@ -55,6 +55,8 @@ const server = serve<EngineCalls, EngineEvent>({
   ),
   attention: ready((engine, { target, input }, context) => engine.ask.attention(target, input, context)),
   saliency: ready((engine, { target, request }, context) => engine.ask.saliency(target, request, context)),
-  exportAdapter: ready((engine, { target }, context) => engine.exporter.adapter(target, context)),
+  exportAdapter: ready((engine, { target, reader }, context) =>
+    engine.exporter.adapter(target, context, reader),
+  ),
   exportMerged: ready((engine, { target, dtype }, context) => engine.exporter.merged(target, dtype, context)),
 })

@@ -120,7 +120,10 @@ export function createGraft(spawn: Spawn): GraftApi {
       saliency: (target, request, options) => engine.call('saliency', { target, request }, options),
     },
     export: {
-      adapter: (target, options) => engine.call('exportAdapter', { target: targetOf(target) }, options),
+      adapter(target, options = {}) {
+        const { call, rest } = separate(options)
+        return engine.call('exportAdapter', { target: targetOf(target), ...rest }, call)
+      },
       merged(target, options = {}) {
         const { call, rest } = separate(options)
         return engine.call('exportMerged', { target: targetOf(target), ...rest }, call)

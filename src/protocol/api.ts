@@ -26,6 +26,7 @@ import type {
 import type { CallOptions } from './progress.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
+  AdapterReader,
   Evaluation,
   GenerateRequest,
   GenerateResult,
@@ -110,7 +111,7 @@ export interface GraftApi {
   }
   export: {
     /** A zip in PEFT's layout, loaded again and compared before it is handed out. */
-    adapter(target: string | Target, options?: CallOptions): Promise<Blob>
+    adapter(target: string | Target, options?: { reader?: AdapterReader } & CallOptions): Promise<Blob>
     /** A zip with the whole model, the adapter merged in; checked in the same way. */
     merged(target: string | Target, options?: { dtype?: 'f32' | 'f16' | 'bf16' } & CallOptions): Promise<Blob>
   }

@@ -25,6 +25,7 @@ import type {
 } from './model.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
+  AdapterReader,
   Evaluation,
   GenerateRequest,
   GenerateResult,
@@ -85,7 +86,7 @@ export interface EngineCalls {
   evaluate(args: { target: Target; dataset: string; split: SplitName }): Evaluation
   attention(args: { target: Target; input: ExplainInput }): AttentionResult
   saliency(args: { target: Target; request: SaliencyRequest }): SaliencyResult
-  exportAdapter(args: { target: Target }): Blob
+  exportAdapter(args: { target: Target; reader?: AdapterReader }): Blob
   exportMerged(args: { target: Target; dtype?: 'f32' | 'f16' | 'bf16' }): Blob
 }
 

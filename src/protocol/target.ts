@@ -4,6 +4,10 @@ export type Target =
   | { model: string; adapter?: string; strength?: number }
   | { run: string; checkpoint?: string; strength?: number }
 
+/** Who is to read an exported adapter: peft, or llama.cpp's converter, which knows neither rsLoRA nor patterns. */
+export const ADAPTER_READERS = ['peft', 'llama.cpp'] as const
+export type AdapterReader = (typeof ADAPTER_READERS)[number]
+
 export interface LogitsResult {
   ids: number[]
   /** [T, V] for a language model, [1, labels] for a classifier. */

@@ -14,7 +14,7 @@ import { zipBlobs } from '../../src/formats/zipStream.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { Run } from '../../src/protocol/run.ts'
-import type { Target } from '../../src/protocol/target.ts'
+import { ADAPTER_READERS, type AdapterReader, type Target } from '../../src/protocol/target.ts'
 import { readBlob } from '../../src/store/chunks.ts'
 import type { ModelRecord, Store } from '../../src/store/database.ts'
 import { findModel } from '../../src/store/models.ts'
@@ -42,7 +42,17 @@ export class Exporter {
   }
 
   /** A zip in PEFT's layout. Throws E_ARGUMENT where there is no such format, E_INTERNAL where it reads back differently. */
-  async adapter(target: Target, { progress, signal }: CallContext): Promise<Blob> {
+  async adapter(
+    target: Target,
+    { progress, signal }: CallContext,
+    reader: AdapterReader = 'peft',
+  ): Promise<Blob> {
+    if (!ADAPTER_READERS.includes(reader))
+      throw new GraftError(
+        'E_ARGUMENT',
+        `reader must be one of ${ADAPTER_READERS.join(', ')}, but is ${String(reader)}.`,
+      )
+    const forLlamaCpp = reader === 'llama.cpp'
     if ((target.strength ?? 1) !== 1)
       throw new GraftError(
         'E_ARGUMENT',
@@ -60,6 +70,7 @@ export class Exporter {
         plan,
         revision,
         tensors,
+        forLlamaCpp,
       })
       progress({ label: 'Checking the adapter', done: 0, unit: 'items' })
       throwIfAborted(signal)
@@ -72,7 +83,7 @@ export class Exporter {
             files,
             bare: base.bare,
             padId: base.padId,
-            converted: hasStart(plan, hostTensors(tensors)),
+            converted: forLlamaCpp || hasStart(plan, hostTensors(tensors)),
           }),
         )
       } finally {

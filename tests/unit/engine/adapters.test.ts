@@ -8,6 +8,7 @@ import {
   familyGolden,
   modelFiles,
   relativeError,
+  variantFiles,
   type FamilyName,
 } from '../../golden/load.ts'
 import { context, engine, folderAs, type Engine } from './support.ts'
@@ -292,6 +293,29 @@ describe('export', () => {
     },
     60_000,
   )
+
+  it('goes out in words that llama.cpp reads, with the same answers', async () => {
+    const model = await load('tiny-qwen2')
+    const { id, r, alpha } = await take(model, variantFiles('tiny-qwen2-rslora'))
+    const zip = await e.exporter.adapter({ model, adapter: id }, context(), 'llama.cpp')
+    const files = [...(await readZip(zip)).values()]
+    const dropped = await Promise.all(files.map(async (file) => new File([await file.read()], file.name)))
+    const config = JSON.parse(
+      await dropped.find(({ name }) => name === 'adapter_config.json')!.text(),
+    ) as object
+    expect(config).toMatchObject({ use_rslora: false, lora_alpha: alpha * Math.sqrt(r) })
+    const again = await take(model, dropped)
+    const ids = [3, 4, 5, 6]
+    const expected = await logitsOf({ model, adapter: id }, ids)
+    expect(relativeError(await logitsOf({ model, adapter: again.id }, ids), expected)).toBeLessThan(ONE_STEP)
+    const dora = await take(model, variantFiles('tiny-qwen2-dora'))
+    await expect(
+      e.exporter.adapter({ model, adapter: dora.id }, context(), 'llama.cpp'),
+    ).rejects.toMatchObject({ code: 'E_ARGUMENT', message: expect.stringContaining('merged model') })
+    await expect(
+      e.exporter.adapter({ model, adapter: id }, context(), 'ollama' as 'peft'),
+    ).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+  })
 
   it('has nothing to export of a base alone, and no type of another name', async () => {
     const model = await load('tiny-llama')
