@@ -57,6 +57,11 @@ export class App {
     }
     // The first thing worth keeping: the browser is asked, once, not to clear this site by itself. Only a page may ask.
     api.datasets.subscribe(() => void keepStorage())
+    // A script brought a base, or removed one with its adapters.
+    api.engine.subscribe(({ type }) => {
+      if (this.status === 'ready' && (type === 'info' || type === 'adapters'))
+        void this.models.refreshQuietly()
+    })
     addEventListener('beforeunload', (event) => {
       if (this.runs.active?.info.status === 'running') event.preventDefault()
     })
