@@ -37,9 +37,9 @@ const COMFORTABLE = 0.8
 const TILE = { cpu: 1 << 21, wasm: 1 << 21, webgpu: 1 << 23 }
 /** Tensors of a tile's size that the head holds at once: logits and what the reference's cross-entropy makes of them. */
 const TILE_COPIES = { cpu: 9, wasm: 9, webgpu: 1 }
-/** Tensors [P] that a step of the optimizer holds besides value, gradient and moments: on the reference the flat gradient,
- *  the next state, and every intermediate of reference/adamw.ts, as measured; the kernel works in place. */
-const OPTIMIZER_COPIES = { cpu: 29, wasm: 29, webgpu: 1 }
+/** Tensors [P] that a step of the optimizer holds besides value, gradient and moments: all work in place; the reference
+ *  also holds the flat gradient, its squares, and copies of the values that the pass has read. */
+const OPTIMIZER_COPIES = { cpu: 3, wasm: 3, webgpu: 1 }
 /** As a share of all that comes and goes: heaps have gaps; tfjs's pool of GPU buffers reuses only equal sizes, and a buffer
  *  that is disposed stays in use until the commands before it were submitted. */
 const SLACK = { cpu: 0.02, wasm: 0.1, webgpu: 1 }

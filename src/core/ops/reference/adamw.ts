@@ -1,7 +1,8 @@
 // AdamW (Loshchilov & Hutter 2017, arXiv 1711.05101) in PyTorch's order, with clipping by the global norm:
 // g *= min(1, clip / (norm + 1e-6));  p *= 1 - lr wd;  m, v updates;
 // p -= lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps);  lr is the step's times the slot's rate.
-// Where the norm is not finite, the step becomes the identity by its factors: m * 1 + g * 0 with g made finite.
+// Where the norm is not finite nothing changes: on a device, whose numbers cannot be looked at, the step becomes the
+// identity by its factors, m * 1 + g * 0 with g made finite.
 import {
   add,
   cast,
@@ -24,6 +25,7 @@ import {
 } from '@tensorflow/tfjs-core'
 import type { AdamwHyper, Slot } from '../ops.ts'
 import { SLOT_ALIGNMENT } from '../ops.ts'
+import { elements, stepInPlace } from './adamwInPlace.ts'
 import { part } from './rows.ts'
 
 /** sqrt(sum g^2) of g [P] -> []; summed in two stages, which keeps float32's error small. */
@@ -35,7 +37,7 @@ export function globalNorm(gradient: Tensor): Tensor {
   })
 }
 
-/** state [3, P] (consumed), gradient [P], norm [] -> the next state [3, P]. */
+/** state [3, P] (consumed), gradient [P], norm [] -> the next state [3, P]: the same tensor where memory is at hand. */
 export function adamw(
   state: Tensor,
   gradient: Tensor,
@@ -43,6 +45,11 @@ export function adamw(
   slots: readonly Slot[],
   hyper: AdamwHyper,
 ): Tensor {
+  const values = elements(state)
+  if (values) {
+    stepInPlace(values, elements(gradient)!, elements(norm)![0]!, slots, hyper)
+    return state
+  }
   const size = gradient.size
   const { learningRate, beta1, beta2, epsilon, weightDecay, clip, step } = hyper
   const next = tidy(() => {
