@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { openSite } from '../../tools/browser.mjs'
 import { decode, GOLDENS, modelBytes, relativeError } from '../golden/load.ts'
 import { chromiumFlags, startHub, type TestHub } from '../support/hub.ts'
-import type { Site } from './support/site.ts'
+import { go, type Site } from './support/site.ts'
 
 const ID = 'tester/tiny'
 const tiny = modelBytes('tiny-llama')
@@ -68,9 +68,19 @@ describe('bases from the Hub in Chromium', () => {
       [info!.id, golden.ids] as const,
     )
     expect(relativeError(logits, decode(golden.logits))).toBeLessThan(1e-4)
-    // From now on it needs no network.
+    // From now on it needs no network, in another precision either, and stays one model.
     hub.seen.length = 0
     expect((await load()).info).toMatchObject({ id: info!.id })
+    const { page } = site
+    await go(page, 'Model')
+    await page.getByText('tiny is loaded.').waitFor()
+    await page.getByRole('radio', { name: /^int8/ }).check()
+    await page.getByRole('button', { name: 'Load again in int8', exact: true }).click()
+    const ofHub = async () =>
+      (await page.evaluate(() => window.graft.models.list()))
+        .filter(({ id }) => id.startsWith('hub/'))
+        .map(({ id, precision }) => ({ id, precision }))
+    await expect.poll(ofHub, { timeout: 20_000 }).toEqual([{ id: info!.id, precision: 'int8' }])
     expect(hub.seen).toEqual([])
   })
 
