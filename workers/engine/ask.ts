@@ -141,6 +141,12 @@ export class Ask {
       const labels = unnamedClasses ? data.labels : own
       if (config.task === 'classify' && !labels)
         throw new GraftError('E_ARGUMENT', 'A base has no label head to evaluate. Choose a run.')
+      if (config.task !== 'classify' && labels)
+        throw new GraftError(
+          'E_ARGUMENT',
+          `A classifier cannot be evaluated on ${data.name}, which is set up for the task "${config.task}". Choose a dataset to classify.`,
+          { dataset, task: config.task },
+        )
       if (config.task !== 'classify') refuseEncoder(base, 'Only a classification run on it can be evaluated.')
       const maxLength = run?.config.training.maxLength ?? base.info.context
       const source = await DatasetRows.open(

@@ -92,6 +92,20 @@ describe('import', () => {
     ).rejects.toMatchObject({ code: 'E_ARGUMENT', message: expect.stringContaining('3 classes') })
   })
 
+  it('that classifies is evaluated on its own classes, and on no other task', async () => {
+    const model = await load('tiny-qwen2')
+    const csv = 'text,label\none,a\ntwo,b\nthree,c\nfour,a\n'
+    const dataset = await e.dataset(csv, { task: 'classify', columns: { text: 'text', label: 'label' } })
+    const texts = await e.dataset(csv, { task: 'complete', columns: { text: 'text' } })
+    const { id } = await take(model, adapterFiles('tiny-qwen2', 'classify'), { labels: ['c', 'b', 'a'] })
+    const evaluate = (data: string) => e.ask.evaluate({ model, adapter: id }, data, 'train', context())
+    expect(await evaluate(dataset.id)).toMatchObject({ labels: ['c', 'b', 'a'], rows: 4 })
+    await expect(evaluate(texts.id)).rejects.toMatchObject({
+      code: 'E_ARGUMENT',
+      message: expect.stringContaining('classify'),
+    })
+  })
+
   it('refuses what does not fit, and keeps nothing of it', async () => {
     const model = await load('tiny-llama')
     const chunks = await e.store.main.chunks.count()

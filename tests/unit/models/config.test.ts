@@ -67,6 +67,14 @@ describe('config.json', () => {
     expect(recogniseModel(CONFIG).architecture.context).toBe(256)
   })
 
+  test('windows of Qwen begin at layer 28 where the file does not say, as in transformers', () => {
+    const config = { ...CONFIG, model_type: 'qwen2', num_hidden_layers: 30, use_sliding_window: true }
+    const { windows } = recogniseModel({ ...config, sliding_window: 32 }).architecture.attention
+    expect(windows).toEqual([...new Array<null>(28).fill(null), 32, 32])
+    const early = recogniseModel({ ...config, sliding_window: 32, max_window_layers: 29 })
+    expect(early.architecture.attention.windows.filter((window) => window !== null)).toEqual([32])
+  })
+
   test('special ids outside the vocabulary are left out', () => {
     const { architecture } = recogniseModel({ ...CONFIG, pad_token_id: 320, eos_token_id: [2, 320, 319] })
     expect(architecture).toMatchObject({ padId: null, eosIds: [2, 319] })

@@ -3,7 +3,6 @@
 import type { Family } from '../architecture.ts'
 import { ConfigReader } from '../config.ts'
 import { DECODER_NAMES, DECODER_TASKS, readDecoder, readWindows, SCORE_CLASSIFIER } from '../decoder.ts'
-import { MAX } from '../limits.ts'
 
 export const qwen2: Family = {
   modelType: 'qwen2',
@@ -19,10 +18,13 @@ export const qwen2: Family = {
   },
 }
 
+/** transformers' own default of `max_window_layers`. */
+const WINDOWS_FROM = 28
+
 /** Windows apply only where `use_sliding_window` is set, and from layer `max_window_layers` on. */
 export function qwenWindows(read: ConfigReader, layers: number): (number | null)[] {
   const sliding = read.boolean('use_sliding_window', false)
   const window = sliding ? read.size('sliding_window', 4096, Number.MAX_SAFE_INTEGER) : null
-  const first = read.number('max_window_layers') ?? MAX.layers
+  const first = read.number('max_window_layers') ?? WINDOWS_FROM
   return readWindows(read, layers, window, (layer) => sliding && layer >= first)
 }
