@@ -138,7 +138,7 @@ function classes({ saved }: Contents, family: Family): number {
   return rows
 }
 
-/** A tied table that was trained apart from the head has no place here: they are one tensor. */
+/** A tied table that was trained apart from the head has no place here: they are one tensor, by the table's name. */
 function checkTying(
   { config, ensureWeightTying }: PeftSettings,
   { saved }: Contents,
@@ -156,7 +156,10 @@ function checkTying(
       `The adapter trained ${apart} alone, but in this base the token table and the output head are one tensor. Train it again with ensure_weight_tying, or merge it with peft and load the result as a base.`,
       { tensor: `${apart}.weight` },
     )
-  saved.delete(`${names.head.path}.weight`)
+  const [table, head] = [`${names.tokens}.weight`, `${names.head.path}.weight`]
+  const alone = saved.has(table) ? undefined : saved.get(head)
+  if (alone) saved.set(table, alone)
+  saved.delete(head)
 }
 
 /** The settings with targets and whole modules as this base has them. */

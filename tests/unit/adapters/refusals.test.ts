@@ -246,6 +246,17 @@ describe('settings in other words', () => {
     refused(() => read(files, 'tiny-llama3'), 'E_MODEL_UNSUPPORTED', /ensure_weight_tying/)
     const { plan } = read(withConfig(files, { ensure_weight_tying: true }), 'tiny-llama3')
     expect(plan.saved.map(({ name }) => name)).toEqual(['model.embed_tokens.weight'])
+    // Under the head's name it is the same tensor, and not lost.
+    const head = { ...table, name: 'base_model.model.lm_head.weight', data: table.data.map((_, i) => i) }
+    const named = { modules_to_save: ['lm_head'], ensure_weight_tying: true }
+    const { tensors } = read(
+      withConfig(
+        withTensors(tied, (all) => [...all, head]),
+        named,
+      ),
+      'tiny-llama3',
+    )
+    expect(tensors.find(({ name }) => name === table.name)?.data).toEqual(head.data)
   })
 })
 
