@@ -84,9 +84,10 @@ function rendered(
 export function piecesOf(tokenizer: TextTokenizer, ids: number[], trained: boolean[]): RenderedPiece[] {
   const pieces: RenderedPiece[] = []
   let before = ''
-  for (let begin = 0, end = 0; begin < ids.length; begin = end) {
+  let begin = 0
+  while (begin < ids.length) {
     const special = tokenizer.isSpecial(ids[begin]!)
-    end = begin + 1
+    let end = begin + 1
     while (!special && end < ids.length && trained[end] === trained[begin] && !tokenizer.isSpecial(ids[end]!))
       end++
     // Decoded with what stands before it: spaces and characters of several tokens depend on it.
@@ -96,6 +97,7 @@ export function piecesOf(tokenizer: TextTokenizer, ids: number[], trained: boole
       : decode(tokenizer, ids.slice(begin, end))
     before = through
     pieces.push({ text, trained: trained[begin]!, ...(special ? { special } : {}) })
+    begin = end
   }
   return pieces
 }
