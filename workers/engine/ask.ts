@@ -4,21 +4,18 @@ import { dispose } from '@tensorflow/tfjs-core'
 import { inspectAttention, inspectLogits } from '../../src/core/explain/inspect.ts'
 import { saliency } from '../../src/core/explain/saliency.ts'
 import { decode } from '../../src/core/generate/generate.ts'
-import { greedy } from '../../src/core/generate/sampler.ts'
 import { accuracy, confusionMatrix, macroF1 } from '../../src/core/metrics/classification.ts'
 import { evaluateBatch, exampleBatch, readScalars } from '../../src/core/train/objective.ts'
 import { evaluateExamples } from '../../src/core/train/evaluate.ts'
 import type { Turns } from '../../src/core/turns.ts'
-import { classifyIds } from '../../src/data/examples.ts'
 import { renderPrompt } from '../../src/data/templates.ts'
 import type { SplitName } from '../../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
-import {
-  SALIENCY_METHODS,
-  type AttentionResult,
-  type ExplainInput,
-  type SaliencyRequest,
-  type SaliencyResult,
+import type {
+  AttentionResult,
+  ExplainInput,
+  SaliencyRequest,
+  SaliencyResult,
 } from '../../src/protocol/explain.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type {
@@ -32,16 +29,23 @@ import type {
 import { eachBatch, getDataset, readParts } from '../../src/store/datasets.ts'
 import type { Store } from '../../src/store/database.ts'
 import { unnamed } from './adapters.ts'
-import type { LoadedModel, ModelLibrary } from './models.ts'
+import type { ModelLibrary } from './models.ts'
+import {
+  checkGeneration,
+  checkIds,
+  checkSaliency,
+  explainedPosition,
+  GENERATE_DEFAULTS,
+  inputIds,
+  outputIndex,
+  refuseEncoder,
+} from './questions.ts'
 import { DatasetRows, taskOf } from './rows.ts'
 import type { ResolvedTarget, Targets } from './targets.ts'
 import { secondsLeft } from './time.ts'
 
 /** Texts that go through the model at once. */
 const BATCH = 16
-/** Passes of one SmoothGrad or integrated gradients. */
-const SAMPLES_LIMIT = 10_000
-const GENERATE_DEFAULTS = { maxTokens: 128, temperature: 0.7, topK: 40, topP: 0.95, seed: 0 }
 
 export class Ask {
   readonly #parts: { store: Store; models: ModelLibrary; targets: Targets; turns: Turns }
@@ -363,60 +367,6 @@ export class Ask {
   }
 }
 
-/** Token ids of an input, as the target learned to read it: a classifier cuts a text at its training length. */
-function inputIds({ base, taskConfig, labels, run }: ResolvedTarget, input: ExplainInput): number[] {
-  if ('messages' in input) return renderPrompt(taskConfig, base.tokenizer, input.messages).ids
-  if (!labels) return base.tokenizer.encode(input.text)
-  const { ids, empty } = classifyIds(
-    base.tokenizer,
-    input.text,
-    run?.config.training.maxLength ?? base.info.context,
-  )
-  return empty ? [] : ids
-}
-
-/**
- * The token whose scores are explained: the classifier's, the last one of a model that writes, the masked one of a model
- * that fills masks.
- */
-function explainedPosition({ base, labels }: ResolvedTarget, ids: readonly number[]): number {
-  const { kind } = base.model.architecture
-  if (labels) return base.model.family.classifier.row === 'first' ? 0 : ids.length - 1
-  if (kind === 'decoder') return ids.length - 1
-  const { maskId, maskText } = base.tokenizer
-  const at = maskId === null ? -1 : ids.indexOf(maskId)
-  if (at < 0)
-    throw new GraftError(
-      'E_ARGUMENT',
-      maskText === null
-        ? `${base.info.name} has no mask token, so on its own it predicts nothing to explain. Choose a classification run.`
-        : `${base.info.name} fills masks: write ${maskText} in place of the word that is to be explained.`,
-      { mask: maskText },
-    )
-  return at
-}
-
-/** Encoders read a whole text at once; they do not continue one. */
-function refuseEncoder({ model, info }: LoadedModel, advice: string): void {
-  if (model.architecture.kind === 'encoder')
-    throw new GraftError('E_ARGUMENT', `${info.name} reads whole texts and does not write. ${advice}`, {
-      model: info.id,
-    })
-}
-
-function checkSaliency({ method, samples }: SaliencyRequest): void {
-  if (!SALIENCY_METHODS.includes(method))
-    throw new GraftError(
-      'E_ARGUMENT',
-      `There is no method "${String(method)}". There are: ${SALIENCY_METHODS.join(', ')}.`,
-    )
-  if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1 && samples <= SAMPLES_LIMIT))
-    throw new GraftError(
-      'E_ARGUMENT',
-      `samples must be a whole number from 1 to ${SAMPLES_LIMIT}, but is ${samples}.`,
-    )
-}
-
 /** Softmax of logits as a named prediction. */
 function prediction(labels: readonly string[], logits: Float32Array): Prediction {
   const largest = Math.max(...logits)
@@ -424,50 +374,4 @@ function prediction(labels: readonly string[], logits: Float32Array): Prediction
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const scores = Object.fromEntries(labels.map((label, i) => [label, weights[i]! / total]))
   return { label: labels[weights.indexOf(Math.max(...weights))]!, scores }
-}
-
-function checkIds(ids: readonly number[], { vocab, context }: { vocab: number; context: number }): void {
-  if (ids.length === 0) throw new GraftError('E_ARGUMENT', 'The text is empty. Write at least one character.')
-  if (ids.length > context)
-    throw new GraftError(
-      'E_LIMIT',
-      `The text has ${ids.length} tokens; this model reads at most ${context}. Shorten it.`,
-      { tokens: ids.length, context },
-    )
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocab)
-  if (wrong !== undefined)
-    throw new GraftError(
-      'E_ARGUMENT',
-      `${wrong} is no token id of this model; ids go from 0 to ${vocab - 1}.`,
-    )
-}
-
-function checkGeneration({ maxTokens, temperature, topK, topP }: typeof GENERATE_DEFAULTS): void {
-  const refuse = (name: string, wanted: string, value: number) => {
-    throw new GraftError('E_ARGUMENT', `${name} must be ${wanted}, but is ${value}.`, {
-      setting: name,
-      value,
-    })
-  }
-  if (!Number.isInteger(maxTokens) || maxTokens < 1) refuse('maxTokens', 'a whole number from 1', maxTokens)
-  if (!(temperature >= 0)) refuse('temperature', '0 or more', temperature)
-  if (!Number.isInteger(topK) || topK < 0) refuse('topK', 'a whole number, 0 for all', topK)
-  if (!(topP > 0 && topP <= 1)) refuse('topP', 'above 0 and at most 1', topP)
-}
-
-function outputIndex(
-  output: string | number | undefined,
-  labels: string[] | null,
-  logits: Float32Array,
-): number {
-  if (output === undefined) return greedy(logits)
-  const index = typeof output === 'number' ? output : (labels?.indexOf(output) ?? -1)
-  if (!Number.isInteger(index) || index < 0 || index >= logits.length)
-    throw new GraftError(
-      'E_ARGUMENT',
-      labels
-        ? `"${output}" is not one of the labels: ${labels.join(', ')}.`
-        : `${output} is no token id; ids go from 0 to ${logits.length - 1}.`,
-    )
-  return index
 }

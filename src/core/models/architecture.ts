@@ -79,8 +79,7 @@ export interface LanguageHeadNames {
   path: string
   /** Whole name of the bias tensor. */
   bias?: string
-  /** Dense layer and norm of a masked-language head. */
-  /** The activation is the MLP's unless it is named. */
+  /** Dense layer and norm of a masked-language head; the activation is the MLP's unless it is named. */
   transform?: { dense: string; norm: string; act?: Activation }
 }
 
