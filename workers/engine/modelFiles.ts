@@ -3,6 +3,7 @@ import { asGraftError, GraftError, throwIfAborted } from '../../src/protocol/err
 import type { ModelInfo, ModelSource } from '../../src/protocol/model.ts'
 import type { Checksum } from '../../src/store/checksum.ts'
 import { pieces, type ByteSource } from '../../src/store/chunks.ts'
+import { droppedFiles, type DroppedFile } from './droppedFiles.ts'
 import type { HubFile } from './hub/answers.ts'
 import { HubClient, type HubCall } from './hub/client.ts'
 import { HubRepository } from './hub/repository.ts'
@@ -158,33 +159,23 @@ async function hubOffer(id: string, revision: string, options: OfferOptions): Pr
   }
 }
 
-function fileOffer(chosen: readonly File[]): Offer {
-  const files = besideConfig(chosen)
-  const config = files.get('config.json')!
-  // The folder's name, where the browser tells it, is the model's.
-  const folder = pathOf(config).split('/').at(-2)
+async function fileOffer(chosen: readonly File[]): Promise<Offer> {
+  const { files: dropped, zip } = await droppedFiles(chosen)
+  const files = besideConfig(dropped)
+  // The name of the folder or the zip, where there is one, is the model's.
+  const folder = files.get('config.json')!.path.split('/').at(-2)
   return {
     id: `files/${crypto.randomUUID()}`,
-    name: folder || 'Local model',
+    name: folder || zip || 'Local model',
     source: { files: [...files.keys()] },
     names: [...files.keys()],
-    find(name) {
-      const file = files.get(name)
-      return (
-        file && {
-          name,
-          bytes: file.size,
-          open: () => Promise.resolve(pieces(file.stream())),
-          read: async (begin, end) => new Uint8Array(await file.slice(begin, end).arrayBuffer()),
-        }
-      )
-    },
+    find: (name) => files.get(name),
   }
 }
 
 /** The files in the folder of config.json, by name: a dropped folder may hold checkpoints with files of their own. */
-function besideConfig(files: readonly File[]): Map<string, File> {
-  const depth = (file: File) => pathOf(file).split('/').length
+function besideConfig(files: readonly DroppedFile[]): Map<string, DroppedFile> {
+  const depth = ({ path }: DroppedFile) => path.split('/').length
   const configs = files.filter((file) => file.name === 'config.json').sort((a, b) => depth(a) - depth(b))
   const [config, second] = configs
   if (!config)
@@ -195,15 +186,10 @@ function besideConfig(files: readonly File[]): Map<string, File> {
   if (second && depth(second) === depth(config))
     throw new GraftError(
       'E_MODEL_FILES',
-      `There are several models: ${pathOf(config)} and ${pathOf(second)}. Choose one folder.`,
+      `There are several models: ${config.path} and ${second.path}. Choose one folder.`,
     )
-  const folder = pathOf(config).slice(0, -'config.json'.length)
-  return new Map(files.filter((file) => pathOf(file) === folder + file.name).map((file) => [file.name, file]))
-}
-
-/** The path inside a chosen folder; of a loose file, its name. */
-function pathOf(file: File): string {
-  return file.webkitRelativePath || file.name
+  const folder = config.path.slice(0, -'config.json'.length)
+  return new Map(files.filter(({ path, name }) => path === folder + name).map((file) => [file.name, file]))
 }
 
 async function download(url: URL, signal: AbortSignal): Promise<ByteSource> {
