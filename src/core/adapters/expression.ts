@@ -1,10 +1,11 @@
 // Regular expressions over module paths. They come from other people's adapters and cannot be interrupted: `(a+)+x` on one
-// path runs for years. Paths are short, so it is enough to refuse repetition of what repeats or branches (Weideman et al.
-// 2016, "Analyzing matching time behavior of backtracking regular expression matchers"), and more than a few repetitions.
+// path runs for years. Paths are short and repeat little, so it is enough to refuse repetition of what repeats or branches
+// (Weideman et al. 2016, "Analyzing matching time behavior of backtracking regular expression matchers"), and more than a
+// few choices: repetitions, and options or branches that match any character.
 import { GraftError } from '../../protocol/errors.ts'
 
 /** n repetitions try at most (length of a path)^n / n! ways to share it out: some million for 6 and 60 characters. */
-const REPETITIONS = 6
+const CHOICES = 6
 const LENGTH = 5000
 
 /** An expression for a whole text, or, with `end`, for what follows one of its dots as well. Throws E_ARGUMENT where
@@ -28,27 +29,46 @@ export function wholeExpression(place: string, source: string, end = false): Reg
   }
 }
 
-/** One of: an escaped character, a class, the begin or end of a group, a branch, a repetition. */
-const TOKEN = /\\.|\[(?:\\.|[^\]\\])*\]|\(\?(?:[:=!]|<[=!]|P?<\w+>)|[()|]|[*+]|\{\d*,?\d*\}/g
+/** One of: an escaped character, a class, any character, the begin or end of a group, a branch, a repetition. */
+const TOKEN = /\\.|\[(?:\\.|[^\]\\])*\]|\(\?(?:[:=!]|<[=!]|P?<\w+>)|[().|*+?]|\{\d*,?\d*\}/g
+/** What matches more than one character. */
+const WILD = /^(?:\.|\[|\\[wWdDsSpP])/
 
 function mayExplode(source: string): boolean {
-  /** Whether each open group has something that repeats or branches. */
-  const groups: boolean[] = [false]
-  let repetitions = 0
-  /** Where such a group has just ended. */
-  let ended = -1
+  const groups = [{ open: false, branches: false, wild: false }]
+  let choices = 0
+  /** What has just ended, and where. */
+  let atom = { end: -1, open: false, wild: false }
+  /** Where a repetition has just ended: a question mark there only makes it lazy. */
+  let repeated = -1
   for (const { 0: token, index } of source.matchAll(TOKEN)) {
-    const last = groups.length - 1
-    if (token.startsWith('(')) groups.push(false)
-    else if (token === '|') groups[last] = true
+    const group = groups.at(-1)!
+    const end = index + token.length
+    const before = atom.end === index ? atom : { open: false, wild: false }
+    if (token.startsWith('(')) groups.push({ open: false, branches: false, wild: false })
+    else if (token === '|') group.branches = true
     else if (token === ')') {
-      if (last === 0) return false // no expression: RegExp says why
-      if (!groups.pop()) continue
-      groups[last - 1] = true
-      ended = index + 1
+      if (groups.length === 1) return false // no expression: RegExp says why
+      groups.pop()
+      const { wild, branches } = group
+      if (branches && wild && ++choices > CHOICES) return true
+      atom = { end, wild, open: group.open || branches }
+      const outer = groups.at(-1)!
+      outer.open ||= atom.open
+      outer.wild ||= wild
     } else if (/^[*+{]/.test(token)) {
-      if (index === ended || ++repetitions > REPETITIONS) return true
-      groups[last] = true
+      if (before.open || ++choices > CHOICES) return true
+      group.open = true
+      repeated = end
+    } else if (token === '?') {
+      if (index === repeated) continue
+      if (before.wild && ++choices > CHOICES) return true
+      group.open = true
+      repeated = end
+    } else {
+      const wild = WILD.test(token)
+      group.wild ||= wild
+      atom = { end, wild, open: false }
     }
   }
   return false

@@ -113,12 +113,18 @@ describe('refusals', () => {
 })
 
 describe('expressions of other people', () => {
-  it.each(['(a+)+x', '(b+)+', '(.*)*y', '(a|a)*b', '(?:.+\\.)+q', '.*.*.*.*.*.*.*x', '(\\w{1,9}){2,}x'])(
-    '%s is refused before it runs',
-    (targets) => {
-      expect(() => paths('tiny-qwen2', { targets })).toThrowError(/could run for hours/)
-    },
-  )
+  it.each([
+    ...['(a+)+x', '(b+)+', '(.*)*y', '(a|a)*b', '(?:.+\\.)+q', '.*.*.*.*.*.*.*x', '(\\w{1,9}){2,}x'],
+    ...[
+      '(.?){40}x',
+      '(l?){40}x',
+      `${'.?'.repeat(40)}x`,
+      `${'(.|..)'.repeat(30)}x`,
+      `${'(\\w.)?'.repeat(30)}x`,
+    ],
+  ])('%s is refused before it runs', (targets) => {
+    expect(() => paths('tiny-qwen2', { targets })).toThrowError(/could run for hours/)
+  })
 
   it('take what tools really write', () => {
     const unsloth =
@@ -126,6 +132,9 @@ describe('expressions of other people', () => {
       '(?:\\bmodel\\.layers\\.[\\d]{1,}\\.(?:self_attn|attention|attn|mlp|feed_forward|ffn|dense)\\.(?:(?:q_proj|v_proj)))'
     expect(paths('tiny-qwen2', { targets: unsloth })).toHaveLength(4)
     expect(paths('tiny-qwen2', { targets: '.*\\.(q|v)_proj$' })).toHaveLength(4)
+    expect(
+      paths('tiny-qwen2', { targets: '(base_)?(model\\.)?(model\\.)?layers\\.\\d+?\\.mlp\\..*' }),
+    ).toHaveLength(6)
     expect(paths('tiny-qwen2', { targets: '^model\\.layers\\.(0|1)\\.mlp\\.[a-z]+_proj' })).toHaveLength(6)
   })
 })
