@@ -19,7 +19,7 @@ import { eachBatch, readParts, readRowsAt } from '../../src/store/datasets.ts'
 /** Examples kept after they were tokenised: an epoch over a small dataset tokenises each row once. */
 const REMEMBERED_EXAMPLES = 20_000
 /** Training rows up to which every one is looked at before a run; of more, as many spread evenly. */
-export const CHECKED_ROWS = 20_000
+const CHECKED_ROWS = 20_000
 /** Rows without anything to learn that a plan names. */
 export const UNLABELLED_LIMIT = 100
 const EMPTY_REASON = 'The cell to learn from is empty.'

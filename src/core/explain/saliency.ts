@@ -14,8 +14,8 @@ import type { Turns } from '../turns.ts'
 import { embeddings, inputGradient } from './gradient.ts'
 import { gaussLegendre } from './quadrature.ts'
 
-export const SMOOTH_GRAD_SAMPLES = 10
-export const INTEGRATED_GRADIENTS_POINTS = 50
+const SMOOTH_GRAD_SAMPLES = 10
+const INTEGRATED_GRADIENTS_POINTS = 50
 /** SmoothGrad's noise as a share of the embeddings' standard deviation. */
 const NOISE_SHARE = 0.15
 

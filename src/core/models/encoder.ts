@@ -10,7 +10,7 @@ import { MAX, MAX_CONTEXT } from './limits.ts'
 export const ENCODER_TASKS = ['classify'] as const
 
 /** What encoders call their activations. */
-export const ENCODER_ACTIVATIONS: Record<string, Activation> = {
+const ENCODER_ACTIVATIONS: Record<string, Activation> = {
   gelu: 'gelu',
   gelu_new: 'geluTanh',
   gelu_pytorch_tanh: 'geluTanh',

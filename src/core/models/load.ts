@@ -26,7 +26,7 @@ export interface LoadSettings {
 const WHAT = 'Loading the weights'
 
 /** QLoRA keeps tables in halves: four bits a weight are for the linear layers, whose errors average out. */
-export function tablePrecision(precision: Precision): Precision {
+function tablePrecision(precision: Precision): Precision {
   return precision === 'nf4' ? 'f16' : precision
 }
 

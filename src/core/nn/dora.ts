@@ -54,7 +54,7 @@ export function rowSquares(w: FrozenMatrix, ops: Ops): Tensor {
 }
 
 /** c [out]: the norm of each row of W + s B A, without making that matrix. */
-export function adaptedRowNorms(
+function adaptedRowNorms(
   w: FrozenMatrix,
   squares: Tensor,
   { a, b, scale }: LoraFactors,

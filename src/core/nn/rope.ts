@@ -19,7 +19,7 @@ export type RopeScaling =
     }
 
 /** theta^(-2i / hd), scaled: [hd / 2]. transformers holds them in float32. */
-export function inverseFrequencies(headSize: number, { theta, scaling }: RopeSettings): Float32Array {
+function inverseFrequencies(headSize: number, { theta, scaling }: RopeSettings): Float32Array {
   return Float32Array.from({ length: headSize / 2 }, (_, i) =>
     scaled(Math.fround(1 / theta ** ((2 * i) / headSize)), scaling),
   )

@@ -74,12 +74,12 @@ export function estimateMemory(
 }
 
 /** The first that fits with a margin, else the first that fits at all, else the smallest. */
-export function bestPrecision(byPrecision: Record<Precision, { fit: Fit }>): Precision {
+function bestPrecision(byPrecision: Record<Precision, { fit: Fit }>): Precision {
   const first = (fit: Fit) => PRECISIONS.find((precision) => byPrecision[precision].fit === fit)
   return first('fits') ?? first('tight') ?? 'nf4'
 }
 
-export function fitOf(bytes: number, budget: number): Fit {
+function fitOf(bytes: number, budget: number): Fit {
   if (bytes <= COMFORTABLE * budget) return 'fits'
   return bytes <= budget ? 'tight' : 'tooLarge'
 }

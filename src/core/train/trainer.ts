@@ -71,7 +71,7 @@ export interface TrainerOptions {
 /** Wall-clock time between checkpoints where the settings leave it to the clock. */
 const CHECKPOINT_SECONDS = 30
 /** Rows of the validation part that are looked at during training. */
-export const VALIDATION_ROWS = 512
+const VALIDATION_ROWS = 512
 
 export type TrainerOutcome = 'done' | 'stopped'
 

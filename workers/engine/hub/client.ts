@@ -8,7 +8,7 @@ import { checkRange, fileOf, headerValue, parse, repositoryPath, tooLong, type H
 import { delay, Failures, Stall, TRIES, type Wait } from './attempts.ts'
 import { blocked, cut, Failure, notIt, refusal, unreachable, type Subject } from './failure.ts'
 
-export const HUB = 'https://huggingface.co'
+const HUB = 'https://huggingface.co'
 
 /** Bytes of one request: signed addresses expire, and what lives for an hour is cut by some proxy. */
 const RANGE_BYTES = 64 * 1024 * 1024

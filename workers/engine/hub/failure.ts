@@ -100,7 +100,7 @@ export function notIt({ url, what }: Subject, status: number): Failure {
 }
 
 /** How long a server asks to wait: Retry-After in seconds or as a date, else the Hub's own RateLimit (`t=` seconds). */
-export function askedWait(response: Response): number | undefined {
+function askedWait(response: Response): number | undefined {
   const after = response.headers.get('retry-after')?.trim()
   if (after !== undefined && /^\d+$/.test(after)) return Number(after) * 1000
   const date = after === undefined ? NaN : Date.parse(after)

@@ -8,7 +8,7 @@ import { HubClient, type HubCall } from './client.ts'
 import { CURATED, curatedModels } from './curated.ts'
 
 /** How many models a search brings. */
-export const SEARCH_LIMIT = 40
+const SEARCH_LIMIT = 40
 const FIELDS = ['config', 'safetensors', 'gated', 'downloads', 'cardData', 'tags', 'library_name']
 /** Bytes of an element, as the Hub names the types. */
 const DTYPE_BYTES: Record<string, number> = { F64: 8, F32: 4, BF16: 2, F16: 2 }

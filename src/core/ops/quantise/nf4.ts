@@ -112,7 +112,7 @@ export function quantiseAbsmax(absmax: Float32Array, offset: number): Int32Array
 }
 
 /** The absmax of blocks [begin, end), as they come out of quantiseAbsmax of `blocks` blocks. */
-export function dequantiseAbsmax(
+function dequantiseAbsmax(
   words: Int32Array,
   blocks: number,
   offset: number,
