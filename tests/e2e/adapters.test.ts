@@ -281,6 +281,27 @@ it('goes on from an imported adapter, pauses, and goes out again', async () => {
   expectRefusal(unknown!, /^E_NOT_FOUND$/, /nothing/)
 })
 
+it('is still there after a reload, beside its base, in the precision that was asked for', async () => {
+  const { id: model } = await loadBase(page, 'tiny-qwen3', 'f16')
+  const { id: adapter } = await imported(page, model, await peftBytes('tiny-qwen3', 'causal'), {
+    name: 'Kept',
+  })
+  const { ids } = familyGolden('tiny-qwen3').causal!.sequence
+  const before = await logitsOf(page, { model, adapter }, ids)
+  await page.reload()
+  await page.evaluate(() => window.graft.ready)
+  const [info] = await page.evaluate((model) => window.graft.adapters.list(model), model)
+  expect(info).toMatchObject({ id: adapter, name: 'Kept', model })
+  expect(await logitsOf(page, { model, adapter }, ids)).toEqual(before)
+  const listed = await page.evaluate(() => window.graft.models.list())
+  expect(listed.find(({ id }) => id === model)).toMatchObject({ precision: 'f16', loaded: true })
+  // It goes with its base.
+  await page.evaluate((model) => window.graft.models.remove(model), model)
+  expect(await page.evaluate(() => window.graft.adapters.list())).not.toContainEqual(
+    expect.objectContaining({ id: adapter }),
+  )
+})
+
 it('reported no error and no policy violation', () => {
   expect(site.errors).toEqual([])
 })
