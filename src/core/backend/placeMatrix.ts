@@ -25,7 +25,7 @@ const PIECE_ELEMENTS = 1 << 21
 type Rows = (begin: number, end: number) => Promise<Float32Array>
 
 /** Bytes of the largest tensor that a kernel can read: WebGPU's limit on a binding; none elsewhere. */
-function largestTensor(): number {
+export function largestTensor(): number {
   if (getBackend() !== 'webgpu') return Infinity
   const { maxStorageBufferBindingSize, maxBufferSize } = (currentBackend() as WebGPUBackend).device.limits
   return Math.min(maxStorageBufferBindingSize, maxBufferSize)

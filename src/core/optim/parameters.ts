@@ -1,6 +1,7 @@
 // Every trainable tensor by its PEFT name, in one flat state of values and AdamW moments.
 import { clone, keep, tensor2d, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
+import { largestTensor } from '../backend/placeMatrix.ts'
 import { SLOT_ALIGNMENT, type AdamwHyper, type GradientBuffer, type Ops, type Slot } from '../ops/ops.ts'
 
 /** A trainable tensor before training. */
@@ -20,6 +21,8 @@ export interface ParameterSnapshot {
   secondMoments: Record<string, Float32Array>
 }
 
+const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`
+
 const ROWS = ['values', 'firstMoments', 'secondMoments'] as const
 
 export class ParameterStore {
@@ -32,7 +35,11 @@ export class ParameterStore {
   #state: Tensor
   #values = new Map<string, Tensor>()
 
-  constructor(ops: Ops, parameters: readonly InitialParameter[]) {
+  /**
+   * `limit`: bytes of the largest tensor that a kernel can read.
+   * Throws E_MEMORY where values and moments together are larger.
+   */
+  constructor(ops: Ops, parameters: readonly InitialParameter[], limit = largestTensor()) {
     this.#ops = ops
     let offset = 0
     this.slots = parameters.map(({ name, shape, values, decay, rate }) => {
@@ -42,6 +49,13 @@ export class ParameterStore {
       return slot
     })
     this.#size = offset
+    const bytes = ROWS.length * Float32Array.BYTES_PER_ELEMENT * offset
+    if (bytes > limit)
+      throw new GraftError(
+        'E_MEMORY',
+        `Training ${this.count.toLocaleString('en')} weights needs a buffer of ${megabytes(bytes)}, and this device's largest has ${megabytes(limit)}. Train fewer: an adapter, a lower rank, or fewer layers.`,
+        { bytes, limit },
+      )
     this.#byName = new Map(this.slots.map((slot) => [slot.name, slot]))
     this.gradients = ops.gradientBuffer(this.slots, this.#size)
     this.#state = this.#upload({ values: Object.fromEntries(parameters.map((p) => [p.name, p.values])) })

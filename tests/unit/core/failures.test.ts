@@ -14,6 +14,7 @@ import { recogniseModel } from '../../../src/core/models/registry.ts'
 import type { Transformer } from '../../../src/core/models/transformer.ts'
 import { memoryFile, openWeights, type WeightSource } from '../../../src/core/models/weights.ts'
 import { savedName } from '../../../src/core/nn/adaptation.ts'
+import { ParameterStore } from '../../../src/core/optim/parameters.ts'
 import { opsFor } from '../../../src/core/ops/index.ts'
 import type { Ops } from '../../../src/core/ops/ops.ts'
 import { evaluateExamples } from '../../../src/core/train/evaluate.ts'
@@ -72,6 +73,17 @@ describe('what fails leaves nothing behind', () => {
     await expect(tensorsAtStrength(model.family, damaged, plan, trained, 0.5)).rejects.toThrow('damaged')
     expect(tf.memory().numTensors).toBe(before)
     tf.dispose([...trained.values()])
+  })
+
+  it('more weights to train than a buffer of the device can hold', () => {
+    const parameters = [{ name: 'w', shape: [100], values: new Float32Array(100), decay: true, rate: 1 }]
+    const before = tf.memory().numTensors
+    const make = (limit: number) => new ParameterStore(opsFor('cpu'), parameters, limit)
+    expect(() => make(1000)).toThrowError(
+      expect.objectContaining({ code: 'E_MEMORY', details: { bytes: 1536, limit: 1000 } }),
+    )
+    expect(tf.memory().numTensors).toBe(before)
+    make(1536).dispose()
   })
 
   it.each<[string, () => Promise<unknown>, stride?: number]>([
