@@ -1,5 +1,6 @@
 // Training runs: configuration, history, checkpoints.
 import type { Task, TaskConfig } from './data.ts'
+import type { Precision } from './model.ts'
 
 /** What is trained. Names and meanings are PEFT's (LoraConfig), in camelCase. */
 export interface AdapterConfig {
@@ -133,6 +134,8 @@ export interface Run {
   skippedRows: number
   trainableParameters: number
   backend: string
+  /** Of the base that it trains beside; absent until it begins. */
+  precision?: Precision
   /** Names for people who see the run when its dataset or base has been removed. */
   datasetName: string
   modelName: string

@@ -23,7 +23,7 @@ import type { AdapterLibrary } from './adapters.ts'
 import { loadSnapshot, packState, stateTensors } from './checkpoint.ts'
 import { beginningOf, continuedConfig, continuedLabels } from './continued.ts'
 import { HistoryLog } from './history.ts'
-import type { LoadedModel, ModelLibrary } from './models.ts'
+import type { HeldModel, LoadedModel, ModelLibrary } from './models.ts'
 import { dataKey, DatasetRows, taskOf } from './rows.ts'
 
 const ENDED: readonly RunStatus[] = ['done', 'stopped', 'failed', 'interrupted']
@@ -344,19 +344,20 @@ export class RunManager {
   }
 
   async #train(run: Run, entry: Waiting): Promise<void> {
-    const { store, models, ready, backend } = this.#options
+    const { ready, backend, store } = this.#options
     const log = new HistoryLog(store, run)
     let trainer: Trainer | null = null
     let base: { release(): void } | null = null
     try {
       await ready()
-      const held = await models.hold(run.config.model)
+      const held = await this.#hold(run)
       base = held
       const saved = entry.resume ? await this.#lastState(run) : null
       trainer = await this.#trainer(run, held.base, log, saved)
       if (entry.resume) await this.#rewind(run, trainer)
       this.#live = { run, trainer }
-      await this.#update(run, { status: 'running', backend: backend(), error: null })
+      const { precision } = held.base.info
+      await this.#update(run, { status: 'running', backend: backend(), precision, error: null })
       entry.begun.resolve()
       if (entry.cancelled) trainer.stop()
       else if (entry.paused) void this.pause(run.id)
@@ -377,6 +378,17 @@ export class RunManager {
       base?.release()
       releaseFreeBuffers()
     }
+  }
+
+  /** The base of a run, in the precision that it began with. Throws E_BUSY where a question holds it in another one. */
+  async #hold({ config, precision }: Run): Promise<HeldModel> {
+    const { models } = this.#options
+    if (precision && models.precisionOf(config.model) !== precision) {
+      await models.config(config.model) // says that it is not here any more
+      const unheard = { signal: new AbortController().signal, progress: () => undefined }
+      await models.load({ builtin: config.model }, { precision }, unheard)
+    }
+    return models.hold(config.model)
   }
 
   /** Runs work on the store; a full disk is said, and the training goes on. Resolves with whether it was done. */

@@ -175,6 +175,29 @@ describe('precision', () => {
     })
   })
 
+  it('a run that is resumed goes on beside the base that it began with, whatever that was loaded as since', async () => {
+    const model = await load('tiny-llama')
+    const source = { builtin: model }
+    await e.models.load(source, { precision: 'nf4' }, context())
+    const dataset = await e.dataset(CSV, COMPLETE)
+    const request = { dataset: dataset.id, model, training: { ...training, steps: 6, checkpointEvery: 1 } }
+    const whole = await trained(request)
+    expect(whole.precision).toBe('nf4')
+    let stopped: Promise<void> | null = null
+    e.listen(({ run: { id, step } }) => {
+      if (step === 2) stopped ??= e.runs.stop(id)
+    })
+    const cut = await e.runs.start(request)
+    await e.runs.wait(cut)
+    await stopped
+    await e.models.load(source, { precision: 'f32' }, context())
+    await e.runs.resume(cut)
+    const ended = await e.runs.wait(cut)
+    expect(ended).toMatchObject({ status: 'done', precision: 'nf4' })
+    expect(ended.history.map(({ loss }) => loss)).toEqual(whole.history.map(({ loss }) => loss))
+    expect(e.models.precisionOf(model)).toBe('nf4')
+  }, 60_000)
+
   it('DoRA on four bits begins at the base exactly', async () => {
     const model = await load('tiny-qwen3')
     await e.models.load({ builtin: model }, { precision: 'nf4' }, context())
