@@ -4,14 +4,16 @@ import type { AdapterConfig } from '../../protocol/run.ts'
 import type { TensorToWrite } from '../../formats/safetensors.ts'
 import { loraNames, savedName, startNames } from '../nn/adaptation.ts'
 import type { InitialParameter } from '../optim/parameters.ts'
+import { vectorRate } from './parameters.ts'
 import type { AdapterPlan } from './plan.ts'
 
 /** `tensors` by the names of the parameter store. Throws E_MODEL_FILES naming a tensor that is missing or of another shape. */
 export function continuedParameters(
   plan: AdapterPlan,
-  { loraPlusRatio }: Pick<AdapterConfig, 'loraPlusRatio'>,
+  config: Pick<AdapterConfig, 'method' | 'loraPlusRatio'>,
   tensors: readonly TensorToWrite[],
 ): InitialParameter[] {
+  const { loraPlusRatio } = config
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
   const parameters: InitialParameter[] = []
   const take = (name: string, shape: readonly number[], decay: boolean, rate: number) => {
@@ -38,7 +40,7 @@ export function continuedParameters(
   }
   for (const { name, shape } of plan.saved) {
     const matrix = shape.length > 1
-    take(savedName(name), shape, matrix, matrix ? 1 : loraPlusRatio)
+    take(savedName(name), shape, matrix, matrix ? 1 : vectorRate(config))
   }
   return parameters
 }

@@ -40,10 +40,18 @@ export async function initialParameters(
       shape: [...saved.shape],
       values: saved.start === 'base' ? await base.tensor(saved) : fresh(),
       decay: matrix,
-      rate: matrix ? 1 : config.loraPlusRatio,
+      rate: matrix ? 1 : vectorRate(config),
     })
   }
   return parameters
+}
+
+/** LoRA+ as PEFT has it: vectors beside the factors learn at B's rate. Without factors there is nothing to balance. */
+export function vectorRate({
+  method,
+  loraPlusRatio,
+}: Pick<AdapterConfig, 'method' | 'loraPlusRatio'>): number {
+  return method === 'lora' ? loraPlusRatio : 1
 }
 
 async function factorsOf(

@@ -109,7 +109,7 @@ function movingParts(
   const kept = Math.max(0, a.layers - Math.max(0, plan.lowest))
   const trainedBlocks = kept > 0
   // PiSSA keeps its first factors beside the trained ones.
-  const trainable = 16 * count * (adapter.initLoraWeights === 'pissa' ? 2 : 1)
+  const trainable = 16 * count * (adapter.method === 'lora' && adapter.initLoraWeights === 'pissa' ? 2 : 1)
   const inputs = FLOAT * tokens * a.hidden * (kept + 1)
   const block =
     FLOAT *

@@ -2,6 +2,7 @@
 import { tensor2d } from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { baseValues } from '../../../src/core/adapters/baseValues.ts'
+import { continuedParameters } from '../../../src/core/adapters/continued.ts'
 import { initialParameters } from '../../../src/core/adapters/parameters.ts'
 import { planAdapter } from '../../../src/core/adapters/plan.ts'
 import { principalComponents } from '../../../src/core/adapters/principal.ts'
@@ -31,6 +32,25 @@ async function firstA(config: Partial<AdapterConfig>, seed = 1) {
   model.dispose()
   return { a: values.get(names.a)!, b: values.get(names.b)!, inputs }
 }
+
+describe('rates', () => {
+  it.each([
+    ['lora', [1, 16]],
+    ['full', [1]],
+    ['layers', [1]],
+  ] as const)('LoRA+ is for factors: of %s they are %j', async (method, expected) => {
+    const { model, source } = await loadTiny('tiny-gpt2', opsFor('wasm'))
+    const config = { ...LORA, method, bias: 'all' as const, loraPlusRatio: 16 }
+    const plan = planAdapter(model.family, model.architecture, config, null)
+    const fresh = await initialParameters(plan, config, 1, baseValues(model, source))
+    const tensors = fresh.map(({ name, shape, values }) => ({ name, shape, data: values }))
+    const going = continuedParameters(plan, config, tensors)
+    for (const parameters of [fresh, going])
+      expect([...new Set(parameters.map(({ rate }) => rate))].sort()).toEqual(expected)
+    expect(going).toEqual(fresh)
+    model.dispose()
+  })
+})
 
 describe('A', () => {
   it('is uniform in +-1 / sqrt(in), as kaiming_uniform with a = sqrt 5', async () => {
