@@ -105,6 +105,34 @@ describe('rounded bases', () => {
   })
 })
 
+it('a base stays, and stays as it is, while a run needs it; what was trained on it goes on in another precision', async () => {
+  const { id: model } = await loadBase(page, 'tiny-llama', 'f32')
+  const dataset = await textRows(page)
+  const { refused, run, logits, zip } = await page.evaluate(
+    async ([model, dataset]) => {
+      const { models, runs, logits, export: out } = window.graft
+      const training = { steps: 60, batchSize: 4, maxLength: 24 }
+      const id = await runs.start({ model, dataset, training })
+      const remove = () => window.attempt(models.remove(model))
+      const change = () => window.attempt(models.load({ builtin: model }, { precision: 'int8' }))
+      const refused: Awaited<ReturnType<typeof remove | typeof change>>[] = [await remove()]
+      await runs.pause(id)
+      refused.push(await remove(), await change())
+      await runs.stop(id)
+      const run = await runs.wait(id)
+      const changed = await models.load({ builtin: model }, { precision: 'int8' })
+      const answer = await logits({ run: id }, { ids: [5, 6, 7] })
+      const merged = await out.merged(id)
+      return { refused, run, logits: Array.from(answer.logits), changed, zip: merged.size }
+    },
+    [model, dataset] as const,
+  )
+  for (const outcome of refused) expectRefusal(outcome, /^E_BUSY$/, /run/)
+  expect(run.status).toBe('stopped')
+  expect(logits.every(Number.isFinite)).toBe(true)
+  expect(zip).toBeGreaterThan(27_000 * 4)
+})
+
 describe('memory', () => {
   it('is estimated for a base that is here, and for one of the list without a network', async () => {
     const { id } = await loadBase(page, 'tiny-qwen2')

@@ -110,7 +110,7 @@ async function embeddedOffer(id: string): Promise<Offer> {
   if (!model)
     throw new GraftError(
       'E_NOT_FOUND',
-      `There is no built-in model "${id}". There is: ${models.map((known) => known.id).join(', ')}.`,
+      `There is no model "${id}" in this browser or built in. Built in: ${models.map((known) => known.id).join(', ')}.`,
       { id },
     )
   return {

@@ -49,6 +49,8 @@ export interface RunManagerOptions {
 /** A run in line, and what was asked of it before it began. */
 interface Waiting {
   id: string
+  /** The base that it trains. */
+  model: string
   resume: boolean
   cancelled: boolean
   paused: boolean
@@ -103,9 +105,9 @@ export class RunManager {
     return this.#live?.run.id === id ? this.#live : undefined
   }
 
-  /** The base of the run that is training, if any. */
-  get model(): string | null {
-    return this.#live?.run.config.model ?? null
+  /** Whether a run trains this base, or waits in line to. */
+  needs(model: string): boolean {
+    return this.#line.some((entry) => entry.model === model)
   }
 
   /** The device reported a fault: the run that is training ends with it, and can be resumed from its checkpoint. */
@@ -319,7 +321,15 @@ export class RunManager {
 
   #enqueue(run: Run, resume: boolean, lock: { release(): void }): void {
     this.#ended.set(run.id, deferred())
-    this.#line.push({ id: run.id, resume, cancelled: false, paused: false, lock, begun: deferred() })
+    this.#line.push({
+      id: run.id,
+      model: run.config.model,
+      resume,
+      cancelled: false,
+      paused: false,
+      lock,
+      begun: deferred(),
+    })
     void this.#update(run, { status: 'queued', error: null })
     if (this.#line.length === 1) void this.#work()
   }

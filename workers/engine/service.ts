@@ -138,7 +138,8 @@ export class EngineService {
   }
 
   async removeModel(id: string): Promise<void> {
-    if (this.runs.model === id) throw new GraftError('E_BUSY', 'A run is training this model. Stop it first.')
+    if (this.runs.needs(id))
+      throw new GraftError('E_BUSY', 'A run is training this model, or waits to. Stop it first.')
     await this.models.remove(id)
     this.#ready.targets.clear()
     // Those of the model have gone with it.
