@@ -1,5 +1,6 @@
 // The engine as one object: backend, store, bases, runs, and the questions put to them.
 import { memoryBudget } from '../../src/core/backend/budget.ts'
+import { largestTensor } from '../../src/core/backend/placeMatrix.ts'
 import { memoryUse } from '../../src/core/backend/memory.ts'
 import { startBackend, type StartedBackend } from '../../src/core/backend/register.ts'
 import { recogniseModel } from '../../src/core/models/registry.ts'
@@ -207,7 +208,7 @@ export class EngineService {
 
   #budget(used: number): MemoryBudget {
     const { name, limits } = this.#backend!
-    return { backend: name, bytes: memoryBudget(name, limits, used) }
+    return { backend: name, bytes: memoryBudget(name, limits, used), largest: largestTensor() }
   }
 
   get #ready(): Parts {

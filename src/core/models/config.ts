@@ -87,6 +87,11 @@ export class ConfigReader {
     return value && new ConfigReader(this.#family, value)
   }
 
+  /** Whether a field is there and says null, which some fields mean otherwise than their absence. */
+  isNull(name: string): boolean {
+    return this.#config[name] === null
+  }
+
   has(name: string): boolean {
     return (this.#config[name] ?? null) !== null
   }

@@ -2,6 +2,7 @@
 import { clone, keep, tensor2d, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
 import { largestTensor } from '../backend/placeMatrix.ts'
+import { bufferSentence } from '../train/memoryWords.ts'
 import { SLOT_ALIGNMENT, type AdamwHyper, type GradientBuffer, type Ops, type Slot } from '../ops/ops.ts'
 
 /** A trainable tensor before training. */
@@ -20,8 +21,6 @@ export interface ParameterSnapshot {
   firstMoments: Record<string, Float32Array>
   secondMoments: Record<string, Float32Array>
 }
-
-const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`
 
 const ROWS = ['values', 'firstMoments', 'secondMoments'] as const
 
@@ -51,11 +50,7 @@ export class ParameterStore {
     this.#size = offset
     const bytes = ROWS.length * Float32Array.BYTES_PER_ELEMENT * offset
     if (bytes > limit)
-      throw new GraftError(
-        'E_MEMORY',
-        `Training ${this.count.toLocaleString('en')} weights needs a buffer of ${megabytes(bytes)}, and this device's largest has ${megabytes(limit)}. Train fewer: an adapter, a lower rank, or fewer layers.`,
-        { bytes, limit },
-      )
+      throw new GraftError('E_MEMORY', bufferSentence(this.count, bytes, limit), { bytes, limit })
     this.#byName = new Map(this.slots.map((slot) => [slot.name, slot]))
     this.gradients = ops.gradientBuffer(this.slots, this.#size)
     this.#state = this.#upload({ values: Object.fromEntries(parameters.map((p) => [p.name, p.values])) })

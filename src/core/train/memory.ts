@@ -12,7 +12,7 @@ import { tensorSpecs } from '../models/tensors.ts'
 import type { Architecture, Family } from '../models/architecture.ts'
 import { LENGTH_BUCKET } from '../nn/batch.ts'
 import { matrixBytes } from '../ops/matrix.ts'
-import { sentenceOf } from './memoryWords.ts'
+import { bufferSentence, sentenceOf } from './memoryWords.ts'
 import { blockElements } from './workingSet.ts'
 
 export interface MemoryRequest {
@@ -28,9 +28,13 @@ export interface MemoryRequest {
 export interface MemoryBudget {
   backend: BackendName
   bytes: number
+  /** Bytes of the largest buffer: values and moments of everything trained lie in one. Default: no limit. */
+  largest?: number
 }
 
 const FLOAT = 4
+/** Values, first and second moments: the rows of the parameters' state (optim/parameters.ts). */
+const STATE_ROWS = 3
 /** Above this share of the budget a fit is tight: what other tabs and the browser take varies. */
 const COMFORTABLE = 0.8
 /** Logits of one tile of the head: reference/crossEntropy.ts and webgpu/headCrossEntropy.ts. */
@@ -54,11 +58,14 @@ export function estimateMemory(
 ): MemoryEstimate {
   const plan = planAdapter(family, architecture, request.adapter, request.labels)
   const moving = movingParts(family, architecture, request, plan, budget.backend)
+  const trainableParameters = countTrainable(plan, request.adapter)
+  const state = STATE_ROWS * FLOAT * trainableParameters
+  const { largest = Infinity } = budget
   const movingBytes = Object.values(moving).reduce((sum, bytes) => sum + bytes, 0)
   const byPrecision = Object.fromEntries(
     PRECISIONS.map((each) => {
       const bytes = weightBytes(family, architecture, each) + movingBytes
-      return [each, { bytes, fit: fitOf(bytes, budget.bytes) }]
+      return [each, { bytes, fit: state > largest ? 'tooLarge' : fitOf(bytes, budget.bytes) }]
     }),
   ) as MemoryEstimate['byPrecision']
   const chosen = precision ?? bestPrecision(byPrecision)
@@ -66,11 +73,13 @@ export function estimateMemory(
     precision: chosen,
     ...byPrecision[chosen],
     parts: { weights: weightBytes(family, architecture, chosen), ...moving },
-    trainableParameters: countTrainable(plan, request.adapter),
+    trainableParameters,
     budget: budget.bytes,
     byPrecision,
   }
-  return { ...estimate, sentence: sentenceOf(estimate, request) }
+  const sentence =
+    state > largest ? bufferSentence(trainableParameters, state, largest) : sentenceOf(estimate, request)
+  return { ...estimate, sentence }
 }
 
 /** The first that fits with a margin, else the first that fits at all, else the smallest. */

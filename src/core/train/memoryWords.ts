@@ -29,6 +29,11 @@ export function sentenceOf(
     : `${needs} It does not fit: ${advice}.`
 }
 
+/** Where the trained weights do not fit into one buffer of the device. */
+export function bufferSentence(weights: number, bytes: number, largest: number): string {
+  return `Training ${weights.toLocaleString('en')} weights needs a buffer of ${readable(bytes)}, and this device's largest has ${readable(largest)}. Train fewer: an adapter, a lower rank, or fewer layers.`
+}
+
 /** Bytes in words: "310 MB", "4.3 GB". */
 export function readable(bytes: number): string {
   const megabytes = bytes / 1e6

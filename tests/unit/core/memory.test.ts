@@ -193,6 +193,19 @@ describe('the estimate', () => {
     expect(of(1e8).sentence).toContain('choose a smaller model')
   })
 
+  it('knows that values and moments of everything trained need one buffer', () => {
+    const adapter = defaultAdapter({ method: 'full' })
+    const full = (largest: number) =>
+      estimateMemory(family, architecture, request({ adapter }), 'f32', {
+        backend: 'webgpu',
+        bytes: 1e12,
+        largest,
+      })
+    expect(full(134_515_008 * 12)).toMatchObject({ fit: 'fits' })
+    expect(full(134_515_008 * 12 - 1)).toMatchObject({ fit: 'tooLarge' })
+    expect(full(1e9).sentence).toContain('1.0 GB')
+  })
+
   it('grows with batch and length', () => {
     const bytes = (change: Partial<MemoryRequest>) =>
       estimateMemory(family, architecture, request(change), 'f16', { backend: 'wasm', bytes: 4e9 }).bytes

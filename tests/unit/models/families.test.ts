@@ -86,6 +86,8 @@ test("Qwen's windows need use_sliding_window, and begin at max_window_layers", (
     null,
     null,
   ])
+  const none = { ...change, use_sliding_window: true, sliding_window: null }
+  expect(read('tiny-qwen2', none).attention.windows).toEqual([null, null, null, null])
   expect(read('tiny-qwen2', { ...change, use_sliding_window: true }).attention.windows).toEqual([
     null,
     null,

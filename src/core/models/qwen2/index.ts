@@ -24,7 +24,10 @@ const WINDOWS_FROM = 28
 /** Windows apply only where `use_sliding_window` is set, and from layer `max_window_layers` on. */
 export function qwenWindows(read: ConfigReader, layers: number): (number | null)[] {
   const sliding = read.boolean('use_sliding_window', false)
-  const window = sliding ? read.size('sliding_window', 4096, Number.MAX_SAFE_INTEGER) : null
+  const window =
+    sliding && !read.isNull('sliding_window')
+      ? read.size('sliding_window', 4096, Number.MAX_SAFE_INTEGER)
+      : null
   const first = read.number('max_window_layers') ?? WINDOWS_FROM
   return readWindows(read, layers, window, (layer) => sliding && layer >= first)
 }
