@@ -29,7 +29,7 @@ function sumKernel(stage: 'squares' | 'norm', x: Tensor, groups: number): Parame
     name: 'globalNorm',
     variant: stage,
     inputs: { x },
-    uniforms: { count: i32(x.size), stride: i32(groups * LINE) },
+    uniforms: { count: i32(x.size), stride: i32(groups * LINE), infinity: f32(Infinity) },
     workgroup: [LINE, 1, 1],
     groups,
     code: `${FINITE}
@@ -55,7 +55,7 @@ function sumKernel(stage: 'squares' | 'norm', x: Tensor, groups: number): Parame
     }
     if (localIndex == 0u) {
       let total = ${first ? 'sums[0]' : 'sqrt(sums[0])'};
-      result[groupIndex()] = select(total, uniforms.INFINITY, faults[0] != 0u || !finite(total));
+      result[groupIndex()] = select(total, uniforms.infinity, faults[0] != 0u || !finite(total));
     }
   }`,
   }

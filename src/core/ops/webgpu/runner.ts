@@ -1,11 +1,9 @@
-// Runs WGSL on the device that tfjs uses, between its own dispatches, through `runWebGPUProgram`.
-// tfjs writes the declarations (binding 0 is the one writable `result`, then the read-only inputs, then one struct of
-// uniforms), caches pipelines by key, and recycles buffers. Tensors are passed flat: kernels do their own indexing,
-// and a pipeline then depends on nothing but the kernel's name and constants.
+// Runs WGSL on the device that tfjs uses, between its own dispatches: in the same compute pass, over the same pool of
+// buffers. The declarations are written here rather than by tfjs's `runWebGPUProgram`, which has one writable buffer, one
+// type of element for all, and builtins that WGSL does not take for uniform. Tensors are passed flat: kernels do their
+// own indexing, and a pipeline depends on nothing but the kernel's name, its variant and the types of its bindings.
 import { backend as currentBackend, engine, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core'
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
-
-type Program = Parameters<WebGPUBackend['runWebGPUProgram']>[0]
 
 /** A number in the struct of uniforms. */
 export interface Uniform {
@@ -16,47 +14,86 @@ export const i32 = (value: number): Uniform => ({ type: 'i32', value })
 export const u32 = (value: number): Uniform => ({ type: 'u32', value: value >>> 0 })
 export const f32 = (value: number): Uniform => ({ type: 'f32', value })
 
+/** A tensor whose numbers the code reads as elements of another type. */
+export interface Bound {
+  tensor: Tensor
+  type: 'vec4<f32>' | 'vec2<i32>'
+}
+
 export interface Kernel {
   name: string
   /** Everything that changes the code beside the name: it is part of the key of the pipeline. */
   variant?: string
   /** Read-only arrays, by their names in the code. */
-  inputs: Record<string, Tensor>
+  inputs: Record<string, Tensor | Bound>
   /** Read in the code as `uniforms.name`. */
   uniforms: Record<string, Uniform>
   /** Threads of a workgroup. */
   workgroup: [number, number, number]
   /** Workgroups; a single number is folded into two dimensions, and `groupIndex()` counts them. */
   groups: number | [number, number, number]
-  /** Functions, with `fn main()` among them. */
+  /** Functions, with `fn main() {` among them. */
   code: string
 }
-
-const UNIFORM_TYPES = { i32: 'int32', u32: 'uint32', f32: 'float32' } as const
 
 /** WebGPU's guaranteed number of workgroups in one dimension. */
 const MAX_GROUPS = 65_535
 
-/** Linear index of the workgroup, for kernels started with one number of groups. */
-const GROUP_INDEX = `
+/** What tfjs 4.22's backend records dispatches with. */
+interface Recorder {
+  commandEncoder: GPUCommandEncoder | null
+  computePassEncoder: GPUComputePassEncoder | null
+  /** Tensors whose buffers are not recycled before the next submit. */
+  commandQueueOwnedIds: WeakSet<object>
+  uniformPendingDisposal: GPUBuffer[]
+  dispatchCountInPass: number
+  ensureCommandEncoderReady(): void
+  endComputePassEncoder(): void
+  submitQueue(): void
+}
+
+/** Dispatches between two submits: tfjs's own measure (WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE). */
+const SUBMIT_EVERY = 15
+
+/** Linear index of the workgroup, for kernels started with one number of groups, and what functions besides main see of
+ *  the thread. */
+const PRELUDE = `
+  var<private> localId : vec3<u32>;
+  var<private> localIndex : u32;
+  var<private> workgroupId : vec3<u32>;
+  var<private> numWorkgroups : vec3<u32>;
+  fn enter(id : vec3<u32>, index : u32, group : vec3<u32>, groups : vec3<u32>) {
+    localId = id;
+    localIndex = index;
+    workgroupId = group;
+    numWorkgroups = groups;
+  }
   fn groupIndex() -> i32 { return i32(workgroupId.y * numWorkgroups.x + workgroupId.x); }
 `
 
 /** Runs a kernel that writes every element of a new float32 tensor of the given shape. */
 export function run(kernel: Kernel, shape: number[]): Tensor {
-  const backend = currentBackend() as WebGPUBackend
-  const output = backend.makeTensorInfo(shape, 'float32')
-  dispatch(backend, kernel, output)
-  return engine().makeTensorFromTensorInfo(output)
+  return runAll(kernel, { result: shape }).result
 }
 
-/** Runs a kernel on an existing tensor, which it may read and write as `result`. */
-export function runInPlace(kernel: Kernel, target: Tensor): void {
-  const backend = currentBackend() as WebGPUBackend
-  dispatch(backend, kernel, target)
+/** Runs a kernel that writes every element of several new float32 tensors, by their names in the code. */
+export function runAll<Name extends string>(
+  kernel: Kernel,
+  shapes: Record<Name, number[]>,
+): Record<Name, Tensor> {
+  const names = Object.keys(shapes) as Name[]
+  const outputs = Object.fromEntries(names.map((name) => [name, scratch(shapes[name])]))
+  dispatch(kernel, outputs)
+  return outputs as Record<Name, Tensor>
+}
+
+/** Runs a kernel on an existing tensor, which it may read and write as `result`; on further ones by their names. */
+export function runInPlace(kernel: Kernel, target: Tensor, others: Record<string, Tensor> = {}): void {
+  const written = { result: target, ...others }
+  dispatch(kernel, written)
   // A copy that tfjs keeps from an earlier read is out of date now.
-  const data = backend.tensorMap.get(target.dataId) as { values: unknown }
-  data.values = null
+  const { tensorMap } = currentBackend() as WebGPUBackend
+  for (const { dataId } of Object.values(written)) (tensorMap.get(dataId) as { values: unknown }).values = null
 }
 
 /** A float32 tensor whose elements are whatever the buffer held before: for kernels that write before they read. */
@@ -66,34 +103,127 @@ export function scratch(shape: number[]): Tensor {
   )
 }
 
-function dispatch(backend: WebGPUBackend, kernel: Kernel, output: TensorInfo): void {
-  const uniforms = Object.entries(kernel.uniforms)
-  const program: Program = {
-    variableNames: Object.keys(kernel.inputs),
-    outputShape: [sizeOf(output)],
-    workgroupSize: kernel.workgroup,
-    // Never tfjs's flat layout: it would call main(index).
-    dispatchLayout: { x: [0], y: [1], z: [2] },
-    dispatch: typeof kernel.groups === 'number' ? folded(kernel.groups) : kernel.groups,
-    shaderKey: `graft_${kernel.name}_${kernel.variant ?? ''}`,
-    uniforms: uniforms.map(([name, { type }]) => `${name} : ${type}, `).join(''),
-    getUserCode: () => GROUP_INDEX + kernel.code,
+/** Buffers that a kernel may be bound to on this device, its outputs included. */
+export function maxBindings(): number {
+  return (currentBackend() as WebGPUBackend).device.limits.maxStorageBuffersPerShaderStage
+}
+
+function dispatch(kernel: Kernel, written: Record<string, TensorInfo>): void {
+  const backend = currentBackend() as WebGPUBackend
+  const recorder = backend as unknown as Recorder
+  const bindings = [
+    ...Object.entries(written).map(([name, tensor]) => ({ name, tensor, type: elementOf(tensor), writable: true })),
+    ...Object.entries(kernel.inputs).map(([name, input]) =>
+      'type' in input
+        ? { name, ...input, writable: false }
+        : { name, tensor: input, type: elementOf(input), writable: false },
+    ),
+  ]
+  for (const { tensor } of bindings) {
+    backend.uploadToGPU(tensor.dataId)
+    recorder.commandQueueOwnedIds.add(tensor.dataId)
   }
-  backend.runWebGPUProgram(
-    program,
-    Object.values(kernel.inputs).map(flat),
-    'float32',
-    uniforms.map(([, { type, value }]) => ({ type: UNIFORM_TYPES[type], data: [value] })),
-    flat(output),
+  const { pipeline, layout } = pipelineFor(backend.device, kernel, bindings)
+  const buffers = [
+    ...bindings.map(({ tensor }) => backend.tensorMap.get(tensor.dataId).resource as GPUBuffer),
+    uniformBuffer(backend, kernel.uniforms),
+  ]
+  const group = backend.device.createBindGroup({
+    layout,
+    entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+  })
+  recorder.ensureCommandEncoderReady()
+  recorder.computePassEncoder ??= recorder.commandEncoder!.beginComputePass()
+  const pass = recorder.computePassEncoder
+  pass.setPipeline(pipeline)
+  pass.setBindGroup(0, group)
+  pass.dispatchWorkgroups(...(typeof kernel.groups === 'number' ? folded(kernel.groups) : kernel.groups))
+  if (++recorder.dispatchCountInPass >= SUBMIT_EVERY) {
+    recorder.endComputePassEncoder()
+    recorder.submitQueue()
+  }
+}
+
+interface Binding {
+  name: string
+  tensor: TensorInfo
+  type: string
+  writable: boolean
+}
+
+interface Compiled {
+  pipeline: GPUComputePipeline
+  layout: GPUBindGroupLayout
+}
+
+const compiled = new WeakMap<GPUDevice, Map<string, Compiled>>()
+
+function pipelineFor(device: GPUDevice, kernel: Kernel, bindings: readonly Binding[]): Compiled {
+  const known = compiled.get(device) ?? new Map<string, Compiled>()
+  compiled.set(device, known)
+  const types = bindings.map(({ name, type }) => `${name}:${type}`).join()
+  const key = `${kernel.name} ${kernel.variant ?? ''} ${types}`
+  const found = known.get(key)
+  if (found) return found
+  const layout = device.createBindGroupLayout({
+    entries: [
+      ...bindings.map(({ writable }) => (writable ? 'storage' : 'read-only-storage') as GPUBufferBindingType),
+      'uniform' as const,
+    ].map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+  })
+  const pipeline = device.createComputePipeline({
+    label: kernel.name,
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: {
+      module: device.createShaderModule({ label: kernel.name, code: sourceOf(kernel, bindings) }),
+      entryPoint: 'main',
+    },
+  })
+  known.set(key, { pipeline, layout })
+  return { pipeline, layout }
+}
+
+function sourceOf({ uniforms, workgroup, code }: Kernel, bindings: readonly Binding[]): string {
+  const fields = Object.entries(uniforms).map(([name, { type }]) => `${name} : ${type}, `)
+  const arrays = bindings.map(
+    ({ name, type, writable }, place) =>
+      `@group(0) @binding(${place}) var<storage, ${writable ? 'read_write' : 'read'}> ${name} : array<${type}>;`,
   )
+  const main = `
+  @compute @workgroup_size(${workgroup.join(', ')})
+  fn main(
+    @builtin(local_invocation_id) localId : vec3<u32>,
+    @builtin(local_invocation_index) localIndex : u32,
+    @builtin(workgroup_id) workgroupId : vec3<u32>,
+    @builtin(num_workgroups) numWorkgroups : vec3<u32>,
+  ) {
+    enter(localId, localIndex, workgroupId, numWorkgroups);`
+  return `
+  struct Uniforms { ${fields.join('') || 'none : i32'} };
+  ${arrays.join('\n  ')}
+  @group(0) @binding(${bindings.length}) var<uniform> uniforms : Uniforms;
+  ${PRELUDE}
+  ${code.replace('fn main() {', main)}`
 }
 
-function sizeOf({ shape }: TensorInfo): number {
-  return shape.reduce((product, extent) => product * extent, 1)
+/** The numbers in a buffer of tfjs's pool, which takes it back after the next submit. */
+function uniformBuffer(backend: WebGPUBackend, uniforms: Record<string, Uniform>): GPUBuffer {
+  const numbers = Object.values(uniforms)
+  const view = new DataView(new ArrayBuffer(Math.max(16, 4 * numbers.length)))
+  numbers.forEach(({ type, value }, place) => {
+    if (type === 'f32') view.setFloat32(4 * place, value, true)
+    else if (type === 'u32') view.setUint32(4 * place, value, true)
+    else view.setInt32(4 * place, value, true)
+  })
+  const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM
+  const buffer = backend.bufferManager.acquireBuffer(view.byteLength, usage)
+  backend.queue.writeBuffer(buffer, 0, view.buffer)
+  ;(backend as unknown as Recorder).uniformPendingDisposal.push(buffer)
+  return buffer
 }
 
-function flat(info: TensorInfo): TensorInfo {
-  return { dataId: info.dataId, shape: [sizeOf(info)], dtype: info.dtype }
+function elementOf({ dtype }: TensorInfo): string {
+  return dtype === 'int32' ? 'i32' : 'f32'
 }
 
 function folded(groups: number): [number, number, number] {
