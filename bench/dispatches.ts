@@ -23,7 +23,10 @@ const args = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const [family = 'llama', precision = 'f32', length = '64'] = args
 
 Object.assign(globalThis, globals)
-Object.defineProperty(globalThis, 'navigator', { value: { gpu: create(['backend=vulkan']) }, configurable: true })
+Object.defineProperty(globalThis, 'navigator', {
+  value: { gpu: create(['backend=vulkan']) },
+  configurable: true,
+})
 // The backend looks for the GPU's classes when it is loaded.
 const { startBackend } = await import('../src/core/backend/register.ts')
 const { opsFor } = await import('../src/core/ops/index.ts')
@@ -148,7 +151,15 @@ async function train(): Promise<Float32Array> {
     const batch = exampleBatch([{ ids, labels: ids }], 0, 512)
     const trainable = { adaptation: storeAdaptation(store, plan), classify: false }
     const { loss, energy } = lossAndGradients(model, batch, trainable, 1 / batch.labelCount, store.gradients)
-    const hyper = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clip: 1, step }
+    const hyper = {
+      learningRate: 1e-3,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      weightDecay: 0,
+      clip: 1,
+      step,
+    }
     const norm = store.step(hyper)
     batch.dispose()
     place = 'reading'

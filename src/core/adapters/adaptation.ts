@@ -17,7 +17,7 @@ export function storeAdaptation(
     tensor: (name) => value(savedName(name)),
     factors(path) {
       const found = layers.get(path)
-      const factors = found && factorsOf(found.layer, value)
+      const factors = found && storedFactors(found.layer, store, value)
       if (factors && dropout && dropout.rate > 0)
         // The layer's place in the plan is part of the key, and stays the same for its backward pass.
         factors.dropout = {
@@ -29,6 +29,32 @@ export function storeAdaptation(
   }
 }
 
+/** A and B where they lie in the store; they are copied out only where a kernel asks for tensors of their own. */
+function storedFactors(
+  layer: AdaptedLayer,
+  store: ParameterStore,
+  value: (name: string) => Tensor | undefined,
+): LayerFactors | undefined {
+  const names = loraNames(layer.path)
+  const a = store.place(names.a)
+  const b = store.place(names.b)
+  if (!a || !b) return undefined
+  const magnitude = value(names.magnitude)
+  const start = firstFactors(layer.path, value)
+  return {
+    get a() {
+      return store.value(names.a)
+    },
+    get b() {
+      return store.value(names.b)
+    },
+    scale: layer.scale,
+    places: { parameters: a.flat, r: a.shape[0]!, a: a.offset, b: b.offset },
+    ...(magnitude && { magnitude }),
+    ...(start && { start }),
+  }
+}
+
 function factorsOf(
   { path, scale }: AdaptedLayer,
   value: (name: string) => Tensor | undefined,
@@ -37,11 +63,16 @@ function factorsOf(
   const a = value(names.a)
   const b = value(names.b)
   const magnitude = value(names.magnitude)
-  const first = startNames(path)
-  const a0 = value(first.a)
-  const b0 = value(first.b)
+  const start = firstFactors(path, value)
   if (!a || !b) return undefined
-  return { a, b, scale, ...(magnitude && { magnitude }), ...(a0 && b0 && { start: { a: a0, b: b0 } }) }
+  return { a, b, scale, ...(magnitude && { magnitude }), ...(start && { start }) }
+}
+
+function firstFactors(path: string, value: (name: string) => Tensor | undefined): LayerFactors['start'] {
+  const names = startNames(path)
+  const a = value(names.a)
+  const b = value(names.b)
+  return a && b ? { a, b } : undefined
 }
 
 /** The tensors of a finished adapter at a strength from 0 (the base exactly) to 1. Tensors that are

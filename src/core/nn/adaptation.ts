@@ -24,6 +24,8 @@ export interface Adaptation {
 export interface GradientSink {
   /** Adds to the gradient of a trainable tensor by its PEFT name; does not take ownership. */
   add(name: string, gradient: Tensor): void
+  /** The flat sum of all gradients, where kernels may add to it themselves. */
+  readonly inPlace?: Tensor
 }
 
 /** PEFT's names of a layer's factors on disk: developer_guides/checkpoint in PEFT's docs. */

@@ -2,9 +2,11 @@
 // queries and keys, rotary positions or none, grouped heads, causal, bidirectional or in a sliding window.
 //   q, k, v = rope(norm(heads(project(x))));  y = o(softmax(scale q k^T + mask) v)
 import { concat, keep, reshape, slice, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import type { JointHeads } from '../ops/fused.ts'
 import type { AttentionMask } from '../ops/layout.ts'
 import type { RopeTable } from '../ops/ops.ts'
 import type { GradientSink } from './adaptation.ts'
+import { Joined } from './joined.ts'
 import type { KeyValueCache, Layer, Pass, Traced } from './layer.ts'
 import type { Linear } from './linear.ts'
 import type { Norm } from './norm.ts'
@@ -29,25 +31,61 @@ export interface AttentionParts {
 }
 
 export class Attention implements Layer {
+  readonly #joined: Joined
+
   constructor(
     readonly shape: AttentionShape,
     readonly parts: AttentionParts,
-  ) {}
+  ) {
+    this.#joined = new Joined(Object.values(parts.projections))
+  }
 
   /** x [N, d] -> [N, d] */
-  trace(x: Tensor, pass: Pass): Traced {
+  trace(x: Tensor, pass: Pass, plus?: Tensor): Traced {
+    const context = this.#joinedContext(x, pass) ?? this.#context(x, pass) // [N, H hd]
+    const out = this.parts.output.trace(context.y, pass, plus) // [N, d]
+    return {
+      get y() {
+        return out.y
+      },
+      back: (dy, sink, more) => context.back(out.back(dy, sink), sink, more),
+    }
+  }
+
+  /** What the output projection reads, from queries, keys and values side by side; null where they are made one by one. */
+  #joinedContext(x: Tensor, pass: Pass): Traced | null {
+    const { headNorms, rope, mask } = this.parts
+    const norms = headNorms && plainNorms(headNorms, pass)
+    const joint = norms === null ? null : this.#joined.trace(x, pass) // [N, (H + 2 Hkv) hd]
+    if (!joint) return null
+    const fused = pass.ops.fused!
+    const heads: JointHeads = {
+      ...this.shape,
+      joint: joint.y,
+      ...(norms && { norms }),
+      ...(rope && { rope: { table: rope, positions: pass.positions } }),
+      layout: pass.layout,
+      mask,
+    }
+    const seen = fused.attention(heads)
+    return {
+      y: seen.output,
+      back: (dContext, sink, plus) => joint.back(fused.attentionBackward(dContext, heads, seen), sink, plus),
+    }
+  }
+
+  /** The same from queries, keys and values of their own. */
+  #context(x: Tensor, pass: Pass): Traced {
     const { heads } = this.shape
-    const { mask, output } = this.parts
+    const { mask } = this.parts
     const projected = this.#project(x, pass)
     const { q, v } = projected
     const k = pass.cache ? extend(pass.cache, 'k', projected.k) : projected.k
     const values = pass.cache ? extend(pass.cache, 'v', v) : v
     const seen = pass.ops.attention(q, k, values, pass.layout, mask) // [N, H, hd]
-    const out = output.trace(flat(seen.output), pass) // [N, d]
     return {
-      y: out.y,
-      back: (dy, sink) => {
-        const dContext = out.back(dy, sink) // [N, H hd]
+      y: flat(seen.output),
+      back: (dContext, sink, plus) => {
         const { dq, dk, dv } = pass.ops.attentionBackward(
           this.#split(dContext, heads),
           q,
@@ -58,7 +96,7 @@ export class Attention implements Layer {
           pass.layout,
           mask,
         )
-        return projected.back(dq, dk, dv, sink)
+        return projected.back(dq, dk, dv, sink, plus)
       },
     }
   }
@@ -79,6 +117,7 @@ export class Attention implements Layer {
     for (const linear of this.linears) linear.dispose()
     this.parts.headNorms?.q.dispose()
     this.parts.headNorms?.k.dispose()
+    this.#joined.dispose()
   }
 
   /** q [N, H, hd] and k, v [N, Hkv, hd] of x [N, d], and the way back to x. */
@@ -92,8 +131,8 @@ export class Attention implements Layer {
       q: query.y,
       k: key.y,
       v: this.#split(joint.v, keyValueHeads),
-      back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null): Tensor =>
-        joint.back(query.back(dq, sink), key.back(dk, sink), flat(dv), sink),
+      back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null, plus?: Tensor): Tensor =>
+        joint.back(query.back(dq, sink), key.back(dk, sink), flat(dv), sink, plus),
     }
   }
 
@@ -111,8 +150,8 @@ export class Attention implements Layer {
         q: part(0),
         k: part(1),
         v: part(2),
-        back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null) =>
-          all.back(concat([dq, dk, dv], 1), sink),
+        back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null, plus?: Tensor) =>
+          all.back(concat([dq, dk, dv], 1), sink, plus),
       }
     }
     const q = projections.q.trace(x, pass)
@@ -122,8 +161,8 @@ export class Attention implements Layer {
       q: q.y,
       k: k.y,
       v: v.y,
-      back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null) =>
-        pass.ops.add(pass.ops.add(q.back(dq, sink), k.back(dk, sink)), v.back(dv, sink)),
+      back: (dq: Tensor, dk: Tensor, dv: Tensor, sink: GradientSink | null, plus?: Tensor) =>
+        v.back(dv, sink, k.back(dk, sink, q.back(dq, sink, plus))),
     }
   }
 
@@ -156,6 +195,13 @@ export class Attention implements Layer {
 /** [N, heads, hd] -> [N, heads hd] */
 function flat(x: Tensor): Tensor {
   return reshape(x, [x.shape[0]!, x.shape[1]! * x.shape[2]!])
+}
+
+/** The frozen weights of norms on heads; null where they are trained or are no RMSNorm. */
+function plainNorms({ q, k }: { q: Norm; k: Norm }, { adaptation }: Pass): JointHeads['norms'] | null {
+  const trained = [q, k].some(({ path }) => adaptation?.tensor(`${path}.weight`))
+  if (trained || q.settings.kind !== 'rms') return null
+  return { q: q.weight, k: k.weight, eps: q.settings.epsilon }
 }
 
 /** Appends new rows to one half of a cache and returns the whole; the cache owns it. */

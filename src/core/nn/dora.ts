@@ -87,8 +87,14 @@ export function traceDora(
   const whole = rest ? add(scaled, rest) : scaled
   return {
     y: bias ? add(whole, bias) : whole,
-    back: (dy, sink) => {
-      const { dx, da, db } = ops.linearBackward(ops.scaleColumns(dy, gain), dropped, w, factors)
+    back: (dy, sink, more) => {
+      const { dx, da, db } = ops.linearBackward(
+        ops.scaleColumns(dy, gain),
+        dropped,
+        w,
+        factors,
+        base ? undefined : more,
+      )
       if (sink) {
         const names = loraNames(path)
         sink.add(names.a, da!)
@@ -97,9 +103,10 @@ export function traceDora(
       }
       if (!base) return dx
       const straight = ops.linearBackward(dy, x, w).dx // [N, in]
-      return active
+      const both = active
         ? add(straight, ops.dropout(sub(dx, straight), dropout))
         : add(dx, mul(straight, 1 - strength))
+      return more ? add(both, more) : both
     },
   }
 }

@@ -25,32 +25,39 @@ export interface Pass {
 }
 
 export interface Traced {
-  y: Tensor
-  /** Gradient dy of the output -> gradient of the input; those of trained tensors go to the sink. */
-  back(dy: Tensor, sink: GradientSink | null): Tensor
+  readonly y: Tensor
+  /** Gradient dy of the output -> gradient of the input, with `plus` added to it; those of trained tensors go to the sink. */
+  back(dy: Tensor, sink: GradientSink | null, plus?: Tensor): Tensor
 }
 
 export interface Layer {
-  /** x [N, in] -> y [N, out]. Inside a tidy; consumes nothing. */
-  trace(x: Tensor, pass: Pass): Traced
+  /** x [N, in] -> y [N, out], with `plus` added to it. Inside a tidy; consumes nothing. */
+  trace(x: Tensor, pass: Pass, plus?: Tensor): Traced
   dispose(): void
 }
 
-/** One layer after the other. */
-export function chain(layers: readonly Pick<Layer, 'trace'>[], x: Tensor, pass: Pass): Traced {
+/** One layer after the other; what is added, is added by the last, and on the way back by the first. */
+export function chain(layers: readonly Pick<Layer, 'trace'>[], x: Tensor, pass: Pass, plus?: Tensor): Traced {
   const steps: Traced[] = []
-  for (const layer of layers) steps.push(layer.trace(steps.at(-1)?.y ?? x, pass))
+  layers.forEach((layer, i) =>
+    steps.push(layer.trace(steps.at(-1)?.y ?? x, pass, i === layers.length - 1 ? plus : undefined)),
+  )
   return {
-    y: steps.at(-1)?.y ?? x,
-    back: (dy, sink) => steps.reduceRight((gradient, step) => step.back(gradient, sink), dy),
+    get y() {
+      return steps.at(-1)?.y ?? x
+    },
+    back: (dy, sink, more) =>
+      steps.reduceRight((gradient, step, i) => step.back(gradient, sink, i === 0 ? more : undefined), dy),
   }
 }
 
 /** x + layers(x) */
 export function residual(layers: readonly Pick<Layer, 'trace'>[], x: Tensor, pass: Pass): Traced {
-  const inner = chain(layers, x, pass)
+  const inner = chain(layers, x, pass, x)
   return {
-    y: pass.ops.add(x, inner.y),
-    back: (dy, sink) => pass.ops.add(dy, inner.back(dy, sink)),
+    get y() {
+      return inner.y
+    },
+    back: (dy, sink) => inner.back(dy, sink, dy),
   }
 }

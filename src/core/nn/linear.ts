@@ -5,10 +5,12 @@ import { mul, type Tensor } from '@tensorflow/tfjs-core'
 import { disposeMatrix, type FrozenMatrix } from '../ops/matrix.ts'
 import { loraNames, savedName } from './adaptation.ts'
 import { DoraNorms, traceDora } from './dora.ts'
+import { Joined } from './joined.ts'
 import type { Layer, Pass, Traced } from './layer.ts'
 
 export class Linear implements Layer {
   readonly #norms = new DoraNorms()
+  readonly #joined = new Joined([this])
 
   constructor(
     /** Module path, for the adapter's names. */
@@ -20,7 +22,17 @@ export class Linear implements Layer {
   ) {}
 
   /** x [N, in] -> [N, out] */
-  trace(x: Tensor, pass: Pass): Traced {
+  trace(x: Tensor, pass: Pass, plus?: Tensor): Traced {
+    return this.#joined.trace(x, pass, plus) ?? this.#traceAlone(x, pass, plus)
+  }
+
+  dispose(): void {
+    disposeMatrix(this.weight)
+    this.bias?.dispose()
+    this.#norms.dispose()
+  }
+
+  #traceAlone(x: Tensor, pass: Pass, plus?: Tensor): Traced {
     const { ops, adaptation } = pass
     const names = { weight: `${this.path}.weight`, bias: `${this.path}.bias` }
     const trainedWeight = adaptation?.tensor(names.weight)
@@ -31,18 +43,19 @@ export class Linear implements Layer {
     const product = lora?.magnitude
       ? traceDora(x, w, bias, { ...lora, magnitude: lora.magnitude }, this.path, this.#norms.of(w, ops), ops)
       : null
-    const whole = product?.y ?? ops.linear(x, w, bias, lora) // [N, out]
+    const sum = (z: Tensor) => (plus ? ops.add(z, plus) : z)
+    const whole = product ? sum(product.y) : ops.linear(x, w, bias, lora, plus) // [N, out]
     const start = lora?.start
     const taken = (z: Tensor, first: Tensor, second: Tensor, transposed: boolean) =>
       mul(ops.matmul(ops.matmul(z, first, false, transposed), second, false, transposed), -lora!.scale)
     const y = start ? ops.add(whole, taken(x, start.a, start.b, true)) : whole
     return {
       y,
-      back: (dy, sink) => {
+      back: (dy, sink, more) => {
         if (sink && trainedWeight) sink.add(savedName(names.weight), ops.matmul(dy, x, true, false)) // [out, in]
         if (sink && trainedBias) sink.add(savedName(names.bias), ops.columnSums(dy))
-        if (product) return product.back(dy, sink)
-        const { dx, da, db } = ops.linearBackward(dy, x, w, lora)
+        if (product) return product.back(dy, sink, more)
+        const { dx, da, db } = ops.linearBackward(dy, x, w, lora, more)
         if (sink && da && db) {
           const lowRank = loraNames(this.path)
           sink.add(lowRank.a, da)
@@ -51,12 +64,6 @@ export class Linear implements Layer {
         return start ? ops.add(dx, taken(dy, start.b, start.a, false)) : dx
       },
     }
-  }
-
-  dispose(): void {
-    disposeMatrix(this.weight)
-    this.bias?.dispose()
-    this.#norms.dispose()
   }
 }
 

@@ -21,7 +21,7 @@ export class Norm implements Layer {
   ) {}
 
   /** x [N, d] -> [N, d] */
-  trace(x: Tensor, pass: Pass): Traced {
+  trace(x: Tensor, pass: Pass, plus?: Tensor): Traced {
     const { ops, adaptation } = pass
     const { kind, epsilon, offset } = this.settings
     const trained = adaptation?.tensor(`${this.path}.weight`)
@@ -30,8 +30,8 @@ export class Norm implements Layer {
     const b = trainedBias ?? this.bias
     const layer = kind === 'layer'
     return {
-      y: layer ? ops.layerNorm(x, w, b!, epsilon) : ops.rmsNorm(x, w, epsilon),
-      back: (dy, sink) => {
+      y: layer ? ops.layerNorm(x, w, b!, epsilon, plus) : ops.rmsNorm(x, w, epsilon, plus),
+      back: (dy, sink, more) => {
         if (sink && (trained || trainedBias)) {
           const { dw, db } = layer
             ? ops.layerNormWeightGradients(dy, x, epsilon)
@@ -39,7 +39,9 @@ export class Norm implements Layer {
           if (trained) sink.add(savedName(`${this.path}.weight`), dw)
           if (trainedBias && db) sink.add(savedName(`${this.path}.bias`), db)
         }
-        return layer ? ops.layerNormBackward(dy, x, w, epsilon) : ops.rmsNormBackward(dy, x, w, epsilon)
+        return layer
+          ? ops.layerNormBackward(dy, x, w, epsilon, more)
+          : ops.rmsNormBackward(dy, x, w, epsilon, more)
       },
     }
   }

@@ -9,6 +9,7 @@ import type { Tensor } from '@tensorflow/tfjs-core'
 import type { RngKey } from '../rng.ts'
 import type { AttentionLayout, AttentionMask } from './layout.ts'
 import type { FrozenMatrix } from './matrix.ts'
+import type { FusedOps } from './fused.ts'
 
 export type { FrozenMatrix } from './matrix.ts'
 
@@ -26,6 +27,8 @@ export interface LoraFactors {
   b: Tensor
   scale: number
   dropout?: Dropout
+  /** Where a and b lie in a flat tensor, if they do: fused kernels read them there. Gradients have the same layout. */
+  places?: { parameters: Tensor; r: number; a: number; b: number }
 }
 
 /** Cosines and sines of RoPE by position: f32 [positions, hd / 2] each. */
@@ -72,6 +75,8 @@ export interface Slot {
 
 /** Adds up gradients by name into one flat f32 [P] buffer. */
 export interface GradientBuffer {
+  /** The flat sum, where kernels may add to it in place; absent where it is put together only when it is asked for. */
+  readonly inPlace?: Tensor
   /** Adds `gradient` to the slot's range; does not dispose it. */
   add(name: string, gradient: Tensor): void
   /** The flat sum, [P]; stays owned by the buffer and valid until the next add, clear or dispose. */
@@ -82,6 +87,10 @@ export interface GradientBuffer {
 
 export interface Ops {
   readonly name: 'reference' | 'webgpu'
+  /** Kernels that make several layers in one dispatch; absent where dispatches cost nothing. */
+  readonly fused?: FusedOps
+
+  // `plus`, where an op takes it, is added to what it returns (to dx on the way back): residual paths need no op of their own.
 
   /** table [V, d], ids int32 [N] -> [N, d] */
   embedding(table: FrozenMatrix, ids: Tensor): Tensor
@@ -89,19 +98,19 @@ export interface Ops {
   embeddingGradient(dy: Tensor, ids: Tensor, rows: number): Tensor
 
   /** x [N, in] -> x W^T + bias (+ LoRA) [N, out]; bias [out] */
-  linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFactors): Tensor
+  linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFactors, plus?: Tensor): Tensor
   /** dy [N, out] -> dx = dy W (+ LoRA), and with factors dA, dB. A frozen W has no gradient. */
-  linearBackward(dy: Tensor, x: Tensor, w: FrozenMatrix, lora?: LoraFactors): LinearGradients
+  linearBackward(dy: Tensor, x: Tensor, w: FrozenMatrix, lora?: LoraFactors, plus?: Tensor): LinearGradients
 
   /** y = w x / sqrt(mean(x^2) + eps), row by row. Zhang & Sennrich 2019. */
-  rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor
-  rmsNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): Tensor
+  rmsNorm(x: Tensor, w: Tensor, eps: number, plus?: Tensor): Tensor
+  rmsNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number, plus?: Tensor): Tensor
   /** dw [d] of a trained norm weight. */
   rmsNormWeightGradient(dy: Tensor, x: Tensor, eps: number): Tensor
 
   /** y = w (x - mean x) / sqrt(var x + eps) + b, row by row. Ba et al. 2016 (arXiv 1607.06450). */
-  layerNorm(x: Tensor, w: Tensor, b: Tensor, eps: number): Tensor
-  layerNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): Tensor
+  layerNorm(x: Tensor, w: Tensor, b: Tensor, eps: number, plus?: Tensor): Tensor
+  layerNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number, plus?: Tensor): Tensor
   /** dw [d] and db [d] of trained norm weights. */
   layerNormWeightGradients(dy: Tensor, x: Tensor, eps: number): { dw: Tensor; db: Tensor }
 

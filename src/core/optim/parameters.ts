@@ -76,6 +76,12 @@ export class ParameterStore {
     return value
   }
 
+  /** The flat tensor that begins with all values, and where a tensor lies in it; the tensor is valid until the next restore. */
+  place(name: string): { flat: Tensor; offset: number; shape: readonly number[] } | null {
+    const slot = this.#byName.get(name)
+    return slot ? { flat: this.#state, offset: slot.offset, shape: slot.shape } : null
+  }
+
   /** All values as they are now, in tensors that the caller owns and later steps do not touch. */
   copies(): Map<string, Tensor> {
     return new Map(this.slots.map(({ name }) => [name, keep(clone(this.value(name)))]))

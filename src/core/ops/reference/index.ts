@@ -1,6 +1,6 @@
 // The reference implementation of every op in plain tf ops: it runs on cpu, wasm and webgpu, trains where there is
 // no GPU, and is what the WGSL kernels are tested against.
-import { add, tidy } from '@tensorflow/tfjs-core'
+import { add, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import type { Ops } from '../ops.ts'
 import { activation, activationBackward } from './activation.ts'
 import { adamw, globalNorm } from './adamw.ts'
@@ -22,13 +22,16 @@ export const referenceOps: Ops = {
   name: 'reference',
   embedding,
   embeddingGradient,
-  linear,
-  linearBackward,
-  rmsNorm,
-  rmsNormBackward,
+  linear: (x, w, bias, lora, plus) => withPlus(plus, () => linear(x, w, bias, lora)),
+  linearBackward: (dy, x, w, lora, plus) => {
+    const gradients = linearBackward(dy, x, w, lora)
+    return plus ? { ...gradients, dx: withPlus(plus, () => gradients.dx) } : gradients
+  },
+  rmsNorm: (x, w, eps, plus) => withPlus(plus, () => rmsNorm(x, w, eps)),
+  rmsNormBackward: (dy, x, w, eps, plus) => withPlus(plus, () => rmsNormBackward(dy, x, w, eps)),
   rmsNormWeightGradient,
-  layerNorm,
-  layerNormBackward,
+  layerNorm: (x, w, b, eps, plus) => withPlus(plus, () => layerNorm(x, w, b, eps)),
+  layerNormBackward: (dy, x, w, eps, plus) => withPlus(plus, () => layerNormBackward(dy, x, w, eps)),
   layerNormWeightGradients,
   rope,
   attention,
@@ -52,4 +55,12 @@ export const referenceOps: Ops = {
   gradientBuffer: (slots, size) => new ReferenceGradientBuffer(slots, size),
   globalNorm,
   adamw,
+}
+
+function withPlus(plus: Tensor | undefined, make: () => Tensor): Tensor {
+  const made = make()
+  if (!plus) return made
+  const sum = add(made, plus)
+  made.dispose()
+  return sum
 }

@@ -3,7 +3,7 @@
 // (Moshier, netlib.org/cephes: ndtrf.c, tanhf.c), within 2e-7 of the truth, the tails with all their digits.
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Activation } from '../ops.ts'
-import { ELEMENT, i32, LINE, lines, run } from './runner.ts'
+import { ELEMENT, i32, LINE, lines, run, runAll, type Kernel, type Uniform } from './runner.ts'
 
 /** sigmoid, written so that exp never overflows. */
 const SIGMOID = `
@@ -125,10 +125,46 @@ export function gatedBackward(
   gate: Tensor,
   up: Tensor,
 ): { dGate: Tensor; dUp: Tensor } {
-  return {
-    dGate: elementwise('gatedGate', act, { dh, gate, up }, 'dh[at] * up[at] * slope(gate[at])'),
-    dUp: elementwise('gatedUp', act, { dh, gate }, 'dh[at] * value(gate[at])'),
-  }
+  const kernel = elementKernel(
+    'gatedBackward',
+    act,
+    { dh, gate, up },
+    dh.size,
+    `dGate[at] = dh[at] * up[at] * slope(gate[at]);
+    dUp[at] = dh[at] * value(gate[at]);`,
+  )
+  return runAll(kernel, { dGate: gate.shape, dUp: up.shape })
+}
+
+/** joint [N, 2 f], gate and up side by side -> [N, f] */
+export function gatedJoint(act: Activation, joint: Tensor): Tensor {
+  const [rows, both] = joint.shape as [number, number]
+  const kernel = elementKernel(
+    'gatedJoint',
+    act,
+    { joint },
+    joint.size / 2,
+    `let gate = at + at / uniforms.width * uniforms.width;
+    result[at] = value(joint[gate]) * joint[gate + uniforms.width];`,
+    { width: i32(both / 2) },
+  )
+  return run(kernel, [rows, both / 2])
+}
+
+/** dh [N, f] -> [N, 2 f] */
+export function gatedJointBackward(act: Activation, dh: Tensor, joint: Tensor): Tensor {
+  const kernel = elementKernel(
+    'gatedJointBackward',
+    act,
+    { dh, joint },
+    dh.size,
+    `let gate = at + at / uniforms.width * uniforms.width;
+    let up = gate + uniforms.width;
+    result[gate] = dh[at] * joint[up] * slope(joint[gate]);
+    result[up] = dh[at] * value(joint[gate]);`,
+    { width: i32(joint.shape[1]! / 2) },
+  )
+  return run(kernel, joint.shape)
 }
 
 function elementwise(
@@ -138,23 +174,32 @@ function elementwise(
   expression: string,
 ): Tensor {
   const [like] = Object.values(inputs) as [Tensor]
+  return run(elementKernel(name, act, inputs, like.size, `result[at] = ${expression};`), like.shape)
+}
+
+/** One thread for each of `count` elements. */
+function elementKernel(
+  name: string,
+  act: Activation,
+  inputs: Record<string, Tensor>,
+  count: number,
+  body: string,
+  uniforms: Record<string, Uniform> = {},
+): Kernel {
   const { functions, value, slope } = CODES[act]
-  return run(
-    {
-      name,
-      variant: act,
-      inputs,
-      uniforms: { count: i32(like.size) },
-      workgroup: [LINE, 1, 1],
-      groups: lines(like.size),
-      code: `${functions}
+  return {
+    name,
+    variant: act,
+    inputs,
+    uniforms: { count: i32(count), ...uniforms },
+    workgroup: [LINE, 1, 1],
+    groups: lines(count),
+    code: `${functions}
   fn value(x : f32) -> f32 { return ${value}; }
   fn slope(x : f32) -> f32 { return ${slope}; }
   fn main() {
     ${ELEMENT}
-    result[at] = ${expression};
+    ${body}
   }`,
-    },
-    like.shape,
-  )
+  }
 }

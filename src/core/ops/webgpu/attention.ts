@@ -1,10 +1,20 @@
 // Attention without the [Tq, Tk] scores ever in memory (Dao et al. 2022, FlashAttention): one workgroup makes one row,
 // walking the keys in tiles of as many as it has threads. It keeps L = logsumexp of each row for the backward
 // (attentionBackward.ts). The formulas are those of reference/attention.ts.
-import { reshape, slice, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import type { Tensor } from '@tensorflow/tfjs-core'
 import type { AttentionLayout, AttentionMask } from '../layout.ts'
-import { declare, forEach, SEES, shared, TILE } from './attentionParts.ts'
-import { run, type Kernel } from './runner.ts'
+import {
+  addresses,
+  arraysOf,
+  declare,
+  forEach,
+  SEES,
+  TILE,
+  uniformsOf,
+  viewOf,
+  type Call,
+} from './attentionParts.ts'
+import { runAll, type Kernel } from './runner.ts'
 
 /** What stands in for the logsumexp of a query that sees no key, whose output is 0. */
 const LOWEST = '-1.0e30'
@@ -43,16 +53,23 @@ export function attention(
   layout: AttentionLayout,
   mask: AttentionMask,
 ): { output: Tensor; logSumExp: Tensor } {
-  const { uniforms, look, size } = shared({ q, k, layout, mask })
-  const [rows, heads] = q.shape as [number, number]
-  const kernel: Kernel = {
+  const [rows, heads, size] = q.shape as [number, number, number]
+  const views = { q: viewOf('q', q), k: viewOf('k', k), v: viewOf('v', v) }
+  const call = { ...views, heads, groups: k.shape[1]!, size, layout, mask }
+  return runAll(attentionKernel(call), { output: q.shape, logSumExp: [rows, heads] })
+}
+
+/** Writes `output` [Nq, H, hd] and `logSumExp` [Nq, H]. */
+export function attentionKernel(call: Call): Kernel {
+  const { q, k, v, size, heads, layout } = call
+  return {
     name: 'attention',
-    variant: String(size),
-    inputs: { q, k, v, look },
-    uniforms,
+    variant: [size, q.array, k.array, v.array].join('_'),
+    inputs: arraysOf(call),
+    uniforms: uniformsOf(call),
     workgroup: [TILE, 1, 1],
-    groups: rows * heads,
-    code: `${SEES}${REDUCE}
+    groups: layout.batch * layout.queries * heads,
+    code: `${SEES}${REDUCE}${addresses(size)}
   var<workgroup> mine : array<f32, ${size}>;
   var<workgroup> weights : array<f32, ${TILE}>;
 
@@ -63,7 +80,8 @@ export function attention(
     let head = cell % uniforms.heads;
     let group = head / (uniforms.heads / uniforms.groups);
     let firstKey = query / uniforms.queries * uniforms.keys;
-    ${forEach(size, (_, e) => `mine[${e}] = q[cell * ${size} + ${e}] * uniforms.scale;`)}
+    let myQuery = qAt(query, head);
+    ${forEach(size, (_, e) => `mine[${e}] = ${q.array}[myQuery + ${e}] * uniforms.scale;`)}
     workgroupBarrier();
 
     var top = ${LOWEST};
@@ -76,8 +94,8 @@ export function attention(
       var score = ${LOWEST};
       if (seen) {
         score = 0.0;
-        let at = (key * uniforms.groups + group) * ${size};
-        for (var e = 0; e < ${size}; e++) { score += mine[e] * k[at + e]; }
+        let at = kAt(key, group);
+        for (var e = 0; e < ${size}; e++) { score += mine[e] * ${k.array}[at + e]; }
       }
       let tileTop = maxOfThreads(score);
       let higher = max(top, tileTop);
@@ -90,23 +108,14 @@ export function attention(
       // A tile of which the query sees nothing, before its window or behind it, has no values to add.
       let count = select(0, min(${TILE}, uniforms.keys - key0), tileTop > ${LOWEST});
       for (var j = 0; j < count; j++) {
-        let at = ((firstKey + key0 + j) * uniforms.groups + group) * ${size};
-        ${forEach(size, (i, e) => `o${i} += weights[j] * v[at + ${e}];`)}
+        let at = vAt(firstKey + key0 + j, group);
+        ${forEach(size, (i, e) => `o${i} += weights[j] * ${v.array}[at + ${e}];`)}
       }
       workgroupBarrier();
     }
     let whole = max(total, 1.0e-30);
-    ${forEach(size, (i, e) => `result[cell * ${size} + ${e}] = o${i} / whole;`)}
-    if (localIndex == 0u) {
-      result[uniforms.allQueries * uniforms.heads * ${size} + cell] = top + log(whole);
-    }
+    ${forEach(size, (i, e) => `output[cell * ${size} + ${e}] = o${i} / whole;`)}
+    if (localIndex == 0u) { logSumExp[cell] = top + log(whole); }
   }`,
   }
-  return tidy(() => {
-    const both = run(kernel, [rows * heads * (size + 1)]) // outputs, then a logsumexp for each
-    return {
-      output: reshape(slice(both, 0, rows * heads * size), [rows, heads, size]),
-      logSumExp: reshape(slice(both, rows * heads * size, rows * heads), [rows, heads]),
-    }
-  })
 }

@@ -1,10 +1,20 @@
 // The two-pass backward of attention (Dao 2023, arXiv 2307.08691): P = exp(S - L) is made again from the logsumexp L of
 // each row; dQ goes by queries, dK and dV by keys, because WGSL has no atomic float32 sums. One workgroup makes one row,
 // walking the other side in tiles. The formulas are those of reference/attention.ts.
-import { dispose, reshape, slice, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import type { Tensor } from '@tensorflow/tfjs-core'
 import type { AttentionLayout, AttentionMask } from '../layout.ts'
-import { declare, forEach, SEES, shared, TILE, type Call } from './attentionParts.ts'
-import { ELEMENT, i32, LINE, lines, run, type Kernel } from './runner.ts'
+import {
+  addresses,
+  arraysOf,
+  declare,
+  forEach,
+  SEES,
+  TILE,
+  uniformsOf,
+  viewOf,
+  type Call,
+} from './attentionParts.ts'
+import { ELEMENT, i32, LINE, lines, run, runAll, type Kernel } from './runner.ts'
 
 /** Whether any thread has something in a tile, numbered from 1 on: its barrier comes between the two calls. */
 const TILES = `
@@ -23,15 +33,14 @@ export function attentionBackward(
   layout: AttentionLayout,
   mask: AttentionMask,
 ): { dq: Tensor; dk: Tensor; dv: Tensor } {
-  const call = { q, k, layout, mask }
+  const [, heads, size] = q.shape as [number, number, number]
+  const views = { q: viewOf('q', q), k: viewOf('k', k), v: viewOf('v', v) }
+  const call = { ...views, heads, groups: k.shape[1]!, size, layout, mask }
   const d = rowProducts(dOutput, output) // [Nq, H]
-  const inputs = { q, k, v, dO: dOutput, lse: logSumExp, d, look: shared(call).look }
-  const dq = run(queryKernel(call, inputs), q.shape)
-  const [dk, dv] = tidy(() => {
-    const both = run(keyKernel(call, inputs), [2, ...k.shape]) // dK, then dV
-    return [0, 1].map((i) => reshape(slice(both, [i, 0, 0, 0], [1, ...k.shape]), k.shape)) as [Tensor, Tensor]
-  })
-  dispose(d)
+  const saved = { dO: dOutput, lse: logSumExp, d }
+  const dq = run(queryKernel(call, saved), q.shape)
+  const { dk, dv } = runAll(keyKernel(call, saved, { k: 'dk', v: 'dv' }), { dk: k.shape, dv: v.shape })
+  d.dispose()
   return { dq, dk, dv }
 }
 
@@ -57,17 +66,22 @@ function rowProducts(a: Tensor, b: Tensor): Tensor {
   )
 }
 
-/** dQ by queries: for each tile of keys, dS = P (dO V^T - D), then dQ += scale dS K. */
-function queryKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
-  const { uniforms, size } = shared(call)
+/** What the way back reads: dO [Nq, H, hd], the logsumexp [Nq, H], and D [Nq, H] or O, from which it is made. */
+export type Saved = { dO: Tensor; lse: Tensor } & ({ d: Tensor } | { o: Tensor })
+
+/** dQ by queries: for each tile of keys, dS = P (dO V^T - D), then dQ += scale dS K. Written as q lies in its array, to
+ *  `result`; where O is given, D is made here and written to `d`. */
+export function queryKernel(call: Call, saved: Saved): Kernel {
+  const { q, k, v, size, heads, layout } = call
+  const own = 'o' in saved
   return {
     name: 'attentionQueries',
-    variant: String(size),
-    inputs,
-    uniforms,
+    variant: [size, q.array, k.array, v.array, own].join('_'),
+    inputs: { ...arraysOf(call), ...saved },
+    uniforms: uniformsOf(call),
     workgroup: [TILE, 1, 1],
-    groups: call.q.size / size,
-    code: `${SEES}${TILES}
+    groups: layout.batch * layout.queries * heads,
+    code: `${SEES}${TILES}${addresses(size)}
   var<workgroup> myQ : array<f32, ${size}>;
   var<workgroup> myD : array<f32, ${size}>;
   var<workgroup> slopes : array<f32, ${TILE}>;
@@ -78,8 +92,17 @@ function queryKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
     let head = cell % uniforms.heads;
     let group = head / (uniforms.heads / uniforms.groups);
     let firstKey = query / uniforms.queries * uniforms.keys;
-    ${forEach(size, (_, e) => `myQ[${e}] = q[cell * ${size} + ${e}]; myD[${e}] = dO[cell * ${size} + ${e}];`)}
+    let mine = qAt(query, head);
+    ${forEach(size, (_, e) => `myQ[${e}] = ${q.array}[mine + ${e}]; myD[${e}] = dO[cell * ${size} + ${e}];`)}
     workgroupBarrier();
+    ${
+      own
+        ? `// Every thread adds up the whole row: a head is short.
+    var product = 0.0;
+    for (var e = 0; e < ${size}; e++) { product += myD[e] * o[cell * ${size} + e]; }
+    if (localIndex == 0u) { d[cell] = product; }`
+        : 'let product = d[cell];'
+    }
 
     ${declare(size, 'g')}
     for (var key0 = 0; key0 < uniforms.keys; key0 += ${TILE}) {
@@ -87,41 +110,46 @@ function queryKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
       let key = firstKey + min(local, uniforms.keys - 1);
       var slope = 0.0;
       if (local < uniforms.keys && sees(query, key)) {
-        let at = (key * uniforms.groups + group) * ${size};
+        let keyAt = kAt(key, group);
+        let valueAt = vAt(key, group);
         var score = 0.0;
         var dp = 0.0;
         for (var e = 0; e < ${size}; e++) {
-          score += myQ[e] * k[at + e];
-          dp += myD[e] * v[at + e];
+          score += myQ[e] * ${k.array}[keyAt + e];
+          dp += myD[e] * ${v.array}[valueAt + e];
         }
-        slope = exp(score * uniforms.scale - lse[cell]) * (dp - d[cell]) * uniforms.scale;
+        slope = exp(score * uniforms.scale - lse[cell]) * (dp - product) * uniforms.scale;
         mark(key0 / ${TILE} + 1);
       }
       slopes[localIndex] = slope;
       workgroupBarrier();
       let count = select(0, min(${TILE}, uniforms.keys - key0), marked(key0 / ${TILE} + 1));
       for (var j = 0; j < count; j++) {
-        let at = ((firstKey + key0 + j) * uniforms.groups + group) * ${size};
-        ${forEach(size, (i, e) => `g${i} += slopes[j] * k[at + ${e}];`)}
+        let at = kAt(firstKey + key0 + j, group);
+        ${forEach(size, (i, e) => `g${i} += slopes[j] * ${k.array}[at + ${e}];`)}
       }
       workgroupBarrier();
     }
-    ${forEach(size, (i, e) => `result[cell * ${size} + ${e}] = g${i};`)}
+    ${forEach(size, (i, e) => `result[mine + ${e}] = g${i};`)}
   }`,
   }
 }
 
-/** dK and dV by keys, summed over the queries of every head that shares them. */
-function keyKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
-  const { uniforms, size } = shared(call)
+/** dK and dV by keys, summed over the queries of every head that shares them; written as k and v lie, to the arrays `into`. */
+export function keyKernel(
+  call: Call,
+  saved: { dO: Tensor; lse: Tensor; d: Tensor },
+  into: { k: string; v: string },
+): Kernel {
+  const { q, k, v, size, groups, layout } = call
   return {
     name: 'attentionKeys',
-    variant: String(size),
-    inputs,
-    uniforms,
+    variant: [size, q.array, k.array, v.array, into.k, into.v].join('_'),
+    inputs: { ...arraysOf(call), ...saved },
+    uniforms: uniformsOf(call),
     workgroup: [TILE, 1, 1],
-    groups: call.k.size / size,
-    code: `${SEES}${TILES}
+    groups: layout.batch * layout.keys * groups,
+    code: `${SEES}${TILES}${addresses(size)}
   var<workgroup> myK : array<f32, ${size}>;
   var<workgroup> myV : array<f32, ${size}>;
   var<workgroup> weights : array<f32, ${TILE}>;
@@ -133,7 +161,9 @@ function keyKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
     let group = cell % uniforms.groups;
     let share = uniforms.heads / uniforms.groups;
     let firstQuery = key / uniforms.keys * uniforms.queries;
-    ${forEach(size, (_, e) => `myK[${e}] = k[cell * ${size} + ${e}]; myV[${e}] = v[cell * ${size} + ${e}];`)}
+    let myKey = kAt(key, group);
+    let myValue = vAt(key, group);
+    ${forEach(size, (_, e) => `myK[${e}] = ${k.array}[myKey + ${e}]; myV[${e}] = ${v.array}[myValue + ${e}];`)}
     workgroupBarrier();
 
     ${declare(size, 'gk')} ${declare(size, 'gv')}
@@ -143,14 +173,16 @@ function keyKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
       let local = row0 + i32(localIndex);
       let row = min(local, rows - 1);
       let query = firstQuery + row / share;
-      let other = query * uniforms.heads + group * share + row % share;
+      let head = group * share + row % share;
+      let other = query * uniforms.heads + head;
       var p = 0.0;
       var slope = 0.0;
       if (local < rows && sees(query, key)) {
         var score = 0.0;
         var dp = 0.0;
+        let queryAt = qAt(query, head);
         for (var e = 0; e < ${size}; e++) {
-          score += q[other * ${size} + e] * myK[e];
+          score += ${q.array}[queryAt + e] * myK[e];
           dp += dO[other * ${size} + e] * myV[e];
         }
         p = exp(score * uniforms.scale - lse[other]);
@@ -162,13 +194,15 @@ function keyKernel(call: Call, inputs: Record<string, Tensor>): Kernel {
       workgroupBarrier();
       let count = select(0, min(${TILE}, rows - row0), marked(row0 / ${TILE} + 1));
       for (var j = 0; j < count; j++) {
-        let at = ((firstQuery + (row0 + j) / share) * uniforms.heads + group * share + (row0 + j) % share) * ${size};
-        ${forEach(size, (i, e) => `gk${i} += slopes[j] * q[at + ${e}]; gv${i} += weights[j] * dO[at + ${e}];`)}
+        let query = firstQuery + (row0 + j) / share;
+        let head = group * share + (row0 + j) % share;
+        let queryAt = qAt(query, head);
+        let at = (query * uniforms.heads + head) * ${size};
+        ${forEach(size, (i, e) => `gk${i} += slopes[j] * ${q.array}[queryAt + ${e}]; gv${i} += weights[j] * dO[at + ${e}];`)}
       }
       workgroupBarrier();
     }
-    let values = uniforms.allKeys * uniforms.groups * ${size};
-    ${forEach(size, (i, e) => `result[cell * ${size} + ${e}] = gk${i}; result[values + cell * ${size} + ${e}] = gv${i};`)}
+    ${forEach(size, (i, e) => `${into.k}[myKey + ${e}] = gk${i}; ${into.v}[myValue + ${e}] = gv${i};`)}
   }`,
   }
 }

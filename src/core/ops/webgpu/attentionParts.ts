@@ -9,26 +9,46 @@ export const TILE = 64
 /** The window of a mask without one. */
 const EVERYTHING = 0x7fffffff
 
+/** Heads inside the rows of a matrix [N, width], from column `first` on; `array` is its name in the code. */
+export interface View {
+  array: string
+  tensor: Tensor
+  width: number
+  first: number
+}
+
 export interface Call {
-  q: Tensor
-  k: Tensor
+  q: View
+  k: View
+  v: View
+  heads: number
+  /** Heads of keys and values. */
+  groups: number
+  size: number
   layout: AttentionLayout
   mask: AttentionMask
 }
 
-/** Sizes, and the positions and segments of queries and keys in one buffer: kernels have few bindings. */
-export function shared({ q, k, layout, mask }: Call): {
-  uniforms: Record<string, Uniform>
-  look: Tensor
-  size: number
-} {
-  const [, heads, size] = q.shape as [number, number, number]
+/** A tensor [N, H, hd] as a view of itself. */
+export function viewOf(array: string, tensor: Tensor): View {
+  return { array, tensor, width: tensor.shape[1]! * tensor.shape[2]!, first: 0 }
+}
+
+/** The arrays of queries, keys and values, and the positions and segments of both in one buffer: kernels have few bindings. */
+export function arraysOf({ q, k, v, layout }: Call): Record<string, Tensor> {
   layout.packed ??= tidy(() =>
     keep(concat([layout.queryPositions, layout.querySegments, layout.keyPositions, layout.keySegments])),
   )
-  const uniforms = {
+  return {
+    ...Object.fromEntries([q, k, v].map(({ array, tensor }) => [array, tensor])),
+    look: layout.packed,
+  }
+}
+
+export function uniformsOf({ q, k, v, heads, groups, layout, mask }: Call): Record<string, Uniform> {
+  return {
     heads: i32(heads),
-    groups: i32(k.shape[1]!),
+    groups: i32(groups),
     queries: i32(layout.queries),
     keys: i32(layout.keys),
     allQueries: i32(layout.batch * layout.queries),
@@ -36,8 +56,25 @@ export function shared({ q, k, layout, mask }: Call): {
     causal: i32(mask.causal ? 1 : 0),
     window: i32(mask.window ?? EVERYTHING),
     scale: f32(mask.scale),
+    ...Object.fromEntries(
+      Object.entries({ q, k, v }).flatMap(([name, { width, first }]) => [
+        [`${name}Width`, i32(width)],
+        [`${name}First`, i32(first)],
+      ]),
+    ),
   }
-  return { uniforms, look: layout.packed, size }
+}
+
+/** `qAt(row, head)`, `kAt`, `vAt`: where a head begins in its array. */
+export function addresses(size: number): string {
+  return ['q', 'k', 'v']
+    .map(
+      (name) => `
+  fn ${name}At(row : i32, head : i32) -> i32 {
+    return row * uniforms.${name}Width + uniforms.${name}First + head * ${size};
+  }`,
+    )
+    .join('')
 }
 
 export const SEES = `

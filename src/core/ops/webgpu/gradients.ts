@@ -15,6 +15,10 @@ export class FlatGradientBuffer implements GradientBuffer {
     this.clear()
   }
 
+  get inPlace(): Tensor {
+    return this.#sum
+  }
+
   add(name: string, gradient: Tensor): void {
     const slot = slotNamed(this.#slots, name, gradient.size)
     runInPlace(

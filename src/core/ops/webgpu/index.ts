@@ -9,6 +9,7 @@ import { attentionBackward } from './attentionBackward.ts'
 import { columnSums, scaleColumns } from './columns.ts'
 import { dropout } from './dropout.ts'
 import { embedding } from './embedding.ts'
+import { fusedOps } from './fused.ts'
 import { FlatGradientBuffer } from './gradients.ts'
 import { headCrossEntropy, headLoss } from './headCrossEntropy.ts'
 import { layerNorm, layerNormBackward, layerNormWeightGradients } from './layerNorm.ts'
@@ -21,6 +22,7 @@ import { embeddingGradient, gatherRows, scatterRows } from './rows.ts'
 export const webgpuOps: Ops = {
   ...referenceOps,
   name: 'webgpu',
+  fused: fusedOps,
   embedding,
   embeddingGradient,
   linear,

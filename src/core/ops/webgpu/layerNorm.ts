@@ -14,21 +14,23 @@ const STATISTICS = `
     ${eachElement('squares += (x[at] - centre) * (x[at] - centre);')}
     let rho = inverseSqrt(meanOfThreads(squares) + uniforms.eps);`
 
-export function layerNorm(x: Tensor, w: Tensor, b: Tensor, eps: number): Tensor {
+export function layerNorm(x: Tensor, w: Tensor, b: Tensor, eps: number, plus?: Tensor): Tensor {
   const code = `${STATISTICS}
-    ${eachElement('result[at] = (x[at] - centre) * rho * w[column] + b[column];')}`
-  return run(rowKernel('layerNorm', { x, w, b }, x, eps, code), x.shape)
+    ${eachElement(`result[at] = (x[at] - centre) * rho * w[column] + b[column]${plus ? ' + plus[at]' : ''};`)}`
+  return run(rowKernel('layerNorm', { x, w, b, ...(plus && { plus }) }, x, eps, code), x.shape)
 }
 
-export function layerNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): Tensor {
+export function layerNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number, plus?: Tensor): Tensor {
   const code = `${STATISTICS}
     var slopes = 0.0;
     var products = 0.0;
     ${eachElement('slopes += w[column] * dy[at]; products += w[column] * dy[at] * (x[at] - centre) * rho;')}
     let level = meanOfThreads(slopes);
     let projection = meanOfThreads(products);
-    ${eachElement('result[at] = rho * (w[column] * dy[at] - level - (x[at] - centre) * rho * projection);')}`
-  return run(rowKernel('layerNormBackward', { dy, x, w }, x, eps, code), x.shape)
+    ${eachElement(
+      `result[at] = rho * (w[column] * dy[at] - level - (x[at] - centre) * rho * projection)${plus ? ' + plus[at]' : ''};`,
+    )}`
+  return run(rowKernel('layerNormBackward', { dy, x, w, ...(plus && { plus }) }, x, eps, code), x.shape)
 }
 
 export function layerNormWeightGradients(dy: Tensor, x: Tensor, eps: number): { dw: Tensor; db: Tensor } {

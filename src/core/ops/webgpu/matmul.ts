@@ -1,5 +1,5 @@
-// Tiled matrix products: C = alpha op(A) op(B) + beta op(A2) op(B2) + bias in one dispatch, so that a layer and its
-// low-rank adapter are one kernel. Each workgroup of 16 x 16 threads makes a tile of C, each thread a few cells of it
+// Tiled matrix products of any shape, C = alpha op(A) op(B), for what the vectorised ones of joint.ts and lowRank.ts are not
+// made for: trained matrices, adapters on their own, single rows. Each workgroup of 16 x 16 threads makes a tile of C, each thread a few cells of it
 // in registers; tiles of A and B pass through shared memory (Goto's blocking, as in every tuned GPU product). B may be a
 // frozen matrix in any precision: it is unpacked on the way into shared memory.
 // Where C has few tiles and the inner dimension is long, it is split and the parts are added up in a second dispatch:
@@ -12,12 +12,6 @@ import { unpackingOf, type Unpacking } from './unpack.ts'
 /** NT: A [M, K], B [N, K].  NN: A [M, K], B [K, N].  TN: A [K, M], B [K, N]. */
 export type Orientation = 'NT' | 'NN' | 'TN'
 
-/** Columns of a wider row-major matrix, from `first` on. */
-export interface Columns {
-  width: number
-  first: number
-}
-
 export interface Product {
   a: Tensor
   b: Tensor | WholeMatrix
@@ -26,18 +20,10 @@ export interface Product {
   n: number
   k: number
   alpha?: number
-  /** A second product of the same orientation, with its own inner dimension. */
-  second?: { a: Tensor; b: Tensor; k: number; beta: number }
-  /** [n] */
-  bias?: Tensor
-  /** Where A [M, K] is a part of a wider matrix; not for TN. */
-  aColumns?: Columns
 }
 
 /** How productInto writes. */
 export interface Target {
-  /** Where C is a part of a wider matrix. */
-  columns?: Columns
   /** Adds to what is there. */
   accumulate?: boolean
 }
@@ -56,7 +42,7 @@ export function product(given: Product): Tensor {
   const cells = cellsFor(m, n)
   const groups = tiles(m, cells) * tiles(n, cells)
   const parts =
-    groups < ENOUGH_GROUPS && !given.second && !given.bias
+    groups < ENOUGH_GROUPS
       ? Math.min(MAX_PARTS, Math.ceil(ENOUGH_GROUPS / groups), Math.max(1, Math.floor(k / PART)))
       : 1
   const c = run(kernelFor(given, cells, parts, {}), parts === 1 ? [m, n] : [parts, m, n])
@@ -81,7 +67,7 @@ function tiles(extent: number, cells: number): number {
 }
 
 function kernelFor(given: Product, cells: number, parts: number, target: Target): Kernel {
-  const { a, b, orientation, m, n, k, alpha = 1, second, bias, aColumns } = given
+  const { a, b, orientation, m, n, k, alpha = 1 } = given
   const part = Math.ceil(k / parts / SIDE) * SIDE
   const w = unpackingOf(
     b instanceof Tensor ? { kind: 'f32', shape: b.shape as [number, number], data: b } : b,
@@ -89,106 +75,30 @@ function kernelFor(given: Product, cells: number, parts: number, target: Target)
   const accumulate = target.accumulate === true
   return {
     name: 'product',
-    variant: [
-      orientation,
-      w.variant,
-      cells,
-      second ? 'second' : '',
-      bias ? 'bias' : '',
-      accumulate ? 'accumulate' : '',
-    ].join('_'),
+    variant: [orientation, w.variant, cells, accumulate ? 'accumulate' : ''].join('_'),
     inputs: {
       a,
       ...w.inputs,
-      ...(second ? { a2: second.a, b2: second.b } : {}),
-      ...(bias ? { bias } : {}),
     },
     uniforms: {
       m: i32(m),
       n: i32(n),
       k: i32(k),
       part: i32(part),
-      aWidth: i32(aColumns?.width ?? k),
-      aFirst: i32(aColumns?.first ?? 0),
-      cWidth: i32(target.columns?.width ?? n),
-      cFirst: i32(target.columns?.first ?? 0),
       alpha: f32(alpha),
-      ...(second ? { k2: i32(second.k), beta: f32(second.beta) } : {}),
       ...w.uniforms,
     },
     workgroup: [SIDE, SIDE, 1],
     groups: [tiles(n, cells), tiles(m, cells), parts],
-    code: codeFor(orientation, cells, w, {
-      second: second !== undefined,
-      bias: bias !== undefined,
-      accumulate,
-    }),
+    code: codeFor(orientation, cells, w, accumulate),
   }
 }
 
-/** A range of inner positions that is added up, by names in the code. */
-interface Range {
-  /** First position, their number (the same for every workgroup), and where to stop loading. */
-  first: string
-  length: string
-  end: string
-  /** Index in A of (row, position). */
-  load: string
-  /** How B is read, and its number of columns. */
-  b: Pick<Unpacking, 'perWord' | 'unpack'>
-  columns: string
-}
-
-function codeFor(
-  orientation: Orientation,
-  cells: number,
-  w: Unpacking,
-  has: { second: boolean; bias: boolean; accumulate: boolean },
-): string {
+function codeFor(orientation: Orientation, cells: number, w: Unpacking, accumulates: boolean): string {
   const tile = SIDE * cells
   const each = Array.from({ length: cells }, (_, i) => i)
   const pairs = each.flatMap((i) => each.map((j) => [i, j] as const))
   const join = (lines: string[]): string => lines.join('\n      ')
-  const alongK = orientation === 'NT'
-
-  // The rounds of the loop depend on uniforms alone, as WGSL asks of everything around a barrier; positions outside
-  // the range load zeros.
-  const accumulate = (range: Range): string => `
-    for (var k0 = 0; k0 < ${range.length}; k0 += ${SIDE}) {
-      for (var e = i32(localIndex); e < ${tile * SIDE}; e += ${SIDE * SIDE}) {
-        ${loadA(orientation, range, tile)}
-      }
-      for (var e = i32(localIndex); e < ${(tile * SIDE) / range.b.perWord}; e += ${SIDE * SIDE}) {
-        ${loadB(orientation, range, tile)}
-      }
-      workgroupBarrier();
-      for (var kk = 0; kk < ${SIDE}; kk++) {
-        ${join(each.map((i) => `let x${i} = tileA[kk * ${tile} + ty + ${SIDE * i}];`))}
-        ${join(each.map((j) => `let y${j} = tileB[kk * ${tile} + tx + ${SIDE * j}];`))}
-        ${join(pairs.map(([i, j]) => `c${i}${j} = fma(x${i}, y${j}, c${i}${j});`))}
-      }
-      workgroupBarrier();
-    }`
-
-  const main: Range = {
-    first: 'first',
-    length: 'uniforms.part',
-    end: 'end',
-    load:
-      orientation === 'TN'
-        ? 'a[position * uniforms.m + row]'
-        : 'a[row * uniforms.aWidth + uniforms.aFirst + position]',
-    b: w,
-    columns: alongK ? 'uniforms.k' : 'uniforms.n',
-  }
-  const low: Range = {
-    first: '0',
-    length: 'uniforms.k2',
-    end: 'uniforms.k2',
-    load: orientation === 'TN' ? 'a2[position * uniforms.m + row]' : 'a2[row * uniforms.k2 + position]',
-    b: SECOND,
-    columns: alongK ? 'uniforms.k2' : 'uniforms.n',
-  }
   return `
   var<workgroup> tileA : array<f32, ${tile * SIDE}>;
   var<workgroup> tileB : array<f32, ${tile * SIDE}>;
@@ -203,24 +113,33 @@ function codeFor(
     let first = i32(workgroupId.z) * uniforms.part;
     let end = min(uniforms.k, first + uniforms.part);
     ${join(pairs.map(([i, j]) => `var c${i}${j} = 0.0;`))}
-    ${accumulate(main)}
-    ${join(pairs.map(([i, j]) => `c${i}${j} *= uniforms.alpha;`))}
-    ${
-      has.second
-        ? `${join(pairs.map(([i, j]) => `let d${i}${j} = c${i}${j}; c${i}${j} = 0.0;`))}
-    ${accumulate(low)}
-    ${join(pairs.map(([i, j]) => `c${i}${j} = d${i}${j} + uniforms.beta * c${i}${j};`))}`
-        : ''
+    // The rounds of the loop depend on uniforms alone, as WGSL asks of everything around a barrier; positions outside
+    // the range load zeros.
+    for (var k0 = 0; k0 < uniforms.part; k0 += ${SIDE}) {
+      for (var e = i32(localIndex); e < ${tile * SIDE}; e += ${SIDE * SIDE}) {
+        ${loadA(orientation, tile)}
+      }
+      for (var e = i32(localIndex); e < ${(tile * SIDE) / w.perWord}; e += ${SIDE * SIDE}) {
+        ${loadB(orientation, w, tile)}
+      }
+      workgroupBarrier();
+      for (var kk = 0; kk < ${SIDE}; kk++) {
+        ${join(each.map((i) => `let x${i} = tileA[kk * ${tile} + ty + ${SIDE * i}];`))}
+        ${join(each.map((j) => `let y${j} = tileB[kk * ${tile} + tx + ${SIDE * j}];`))}
+        ${join(pairs.map(([i, j]) => `c${i}${j} = fma(x${i}, y${j}, c${i}${j});`))}
+      }
+      workgroupBarrier();
     }
-    let base = i32(workgroupId.z) * uniforms.m * uniforms.n + uniforms.cFirst;
+    ${join(pairs.map(([i, j]) => `c${i}${j} *= uniforms.alpha;`))}
+    let base = i32(workgroupId.z) * uniforms.m * uniforms.n;
     ${join(
       pairs.map(
         ([i, j]) => `{
         let row = row0 + ty + ${SIDE * i};
         let column = column0 + tx + ${SIDE * j};
         if (row < uniforms.m && column < uniforms.n) {
-          let at = base + row * uniforms.cWidth + column;
-          result[at] = c${i}${j}${has.bias ? ' + bias[column]' : ''}${has.accumulate ? ' + result[at]' : ''};
+          let at = base + row * uniforms.n + column;
+          result[at] = c${i}${j}${accumulates ? ' + result[at]' : ''};
         }
       }`,
       ),
@@ -228,25 +147,23 @@ function codeFor(
   }`
 }
 
-/** B2, a tensor of float32 called b2. */
-const SECOND = { perWord: 1, unpack: (columns: string) => `let v0 = b2[wRow * ${columns} + wColumn];` }
-
 /** Fills element e of the shared tile of A, tileA[k][m], with neighbouring threads on neighbouring addresses. */
-function loadA(orientation: Orientation, { load, first, end }: Range, tile: number): string {
+function loadA(orientation: Orientation, tile: number): string {
   const alongM = orientation === 'TN'
   return `{
           ${alongM ? `let kk = e / ${tile}; let mm = e % ${tile};` : `let kk = e % ${SIDE}; let mm = e / ${SIDE};`}
-          let position = ${first} + k0 + kk;
+          let position = first + k0 + kk;
           let row = row0 + mm;
           var value = 0.0;
-          if (position < ${end} && row < uniforms.m) { value = ${load}; }
+          if (position < end && row < uniforms.m) {
+            value = a[${alongM ? 'position * uniforms.m + row' : 'row * uniforms.k + position'}];
+          }
           tileA[kk * ${tile} + mm] = value;
         }`
 }
 
 /** Fills the elements of word e of the shared tile of B, tileB[k][n]. */
-function loadB(orientation: Orientation, { b, columns, first, end }: Range, tile: number): string {
-  const { perWord } = b
+function loadB(orientation: Orientation, { perWord, unpack }: Unpacking, tile: number): string {
   const alongK = orientation === 'NT'
   const words = (alongK ? SIDE : tile) / perWord
   const cell = (i: number) => (alongK ? `(kk + ${i}) * ${tile} + nn` : `kk * ${tile} + nn + ${i}`)
@@ -258,12 +175,12 @@ function loadB(orientation: Orientation, { b, columns, first, end }: Range, tile
               ? `let kk = e % ${words} * ${perWord}; let nn = e / ${words};`
               : `let nn = e % ${words} * ${perWord}; let kk = e / ${words};`
           }
-          let position = ${first} + k0 + kk;
+          let position = first + k0 + kk;
           let column = column0 + nn;
-          if (position < ${end} && column < uniforms.n) {
+          if (position < end && column < uniforms.n) {
             let wRow = ${alongK ? 'column' : 'position'};
             let wColumn = ${alongK ? 'position' : 'column'};
-            ${b.unpack(columns)}
+            ${unpack(alongK ? 'uniforms.k' : 'uniforms.n')}
             ${each((i) => `tileB[${cell(i)}] = v${i};`)}
           } else {
             ${each((i) => `tileB[${cell(i)}] = 0.0;`)}

@@ -4,24 +4,24 @@ import { weightedColumnSums } from './columns.ts'
 import { eachElement, rowKernel } from './rowKernel.ts'
 import { run } from './runner.ts'
 
-export function rmsNorm(x: Tensor, w: Tensor, eps: number): Tensor {
+export function rmsNorm(x: Tensor, w: Tensor, eps: number, plus?: Tensor): Tensor {
   const code = `
     var squares = 0.0;
     ${eachElement('squares += x[at] * x[at];')}
     let rho = inverseSqrt(meanOfThreads(squares) + uniforms.eps);
-    ${eachElement('result[at] = x[at] * rho * w[column];')}`
-  return run(rowKernel('rmsNorm', { x, w }, x, eps, code), x.shape)
+    ${eachElement(`result[at] = x[at] * rho * w[column]${plus ? ' + plus[at]' : ''};`)}`
+  return run(rowKernel('rmsNorm', { x, w, ...(plus && { plus }) }, x, eps, code), x.shape)
 }
 
-export function rmsNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number): Tensor {
+export function rmsNormBackward(dy: Tensor, x: Tensor, w: Tensor, eps: number, plus?: Tensor): Tensor {
   const code = `
     var squares = 0.0;
     var products = 0.0;
     ${eachElement('squares += x[at] * x[at]; products += w[column] * dy[at] * x[at];')}
     let rho = inverseSqrt(meanOfThreads(squares) + uniforms.eps);
     let projection = meanOfThreads(products) * rho * rho;
-    ${eachElement('result[at] = rho * (w[column] * dy[at] - x[at] * projection);')}`
-  return run(rowKernel('rmsNormBackward', { dy, x, w }, x, eps, code), x.shape)
+    ${eachElement(`result[at] = rho * (w[column] * dy[at] - x[at] * projection)${plus ? ' + plus[at]' : ''};`)}`
+  return run(rowKernel('rmsNormBackward', { dy, x, w, ...(plus && { plus }) }, x, eps, code), x.shape)
 }
 
 export function rmsNormWeightGradient(dy: Tensor, x: Tensor, eps: number): Tensor {

@@ -93,7 +93,8 @@ export function runInPlace(kernel: Kernel, target: Tensor, others: Record<string
   dispatch(kernel, written)
   // A copy that tfjs keeps from an earlier read is out of date now.
   const { tensorMap } = currentBackend() as WebGPUBackend
-  for (const { dataId } of Object.values(written)) (tensorMap.get(dataId) as { values: unknown }).values = null
+  for (const { dataId } of Object.values(written))
+    (tensorMap.get(dataId) as { values: unknown }).values = null
 }
 
 /** A float32 tensor whose elements are whatever the buffer held before: for kernels that write before they read. */
@@ -112,7 +113,12 @@ function dispatch(kernel: Kernel, written: Record<string, TensorInfo>): void {
   const backend = currentBackend() as WebGPUBackend
   const recorder = backend as unknown as Recorder
   const bindings = [
-    ...Object.entries(written).map(([name, tensor]) => ({ name, tensor, type: elementOf(tensor), writable: true })),
+    ...Object.entries(written).map(([name, tensor]) => ({
+      name,
+      tensor,
+      type: elementOf(tensor),
+      writable: true,
+    })),
     ...Object.entries(kernel.inputs).map(([name, input]) =>
       'type' in input
         ? { name, ...input, writable: false }

@@ -66,19 +66,9 @@ function plain(data: Tensor): Unpacking {
   }
 }
 
-/**
- * Codes run over the ends of rows; where rows are whole words, a word lies in one block and its absmax is read once.
- * The two tables lie in shared memory. The numbers of the dynamic map are made by their formula (quantise/dynamicMap.ts).
- */
-function nf4(w: WholeMatrix & { kind: 'nf4' }): Unpacking {
-  const [rows, columns] = w.shape
-  const whole = columns % 8 === 0
-  const perWord = whole ? 8 : 1
-  return {
-    variant: whole ? 'nf4' : 'nf4single',
-    inputs: { w: w.data, wAbsmax: w.absmax },
-    uniforms: { wCodes: i32(nf4Words(rows * columns).scales), wOffset: f32(w.absmaxOffset) },
-    declarations: `
+/** The two tables of NF4 in shared memory; the numbers of the dynamic map are made by their formula
+ *  (quantise/dynamicMap.ts). */
+export const NF4_TABLES = `
   const NF4_CODE = array<f32, 16>(${Array.from(NF4_CODE, wgslFloat).join(', ')});
   const POWERS = array<f32, 7>(1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0);
   var<workgroup> nf4Code : array<f32, 16>;
@@ -92,18 +82,42 @@ function nf4(w: WholeMatrix & { kind: 'nf4' }): Unpacking {
     let size = POWERS[exponent] * (0.1 + 0.9 * ((f32(place) + 0.5) / f32(1 << u32(exponent)) - 1.0));
     return select(size, -size, code < 127);
   }
+`
 
+/** Fills the tables; all 256 threads of the workgroup pass. */
+export const NF4_START = `
+    dynamicMap[localIndex] = dynamicNumber(i32(localIndex));
+    if (localIndex < 16u) { nf4Code[localIndex] = NF4_CODE[localIndex]; }
+    workgroupBarrier();
+`
+
+/** Where the codes of the absmax begin, and what was taken away from them. */
+export function nf4Uniforms(w: WholeMatrix & { kind: 'nf4' }, name: string): Record<string, Uniform> {
+  const [rows, columns] = w.shape
+  return {
+    [`${name}Codes`]: i32(nf4Words(rows * columns).scales),
+    [`${name}Offset`]: f32(w.absmaxOffset),
+  }
+}
+
+/**
+ * Codes run over the ends of rows; where rows are whole words, a word lies in one block and its absmax is read once.
+ */
+function nf4(w: WholeMatrix & { kind: 'nf4' }): Unpacking {
+  const whole = w.shape[1] % 8 === 0
+  const perWord = whole ? 8 : 1
+  return {
+    variant: whole ? 'nf4' : 'nf4single',
+    inputs: { w: w.data, wAbsmax: w.absmax },
+    uniforms: nf4Uniforms(w, 'w'),
+    declarations: `${NF4_TABLES}
   fn absmaxOf(block : i32) -> f32 {
     let codes = bitcast<u32>(wAbsmax[uniforms.wCodes + block / 4]);
     let code = extractBits(codes, 8u * u32(block % 4), 8u);
     return dynamicMap[code] * bitcast<f32>(wAbsmax[block / 256]) + uniforms.wOffset;
   }
 `,
-    start: `
-    dynamicMap[localIndex] = dynamicNumber(i32(localIndex));
-    if (localIndex < 16u) { nf4Code[localIndex] = NF4_CODE[localIndex]; }
-    workgroupBarrier();
-`,
+    start: NF4_START,
     perWord,
     unpack: (width) => `
           let at4 = wRow * ${width} + wColumn;
