@@ -140,10 +140,10 @@ for (const block of model.parts.blocks) {
 }
 
 /** A few steps from the beginning; the last loss and everything that was learnt. */
-async function train(): Promise<Float32Array> {
+async function train(): Promise<Float32Array<ArrayBuffer>> {
   const store = new ParameterStore(model.ops, initial)
   const ids = Array.from({ length: Number(length) }, (_, i) => (i * 37 + 11) % 320)
-  let last = new Float32Array()
+  let last: Float32Array = new Float32Array()
   for (let step = 1; step <= STEPS; step++) {
     counts.clear()
     Object.assign(counted, { submits: 0, readbacks: 0, uploads: 0 })

@@ -18,7 +18,7 @@ const TOLERANCE = 1e-5
 const IGNORED = -100
 
 /** The weights that a matrix stands for, by the quantisers alone. */
-function standsFor(
+export function standsFor(
   values: Float32Array,
   [rows, columns]: [number, number],
   precision: Precision,

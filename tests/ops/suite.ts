@@ -10,6 +10,7 @@ import { activationTests } from './activation.ts'
 import { attentionTests } from './attention.ts'
 import { columnTests } from './columns.ts'
 import { elementwiseTests } from './elementwise.ts'
+import { fusedTests } from './fused.ts'
 import { linearTests } from './linear.ts'
 import { lossTests } from './loss.ts'
 import { normTests } from './norm.ts'
@@ -30,6 +31,7 @@ const PARTS = {
   loss: lossTests,
   optimizer: optimizerTests,
   precision: precisionTests,
+  fused: fusedTests,
   pytorch: pytorchTests,
 }
 type Part = keyof typeof PARTS

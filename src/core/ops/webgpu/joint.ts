@@ -38,17 +38,17 @@ export interface Forward {
   plus?: Tensor | undefined
 }
 
-/** y [rows, width] */
-export function jointForward(given: Forward): Tensor {
+/** y [rows, width]; `bindings`: buffers that a kernel may be bound to. */
+export function jointForward(given: Forward, bindings = maxBindings()): Tensor {
   const y = scratch([given.rows, given.width])
-  jointForwardInto(y, given)
+  jointForwardInto(y, given, bindings)
   return y
 }
 
 /** The same into the columns of an existing tensor. */
-export function jointForwardInto(y: Tensor, given: Forward): void {
+export function jointForwardInto(y: Tensor, given: Forward, bindings = maxBindings()): void {
   const others = 2 + (given.low ? 2 : 0) + (given.bias ? 1 : 0) + (given.plus ? 1 : 0)
-  for (const layers of chunks(given.layers, maxBindings() - others))
+  for (const layers of chunks(given.layers, bindings - others))
     runInPlace(forwardKernel(given, layers), y)
 }
 
@@ -67,10 +67,10 @@ export interface Backward {
 }
 
 /** dx [rows, inner] */
-export function jointBackward(given: Backward): Tensor {
+export function jointBackward(given: Backward, bindings = maxBindings()): Tensor {
   const dx = scratch([given.rows, given.inner])
   const others = 2 + (given.low ? 2 : 0) + (given.plus ? 1 : 0)
-  chunks(given.layers, maxBindings() - others).forEach((layers, index) =>
+  chunks(given.layers, bindings - others).forEach((layers, index) =>
     runInPlace(backwardKernel(given, layers, index > 0), dx),
   )
   return dx
