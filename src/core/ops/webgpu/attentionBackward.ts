@@ -36,21 +36,21 @@ export function attentionBackward(
   const [, heads, size] = q.shape as [number, number, number]
   const views = { q: viewOf('q', q), k: viewOf('k', k), v: viewOf('v', v) }
   const call = { ...views, heads, groups: k.shape[1]!, size, layout, mask }
-  const d = rowProducts(dOutput, output) // [Nq, H]
-  const saved = { dO: dOutput, lse: logSumExp, d }
+  const both = rowNumbers(dOutput, output, logSumExp) // [2, Nq, H]
+  const saved = { dO: dOutput, both }
   const dq = run(queryKernel(call, saved), q.shape)
   const { dk, dv } = runAll(keyKernel(call, saved, { k: 'dk', v: 'dv' }), { dk: k.shape, dv: v.shape })
-  d.dispose()
+  both.dispose()
   return { dq, dk, dv }
 }
 
-/** D = rowsum(dO O): [N, H, hd] -> [N, H] */
-function rowProducts(a: Tensor, b: Tensor): Tensor {
-  const [rows, heads, size] = a.shape as [number, number, number]
+/** L and D = rowsum(dO O) in one tensor [2, N, H], because a kernel may be bound to eight only. */
+function rowNumbers(dO: Tensor, o: Tensor, lse: Tensor): Tensor {
+  const [rows, heads, size] = o.shape as [number, number, number]
   return run(
     {
-      name: 'rowProducts',
-      inputs: { a, b },
+      name: 'rowNumbers',
+      inputs: { dO, o, lse },
       uniforms: { count: i32(rows * heads), size: i32(size) },
       workgroup: [LINE, 1, 1],
       groups: lines(rows * heads),
@@ -58,25 +58,35 @@ function rowProducts(a: Tensor, b: Tensor): Tensor {
   fn main() {
     ${ELEMENT}
     var sum = 0.0;
-    for (var e = at * uniforms.size; e < (at + 1) * uniforms.size; e++) { sum += a[e] * b[e]; }
-    result[at] = sum;
+    for (var e = at * uniforms.size; e < (at + 1) * uniforms.size; e++) { sum += dO[e] * o[e]; }
+    result[at] = lse[at];
+    result[uniforms.count + at] = sum;
   }`,
     },
-    [rows, heads],
+    [2, rows, heads],
   )
 }
 
-/** What the way back reads: dO [Nq, H, hd], the logsumexp [Nq, H], and D [Nq, H] or O, from which it is made. */
-export type Saved = { dO: Tensor; lse: Tensor } & ({ d: Tensor } | { o: Tensor })
+/** What the way back reads: dO [Nq, H, hd], and by query and head L and D; or L and O, from which D is made. */
+type Numbers = { lse: Tensor; d: Tensor } | { both: Tensor }
+export type Saved = { dO: Tensor } & (Numbers | { lse: Tensor; o: Tensor })
+
+/** L and D at a place, in the code. */
+function numbersAt(saved: Saved, at: string): { l: string; d: string } {
+  return 'both' in saved
+    ? { l: `both[${at}]`, d: `both[uniforms.allQueries * uniforms.heads + ${at}]` }
+    : { l: `lse[${at}]`, d: `d[${at}]` }
+}
 
 /** dQ by queries: for each tile of keys, dS = P (dO V^T - D), then dQ += scale dS K. Written as q lies in its array, to
  *  `result`; where O is given, D is made here and written to `d`. */
 export function queryKernel(call: Call, saved: Saved): Kernel {
   const { q, k, v, size, heads, layout } = call
   const own = 'o' in saved
+  const numbers = numbersAt(saved, 'cell')
   return {
     name: 'attentionQueries',
-    variant: [size, q.array, k.array, v.array, own].join('_'),
+    variant: [size, q.array, k.array, v.array].join('_'),
     inputs: { ...arraysOf(call), ...saved },
     uniforms: uniformsOf(call),
     workgroup: [TILE, 1, 1],
@@ -101,7 +111,7 @@ export function queryKernel(call: Call, saved: Saved): Kernel {
     var product = 0.0;
     for (var e = 0; e < ${size}; e++) { product += myD[e] * o[cell * ${size} + e]; }
     if (localIndex == 0u) { d[cell] = product; }`
-        : 'let product = d[cell];'
+        : `let product = ${numbers.d};`
     }
 
     ${declare(size, 'g')}
@@ -118,7 +128,7 @@ export function queryKernel(call: Call, saved: Saved): Kernel {
           score += myQ[e] * ${k.array}[keyAt + e];
           dp += myD[e] * ${v.array}[valueAt + e];
         }
-        slope = exp(score * uniforms.scale - lse[cell]) * (dp - product) * uniforms.scale;
+        slope = exp(score * uniforms.scale - ${numbers.l}) * (dp - product) * uniforms.scale;
         mark(key0 / ${TILE} + 1);
       }
       slopes[localIndex] = slope;
@@ -138,10 +148,11 @@ export function queryKernel(call: Call, saved: Saved): Kernel {
 /** dK and dV by keys, summed over the queries of every head that shares them; written as k and v lie, to the arrays `into`. */
 export function keyKernel(
   call: Call,
-  saved: { dO: Tensor; lse: Tensor; d: Tensor },
+  saved: { dO: Tensor } & Numbers,
   into: { k: string; v: string },
 ): Kernel {
   const { q, k, v, size, groups, layout } = call
+  const numbers = numbersAt(saved, 'other')
   return {
     name: 'attentionKeys',
     variant: [size, q.array, k.array, v.array, into.k, into.v].join('_'),
@@ -185,8 +196,8 @@ export function keyKernel(
           score += ${q.array}[queryAt + e] * myK[e];
           dp += dO[other * ${size} + e] * myV[e];
         }
-        p = exp(score * uniforms.scale - lse[other]);
-        slope = p * (dp - d[other]) * uniforms.scale;
+        p = exp(score * uniforms.scale - ${numbers.l});
+        slope = p * (dp - ${numbers.d}) * uniforms.scale;
         mark(row0 / ${TILE} + 1);
       }
       weights[localIndex] = p;

@@ -48,8 +48,7 @@ export function jointForward(given: Forward, bindings = maxBindings()): Tensor {
 /** The same into the columns of an existing tensor. */
 export function jointForwardInto(y: Tensor, given: Forward, bindings = maxBindings()): void {
   const others = 2 + (given.low ? 2 : 0) + (given.bias ? 1 : 0) + (given.plus ? 1 : 0)
-  for (const layers of chunks(given.layers, bindings - others))
-    runInPlace(forwardKernel(given, layers), y)
+  for (const layers of chunks(given.layers, bindings - others)) runInPlace(forwardKernel(given, layers), y)
 }
 
 export interface Backward {
