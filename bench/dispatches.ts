@@ -1,8 +1,8 @@
 // Counts what one LoRA step asks of WebGPU, kernel by kernel: dispatches in a block's forward pass, in its backward pass
 // (with the forward pass that it computes again), and outside the blocks; submits and readbacks. Counts are the same on
 // every adapter, so a small random model on Dawn and a software adapter is enough.
-//   npx vite build --ssr bench/dispatches.ts --outDir .cache/bench   (or any other way to run TypeScript through Vite)
-//   VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json node .cache/bench/dispatches.js [family] [precision] [tokens] [--list]
+//   npx vite build --ssr bench/dispatches.ts --outDir .cache/bench
+//   LD_LIBRARY_PATH=/usr/lib/chromium VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json node .cache/bench/dispatches.js [family] [precision] [tokens] [--list]
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
 import { create, globals } from 'webgpu'
 import type { Precision } from '../src/protocol/model.ts'
