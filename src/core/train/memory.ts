@@ -44,7 +44,7 @@ const EASY = 0.5
 /** Logits of one tile of the head: reference/crossEntropy.ts and webgpu/headCrossEntropy.ts. */
 const TILE = { cpu: 1 << 21, wasm: 1 << 21, webgpu: 1 << 23 }
 /** Tensors of a tile's size that the head holds at once: logits and what the reference's cross-entropy makes of them. */
-const TILE_COPIES = { cpu: 9, wasm: 9, webgpu: 1 }
+const TILE_COPIES = { cpu: 4, wasm: 2, webgpu: 1 }
 /** Tensors [P] that a step of the optimizer holds besides value, gradient and moments: all work in place; the reference
  *  also holds the flat gradient, its squares, and copies of the values that the pass has read. */
 const OPTIMIZER_COPIES = { cpu: 3, wasm: 3, webgpu: 1 }
@@ -141,7 +141,10 @@ function movingParts(
     trainedBlocks,
   )
   const keepsAll = checkpointing === 'none' && trainedBlocks
-  const inputs = FLOAT * (tokens * a.hidden + kept * (keepsAll ? trace : tokens * a.hidden))
+  // Rows of tokens and positions, their sums with types, and a norm: nn/inputs.ts holds them through the pass.
+  const entering =
+    1 + (a.positions.kind === 'learned' ? 2 : 0) + (a.inputs.types ? 1 : 0) + (a.inputs.norm ? 1 : 0)
+  const inputs = FLOAT * (entering * tokens * a.hidden + kept * (keepsAll ? trace : tokens * a.hidden))
   const block = FLOAT * (besides + (keepsAll ? 0 : trace))
   const head = FLOAT * headElements(family, a, plan, labels, labels === null ? tokens : batchSize, backend)
   const optimizer = FLOAT * OPTIMIZER_COPIES[backend] * count

@@ -4,16 +4,17 @@
 import type { AdapterConfig } from '../../protocol/run.ts'
 import { linearPath, linearShapes, type Architecture, type Family } from '../models/architecture.ts'
 import type { AdapterPlan } from '../adapters/plan.ts'
+import type { Activation } from '../ops/ops.ts'
 import type { BackendName } from '../../protocol/engine.ts'
 
-/** Tensors [B, H, T, T] that the reference's attentionBackward holds at once: scores (3), P (2), dP (3), dS (1). */
-const SCORES_BACKWARD = 9
-/** And its forward pass: scores (3), exp (1). */
-const SCORES_FORWARD = 4
+/** Tensors [B, H, T, T] that the reference's attentionBackward holds at once: scores (2), P (1), dP (2), dS (1). */
+const SCORES_BACKWARD = 6
+/** And its forward pass: scores (2), P (1). */
+const SCORES_FORWARD = 3
 /** Copies [N, H hd] and [N, Hkv hd] by heads that the reference makes of q, k, v, dO and of the results. */
 const GROUPED = 5
-/** Tensors [N, f] that the derivative of a gated unit holds besides its results. */
-const GATED_SCRATCH = 6
+/** Tensors [N, f] that the reference holds for the slope of an activation, besides its results. */
+const SLOPE_SCRATCH: Record<Activation, number> = { silu: 6, gelu: 12, geluTanh: 16, relu: 3, tanh: 4 }
 
 export interface BlockRequest {
   family: Family
@@ -63,10 +64,11 @@ export function blockElements(request: BlockRequest, trained: boolean): BlockEle
       ? tokens * a.heads
       : Math.max(
           SCORES_BACKWARD * scores + tokens * GROUPED * (q + kv),
-          tokens * f * GATED_SCRATCH,
+          tokens * f * SLOPE_SCRATCH[a.mlp.act],
           tokens * widest(request),
         )
-  return { trace: trace + tokens * beside(request), besides: back + scratch }
+  const dora = (tokens * beside(request)) / 2 // each way
+  return { trace: trace + dora, besides: back + scratch + dora }
 }
 
 /** Numbers a token that DoRA keeps beside the plain products of a block, with dropout also the dropped inputs. */
