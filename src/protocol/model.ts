@@ -1,6 +1,6 @@
 // Base models and adapters as the page and the engine speak of them.
 import type { Task } from './data.ts'
-import type { AdapterConfig, TrainingConfig } from './run.ts'
+import type { AdapterConfig, Checkpointing, TrainingConfig } from './run.ts'
 
 export type ModelSource = { builtin: string } | { hub: string; revision?: string } | { files: File[] }
 
@@ -92,15 +92,17 @@ export interface EstimateRequest {
 /** Bytes that training takes on the device, by the formula of src/core/train/memory.ts. */
 export interface MemoryEstimate {
   precision: Precision
+  /** What is kept for the backward pass; where the settings leave it open, by what fits. */
+  checkpointing: Checkpointing
   bytes: number
   parts: {
     /** The frozen base in its precision. */
     weights: number
     /** Values, gradients and both moments of everything trainable. */
     trainable: number
-    /** The kept input of every block. */
+    /** What the blocks keep for the backward pass: their inputs, or all that they made. */
     inputs: number
-    /** Everything alive inside one block, forward and backward. */
+    /** Everything else alive while one block is computed, forward and backward. */
     block: number
     /** One tile of the output head's logits. */
     head: number

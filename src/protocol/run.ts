@@ -33,6 +33,10 @@ export interface AdapterConfig {
   topLayers: number
 }
 
+/** Of a block, the backward pass keeps all that the forward pass made (`none`), or the input alone, and computes the rest
+ *  again (`block`). */
+export type Checkpointing = 'none' | 'block'
+
 export type ScheduleName = 'linear' | 'cosine' | 'constant'
 
 export interface TrainingConfig {
@@ -43,6 +47,10 @@ export interface TrainingConfig {
   batchSize: number
   /** Micro-batches in one optimizer step. */
   accumulation: number
+  /** Short rows share the length of the longest row of their batch; each still sees itself alone. */
+  packing: boolean
+  /** `auto`: by the memory estimate. */
+  checkpointing: 'auto' | Checkpointing
   learningRate: number
   schedule: ScheduleName
   /** Share of the steps (below 1) or number of steps (1 and above) with a rising learning rate. */

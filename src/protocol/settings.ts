@@ -44,6 +44,21 @@ export const TRAINING_SETTINGS = {
     integer: true,
     help: 'Batches whose gradients are added up before one step: a larger batch without more memory.',
   },
+  packing: {
+    kind: 'toggle',
+    label: 'Pack short rows',
+    help: 'Short rows share the space of the longest one, so that less padding is computed. What is learnt stays the same.',
+  },
+  checkpointing: {
+    kind: 'choice',
+    label: 'Checkpointing',
+    choices: [
+      { value: 'auto', label: 'By memory' },
+      { value: 'none', label: 'Keep all' },
+      { value: 'block', label: 'Compute again' },
+    ],
+    help: 'What the backward pass needs is kept, which is faster, or computed a second time, which takes far less memory.',
+  },
   learningRate: {
     kind: 'number',
     label: 'Learning rate',
@@ -174,6 +189,8 @@ export function defaultTraining(
     epochs: 3,
     batchSize: task === 'classify' ? 16 : 8,
     accumulation: 1,
+    packing: true,
+    checkpointing: 'auto',
     learningRate: defaultLearningRate(model, method),
     schedule: 'linear',
     warmup: 0.05,
@@ -189,4 +206,9 @@ export function defaultTraining(
     checkpointEvery: 0,
   }
   return checkSettings('training', TRAINING_SETTINGS, { ...defaults, ...defined(given) })
+}
+
+/** Settings as they were kept; what an earlier version did not know is as that version trained. */
+export function storedTraining(kept: Partial<TrainingConfig>): TrainingConfig {
+  return { packing: false, checkpointing: 'auto', ...kept } as TrainingConfig
 }

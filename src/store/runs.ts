@@ -1,6 +1,7 @@
 // Runs: one small record that is rewritten as a run goes on, and the history in pieces that are only ever appended, so
 // that a step costs the bytes of that step. Checkpoints are listed from the ledger, which alone knows which are whole.
 import { storedAdapter } from '../protocol/adapterSettings.ts'
+import { storedTraining } from '../protocol/settings.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { HistoryEntry, Run } from '../protocol/run.ts'
 import { listCheckpoints, removeCheckpoints } from './checkpoints.ts'
@@ -77,6 +78,10 @@ async function complete(store: Store, record: RunRecord): Promise<Run> {
   const infos = checkpoints.map(({ best: _best, ...info }) => info)
   const { config } = record.run
   // Earlier versions knew fewer settings.
-  const whole = { ...config, adapter: storedAdapter(config.adapter) }
+  const whole = {
+    ...config,
+    adapter: storedAdapter(config.adapter),
+    training: storedTraining(config.training),
+  }
   return { ...record.run, config: whole, history, checkpoints: infos }
 }

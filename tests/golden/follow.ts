@@ -10,7 +10,7 @@ import type { InitialParameter } from '../../src/core/optim/parameters.ts'
 import type { Example } from '../../src/core/train/objective.ts'
 import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
 import { Turns } from '../../src/core/turns.ts'
-import type { HistoryEntry, TrainingConfig } from '../../src/protocol/run.ts'
+import type { Checkpointing, HistoryEntry, TrainingConfig } from '../../src/protocol/run.ts'
 import { modelBytes, type CausalMicro, type ClassifyMicro, type FamilyName, type Trajectory } from './load.ts'
 
 export interface TinyModel {
@@ -47,6 +47,8 @@ export interface Followed {
   padId: number
   /** Ends after so many of the trajectory's steps. */
   steps?: number
+  packing?: boolean
+  checkpointing?: Checkpointing
 }
 
 export async function follow(followed: Followed): Promise<{ entries: HistoryEntry[]; state: TrainerState }> {
@@ -60,6 +62,8 @@ export async function follow(followed: Followed): Promise<{ entries: HistoryEntr
     ...hyper,
     batchSize: 1,
     accumulation: trajectory.order[0]!.length,
+    packing: followed.packing ?? false,
+    checkpointing: 'auto',
     schedule: 'linear',
     maxLength: 256,
     shuffle: false,
@@ -75,6 +79,7 @@ export async function follow(followed: Followed): Promise<{ entries: HistoryEntr
     initial,
     dropout: 0,
     training,
+    checkpointing: followed.checkpointing ?? 'block',
     labels,
     padId,
     train: {

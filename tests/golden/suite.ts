@@ -18,7 +18,7 @@ import {
   type Trainable,
 } from '../../src/core/train/objective.ts'
 import { Turns } from '../../src/core/turns.ts'
-import type { AdapterConfig } from '../../src/protocol/run.ts'
+import type { AdapterConfig, Checkpointing } from '../../src/protocol/run.ts'
 import { examplesOf, follow, loadTiny } from './follow.ts'
 import {
   decode,
@@ -36,6 +36,12 @@ const ONE_STEP = 1e-4
 /** The two forms of GELU differ by no more than 1e-4 in the logits of tiny models: this tells them apart. */
 const LOGITS = 2e-5
 const TRAJECTORY = 1e-3
+
+/** Ways to compute the same step. */
+const WAYS: [string, { packing: boolean; checkpointing: Checkpointing }][] = [
+  ['packed, everything kept', { packing: true, checkpointing: 'none' }],
+  ['blocks computed again', { packing: false, checkpointing: 'block' }],
+]
 
 const parametersOf = (tensors: GoldenTensors): InitialParameter[] =>
   [...decodeAll(tensors)].map(([name, { shape, values }]) => ({ name, shape, values, decay: true, rate: 1 }))
@@ -198,16 +204,17 @@ export function goldenSuite(
       const { adapter, batch, trajectory } = section
       const labels = task === 'classify' ? CLASSES : null
 
-      it(`${task}: loss and gradients`, async () => {
+      it.each(WAYS)(`${task}: loss and gradients, %s`, async (_, { packing, checkpointing }) => {
         await withAdapter(adapter, labels, async (store, trainable) => {
           const { context } = model.architecture
-          const examples = exampleBatch(examplesOf(batch), pad, context, model.family.classifier.row)
+          const examples = exampleBatch(examplesOf(batch), pad, context, model.family.classifier.row, packing)
           const { loss, energy } = lossAndGradients(
             model,
             examples,
             trainable,
             1 / examples.labelCount,
             store.gradients,
+            checkpointing,
           )
           examples.dispose()
           const flat = (await store.gradients.flat().data()) as Float32Array
@@ -224,7 +231,8 @@ export function goldenSuite(
 
       const { steps } = trajectory.hyper
       const followed = trajectories === 'both' || task === (golden.causal ? 'causal' : 'classify')
-      it.runIf(followed)(`${task}: ${steps} steps of AdamW`, async () => {
+      const ways = followed ? (trajectories === 'both' ? WAYS : WAYS.slice(0, 1)) : []
+      it.each(ways)(`${task}: ${steps} steps of AdamW, %s`, async (_, way) => {
         const { entries, state } = await follow({
           model,
           plan: planOf(adapter, labels),
@@ -232,6 +240,7 @@ export function goldenSuite(
           trajectory,
           labels,
           padId: pad,
+          ...way,
         })
         for (const [i, entry] of entries.entries()) {
           expect(

@@ -179,6 +179,7 @@ export function variantSuite(title: string, ops: () => Ops, variants = TRAINED_V
           pad,
           tiny.model.architecture.context,
           tiny.model.family.classifier.row,
+          true,
         )
         const { loss, energy } = lossAndGradients(
           tiny.model,
@@ -186,6 +187,7 @@ export function variantSuite(title: string, ops: () => Ops, variants = TRAINED_V
           trainable,
           1 / examples.labelCount,
           store.gradients,
+          'none',
         )
         examples.dispose()
         const flat = (await store.gradients.flat().data()) as Float32Array

@@ -37,7 +37,11 @@ afterAll(releaseFreeBuffers)
 const hyper = { learningRate: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clip: 1, step: 1 }
 
 /** Bytes at the fullest moment of a step, the base included. */
-async function measure({ labels, adapter, batchSize, maxLength }: MemoryRequest, precision: Precision) {
+async function measure(
+  { labels, adapter, batchSize, maxLength, checkpointing }: MemoryRequest,
+  precision: Precision,
+) {
+  const kept = checkpointing === 'none' ? 'none' : 'block'
   const { family, architecture } = known
   releaseFreeBuffers()
   resetPeak()
@@ -52,7 +56,7 @@ async function measure({ labels, adapter, batchSize, maxLength }: MemoryRequest,
   )
   const batch = exampleBatch(examples, 0, architecture.context, family.classifier.row)
   const trainable = { adaptation: storeAdaptation(store, plan), classify: labels !== null }
-  const { loss, energy } = lossAndGradients(model, batch, trainable, 1, store.gradients)
+  const { loss, energy } = lossAndGradients(model, batch, trainable, 1, store.gradients, kept)
   await readScalars([loss, energy, store.step(hyper)])
   const measured = memoryUse().peakGpuBytes - before
   batch.dispose()
@@ -66,12 +70,14 @@ const request = (change: Partial<MemoryRequest>): MemoryRequest => ({
   adapter: defaultAdapter(),
   batchSize: 2,
   maxLength: 64,
+  checkpointing: 'block',
   ...change,
 })
 
 describe('estimate beside the pool of GPU buffers', () => {
   const cases: [string, MemoryRequest, Precision][] = [
     ['text', request({ maxLength: 32 }), 'f32'],
+    ['text, everything kept', request({ maxLength: 32, checkpointing: 'none' }), 'f32'],
     [
       'DoRA, nf4',
       request({ maxLength: 16, labels: 6, adapter: defaultAdapter({ useDora: true, r: 4 }) }),

@@ -119,4 +119,24 @@ export function linearTests(ops: OpsOf): void {
     await expectClose(product, expected)
     tf.dispose([tensorA, tensorB, left, right, product])
   })
+
+  // Tiles of 4 x 8 over stretches of 32 rows: fewer, as many, and more of each; and a product too large for them.
+  test.each([
+    [4, 1, 8],
+    [4, 32, 16],
+    [16, 33, 8],
+    [8, 100, 40],
+    [256, 7, 256],
+  ])('matmul by a transposed matrix, %i x %i x %i', async (m, k, n) => {
+    const [a, b] = [data(k * m), data(k * n)] // a [k, m], b [k, n]
+    const left = tensor(a, [k, m])
+    const right = tensor(b, [k, n])
+    const product = counted(() => ops().matmul(left, right, true))
+    const expected = new Float64Array(m * n)
+    for (let row = 0; row < k; row++)
+      for (let i = 0; i < m; i++)
+        for (let j = 0; j < n; j++) expected[i * n + j]! += a[row * m + i]! * b[row * n + j]!
+    await expectClose(product, expected)
+    tf.dispose([left, right, product])
+  })
 }

@@ -106,6 +106,8 @@ async function train(each: ExportCase): Promise<Trained> {
       steps: STEPS,
       batchSize: 2,
       accumulation: 1,
+      packing: false,
+      checkpointing: 'auto',
       learningRate: 3e-2,
       schedule: 'constant',
       warmup: 0,
@@ -120,6 +122,7 @@ async function train(each: ExportCase): Promise<Trained> {
       validateEvery: 0,
       checkpointEvery: 0,
     },
+    checkpointing: 'none',
     labels: labels?.length ?? null,
     padId,
     train: {

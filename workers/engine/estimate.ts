@@ -10,6 +10,7 @@ import {
   type MemoryEstimate,
   type Precision,
 } from '../../src/protocol/model.ts'
+import type { Checkpointing, RunConfig } from '../../src/protocol/run.ts'
 import { defaultAdapter, defaultTraining } from '../../src/protocol/settings.ts'
 
 /** Classes of a classifier that nobody has counted yet. */
@@ -41,14 +42,31 @@ export function estimateFor(
   if (!Number.isInteger(labels) || labels < 1)
     throw new GraftError('E_ARGUMENT', `labels must be a whole number from 1, but is ${labels}.`, { labels })
   const adapter = defaultAdapter(request.adapter)
-  const { batchSize, maxLength } = defaultTraining(architecture, task, request.training, adapter.method)
+  const { batchSize, maxLength, checkpointing } = defaultTraining(
+    architecture,
+    task,
+    request.training,
+    adapter.method,
+  )
   return estimateMemory(
     family,
     architecture,
-    { labels: task === 'classify' ? labels : null, adapter, batchSize, maxLength },
+    { labels: task === 'classify' ? labels : null, adapter, batchSize, maxLength, checkpointing },
     request.precision,
     budget,
   )
+}
+
+/** What a run keeps for its backward pass on this device. */
+export function checkpointingOf(
+  { family, architecture }: Known,
+  { adapter, training }: Pick<RunConfig, 'adapter' | 'training'>,
+  labels: number | null,
+  precision: Precision,
+  budget: MemoryBudget,
+): Checkpointing {
+  return estimateMemory(family, architecture, { labels, adapter, ...training }, precision, budget)
+    .checkpointing
 }
 
 /** The same from a parsed config.json, or null where Graft cannot use the model. */

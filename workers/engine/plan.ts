@@ -11,8 +11,9 @@ import type { Turns } from '../../src/core/turns.ts'
 import type { BackendName } from '../../src/protocol/engine.ts'
 import type { TaskConfig } from '../../src/protocol/data.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
-import type { RunConfig, RunPlan, RunRequest, UnlabelledRows } from '../../src/protocol/run.ts'
+import type { Checkpointing, RunConfig, RunPlan, RunRequest, UnlabelledRows } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
+import { checkpointingOf } from './estimate.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
 import { dataKey, DatasetRows } from './rows.ts'
 import type { RunManager } from './runs.ts'
@@ -128,11 +129,15 @@ export class Planner {
     examples: Example[],
   ): Promise<number> {
     const { id, precision } = base.info
-    const key = [id, precision, this.#backend(), JSON.stringify(config.adapter), labels === null].join(' ')
+    const { packing, checkpointing: asked } = config.training
+    const settings = [JSON.stringify(config.adapter), packing, asked, labels === null]
+    const key = [id, precision, this.#backend(), ...settings].join(' ')
     const known = this.#speeds.get(key)
     if (known !== undefined) return known
+    const budget = this.#models.budgetBeside(id)
+    const checkpointing = checkpointingOf(base.model, config, labels, precision, budget)
     const timed = (count: number) =>
-      this.#turns.take(() => measure(base, config, plan, labels, examples.slice(0, count)))
+      this.#turns.take(() => measure(base, config, plan, labels, examples.slice(0, count), checkpointing))
     // The first pass compiles shaders and fills buffers. A slow device is judged by one row: its user waits for this.
     await timed(1)
     const started = performance.now()
@@ -158,16 +163,30 @@ async function measure(
   plan: AdapterPlan,
   labels: number | null,
   examples: Example[],
+  checkpointing: Checkpointing,
 ): Promise<number> {
   const { model, padId } = base
   const initial = await initialParameters(plan, { ...config.adapter, initLoraWeights: true }, 0, NO_BASE)
   const store = new ParameterStore(model.ops, initial)
-  const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row)
+  const batch = exampleBatch(
+    examples,
+    padId,
+    model.architecture.context,
+    model.family.classifier.row,
+    config.training.packing,
+  )
   try {
     if (batch.labelCount === 0) return 0
     const trainable = { adaptation: storeAdaptation(store, plan), classify: labels !== null }
     const started = performance.now()
-    const { loss, energy } = lossAndGradients(model, batch, trainable, 1 / batch.labelCount, store.gradients)
+    const { loss, energy } = lossAndGradients(
+      model,
+      batch,
+      trainable,
+      1 / batch.labelCount,
+      store.gradients,
+      checkpointing,
+    )
     const norm = store.step({ ...config.training, learningRate: 0, step: 1 })
     await readScalars([loss, energy, norm])
     return batch.tokenCount / ((performance.now() - started) / 1000)

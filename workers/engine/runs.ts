@@ -22,6 +22,7 @@ import { baseValues } from '../../src/core/adapters/baseValues.ts'
 import type { AdapterLibrary } from './adapters.ts'
 import { loadSnapshot, packState, stateTensors } from './checkpoint.ts'
 import { beginningOf, continuedConfig, continuedLabels } from './continued.ts'
+import { checkpointingOf } from './estimate.ts'
 import { HistoryLog } from './history.ts'
 import type { HeldModel, LoadedModel, ModelLibrary } from './models.ts'
 import { dataKey, DatasetRows, taskOf } from './rows.ts'
@@ -441,6 +442,13 @@ export class RunManager {
       initial,
       dropout: config.adapter.dropout,
       training: config.training,
+      checkpointing: checkpointingOf(
+        base.model,
+        config,
+        labels?.length ?? null,
+        base.info.precision,
+        this.#options.models.budgetBeside(base.info.id),
+      ),
       labels: labels?.length ?? null,
       padId: base.padId,
       train,

@@ -71,12 +71,14 @@ async function startModule(files: WasmFiles, threads: number): Promise<ThreadedM
   const binary = await response.arrayBuffer()
   let lastWords = ''
   let options: ModuleOptions | undefined
+  let memory: WebAssembly.Memory | undefined
   const started = new Promise<ThreadedModule>((resolve, reject) => {
     options = {
       mainScriptUrlOrBlob: new URL(files.runtime, self.location.href).href,
       locateFile: (path) => (path.endsWith('.worker.js') ? trustedScript(files.thread) : files.threadedSimd),
       instantiateWasm: (imports, receive) => {
         // Twice the count, because the binary halves it.
+        memory = imports['env']!['memory'] as WebAssembly.Memory
         imports['env']!['emscripten_num_logical_cores'] = () => threads * 2
         WebAssembly.instantiate(binary, imports)
           .then(({ instance, module }) => receive(instance, module))
@@ -89,7 +91,8 @@ async function startModule(files: WasmFiles, threads: number): Promise<ThreadedM
     ;(factory as unknown as Factory)(options).then(resolve, reject)
   })
   try {
-    return await within(started, 'The WASM threads')
+    const module = await within(started, 'The WASM threads')
+    return Object.assign(module, { wasmMemory: memory })
   } catch (error) {
     options?.PThread?.terminateAllThreads()
     throw error

@@ -41,16 +41,15 @@ export async function inputGradient(
   const batch = tokenBatch([new Array<number>(length).fill(0)], 0, length)
   const run = () => {
     const pass = model.pass(batch, adaptation)
-    const inputs: Tensor[] = []
     const entered = model.enter(tensor2d(values, [length, hidden]), pass) // [T, d]
-    const x = model.forward(entered.y.clone(), pass, { inputs, from: 0 })
-    const h = ops.gatherRows(x, tensor1d([at], 'int32')) // [1, d]
+    const through = model.forwardAndBack(entered.y.clone(), pass, 0, 'block')
+    const h = ops.gatherRows(through.y, tensor1d([at], 'int32')) // [1, d]
     const final = model.final(h, pass)
     const { logit, dn } = oneLogit(model, final.y, output, pass, classify)
     const inverse = new Int32Array(length).fill(1)
     inverse[at] = 0
     const dx = ops.scatterRows(final.back(dn, null), tensor1d(inverse, 'int32')) // [T, d]
-    return [logit, entered.back(model.backward(dx, inputs, pass, null), null)]
+    return [logit, entered.back(through.back(dx, null), null)]
   }
   let logit: Tensor
   let gradient: Tensor

@@ -83,7 +83,7 @@ async function step(
   let logits: Tensor
   try {
     logits = tidy(() => {
-      const x = model.forward(model.embed(ids, pass), pass, undefined, caches) // [T, d]
+      const x = model.forward(model.embed(ids, pass), pass, caches) // [T, d]
       const last = slice(x, [tokens.length - 1, 0], [1, x.shape[1]!])
       return model.head.logits(model.final(last, pass).y, pass)
     })

@@ -1,9 +1,10 @@
 // A model on the device: frozen weights, shared by every adapter that is used with it.
 import { dispose, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
-import type { Adaptation, GradientSink } from '../nn/adaptation.ts'
+import type { Checkpointing } from '../../protocol/run.ts'
+import type { Adaptation } from '../nn/adaptation.ts'
 import type { TokenBatch } from '../nn/batch.ts'
-import type { Block } from '../nn/block.ts'
+import type { Block, WayBack } from '../nn/block.ts'
 import type { ClassifierHead, LanguageHead } from '../nn/heads.ts'
 import type { Inputs } from '../nn/inputs.ts'
 import type { KeyValueCache, Pass, Traced } from '../nn/layer.ts'
@@ -49,20 +50,13 @@ export class Transformer {
     return tidy(() => this.enter(this.rows(ids, pass.adaptation), pass).y)
   }
 
-  /** Through all blocks: x [N, d] (consumed, also by a failure) -> [N, d]. `kept` collects and owns the inputs of the blocks from `from` on,
-   *  for the backward pass. */
-  forward(
-    x: Tensor,
-    pass: Pass,
-    kept?: { inputs: Tensor[]; from: number },
-    caches?: KeyValueCache[],
-  ): Tensor {
+  /** Through all blocks: x [N, d] (consumed, also by a failure) -> [N, d]. */
+  forward(x: Tensor, pass: Pass, caches?: KeyValueCache[]): Tensor {
     try {
       this.parts.blocks.forEach((block, layer) => {
         const cache = caches?.[layer]
         const y = block.forward(x, cache ? { ...pass, cache } : pass)
-        if (kept && layer >= kept.from) kept.inputs.push(x)
-        else x.dispose()
+        x.dispose()
         x = y
       })
       return x
@@ -72,16 +66,27 @@ export class Transformer {
     }
   }
 
-  /** Back from dx [N, d] of the last output (consumed) to the input of the lowest block whose input was collected.
-   *  Consumes and disposes the collected inputs as it goes. */
-  backward(dx: Tensor, inputs: Tensor[], pass: Pass, sink: GradientSink | null): Tensor {
-    for (let layer = this.parts.blocks.length - 1; inputs.length > 0; layer--) {
-      const x = inputs.pop()!
-      const next = this.parts.blocks[layer]!.backward(dx, x, pass, sink)
-      dispose([dx, x])
-      dx = next
+  /** Through all blocks and back to the input of block `from`: x [N, d] (consumed) -> y [N, d] and the way back. Inside a
+   *  tidy. */
+  forwardAndBack(
+    x: Tensor,
+    pass: Pass,
+    from: number,
+    checkpointing: Checkpointing,
+  ): { y: Tensor; back: WayBack } {
+    const { blocks } = this.parts
+    for (const block of blocks.slice(0, from)) {
+      const y = block.forward(x, pass)
+      x.dispose()
+      x = y
     }
-    return dx
+    const back: WayBack[] = []
+    for (const block of blocks.slice(from)) {
+      const passed = block.forwardAndBack(x, pass, checkpointing)
+      back.push(passed.back)
+      x = passed.y
+    }
+    return { y: x, back: (dy, sink) => back.reduceRight((gradient, through) => through(gradient, sink), dy) }
   }
 
   /** Rows of the last block's output h [M, d] as the heads see them [M, d]. Inside a tidy. */

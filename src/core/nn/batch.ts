@@ -1,16 +1,32 @@
-// Sequences of different lengths as one flat, right-padded batch.
+// Sequences of different lengths as one flat batch of equal rows: each sequence a row of its own, padded on the right, or
+// packed, several to a row. Packed ones are segments with positions of their own, and a token sees its own segment only
+// (block-diagonal attention), so that they compute what they would alone.
 import { dispose, tensor1d, type Tensor } from '@tensorflow/tfjs-core'
 import { AttentionLayout, PADDING } from '../ops/layout.ts'
 
-/** Lengths are padded up to multiples of this, so that few distinct buffer sizes and shaders occur. */
-export const LENGTH_BUCKET = 8
+/** Small counts are rounded up to multiples of this, larger ones to a step of their octave. */
+const BUCKET = 8
+const STEPS_OF_OCTAVE = 8
+
+/** The count as it is padded, so that few distinct buffer sizes and shaders occur: at most an eighth more. */
+export function bucketOf(count: number): number {
+  const octave = 2 ** Math.floor(Math.log2(Math.max(1, count)))
+  const step = Math.max(BUCKET, octave / STEPS_OF_OCTAVE)
+  return Math.max(step, Math.ceil(count / step) * step)
+}
+
+/** Tokens of a row for a longest sequence, in a model that reads at most `context`. */
+export function rowLength(longest: number, context = Infinity): number {
+  return Math.max(1, longest, Math.min(context, bucketOf(longest)))
+}
 
 export interface TokenBatch {
-  /** Sequences, and padded tokens of each. */
+  /** Rows, and padded tokens of each. */
   batch: number
   length: number
-  /** Real tokens of each sequence. */
+  /** Real tokens of each sequence, and where it begins in the flat batch. */
   lengths: number[]
+  starts: number[]
   /** int32 [N] */
   ids: Tensor
   positions: Tensor
@@ -18,23 +34,28 @@ export interface TokenBatch {
   dispose(): void
 }
 
-/** Flat ids, positions and segments of B sequences, right-padded to the bucket of the longest (at most `context`). */
+/** Flat ids, positions and segments of sequences, in rows as long as the bucket of the longest (at most `context`). */
 export function tokenBatch(
   sequences: readonly (readonly number[])[],
   padId: number,
   context = Infinity,
+  packing = false,
 ): TokenBatch {
-  const batch = sequences.length
   const lengths = sequences.map((sequence) => sequence.length)
-  const longest = Math.max(1, ...lengths)
-  const length = Math.max(longest, Math.min(context, Math.ceil(longest / LENGTH_BUCKET) * LENGTH_BUCKET))
+  const length = rowLength(Math.max(0, ...lengths), context)
+  const { starts, batch } = packing
+    ? packed(lengths, length)
+    : { starts: lengths.map((_, b) => b * length), batch: lengths.length }
   const ids = new Int32Array(batch * length).fill(padId)
-  const positions = new Int32Array(batch * length)
+  // Padding counts on from the row's beginning: every position is one that the model knows.
+  const positions = Int32Array.from(ids, (_, at) => at % length)
   const segments = new Int32Array(batch * length).fill(PADDING)
   sequences.forEach((sequence, b) => {
-    ids.set(sequence, b * length)
-    for (let t = 0; t < length; t++) positions[b * length + t] = t
-    segments.fill(0, b * length, b * length + sequence.length)
+    const start = starts[b]!
+    ids.set(sequence, start)
+    for (let t = 0; t < sequence.length; t++) positions[start + t] = t
+    // Any numbers do that differ within a row.
+    segments.fill(start % length, start, start + sequence.length)
   })
   const idTensor = tensor1d(ids, 'int32')
   const positionTensor = tensor1d(positions, 'int32')
@@ -47,6 +68,7 @@ export function tokenBatch(
     batch,
     length,
     lengths,
+    starts,
     ids: idTensor,
     positions: positionTensor,
     layout,
@@ -55,4 +77,18 @@ export function tokenBatch(
       layout.dispose()
     },
   }
+}
+
+/** First fit, the longest first: where each sequence begins in rows of the given length, and how many rows there are. */
+function packed(lengths: readonly number[], length: number): { starts: number[]; batch: number } {
+  const starts = new Array<number>(lengths.length).fill(0)
+  const used: number[] = []
+  const longestFirst = lengths.map((_, b) => b).sort((a, b) => lengths[b]! - lengths[a]! || a - b)
+  for (const b of longestFirst) {
+    let row = used.findIndex((tokens) => tokens + lengths[b]! <= length)
+    if (row < 0) row = used.push(0) - 1
+    starts[b] = row * length + used[row]!
+    used[row]! += lengths[b]!
+  }
+  return { starts, batch: Math.max(1, used.length) }
 }

@@ -2,10 +2,12 @@
 //   pre       r = x + attention(n1(x));          y = r + mlp(n2(r))             (Llama, Qwen, GPT-2)
 //   sandwich  r = x + n1'(attention(n1(x)));     y = r + n2'(mlp(n2(r)))        (Gemma 3)
 //   post      r = n1(x + attention(x));          y = n2(r + mlp(r))             (BERT)
-// A block keeps nothing but its input: the backward pass is given that and computes the rest again.
-import { tidy, type Tensor } from '@tensorflow/tfjs-core'
+// For the way back a block keeps its input alone and computes the rest again, or all that it made (Checkpointing).
+import { dispose, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import type { Checkpointing } from '../../protocol/run.ts'
 import type { GradientSink } from './adaptation.ts'
 import type { Attention } from './attention.ts'
+import { collected } from './collected.ts'
 import { chain, residual, type Layer, type Pass, type Traced } from './layer.ts'
 import type { Linear } from './linear.ts'
 import type { Mlp } from './mlp.ts'
@@ -19,6 +21,9 @@ export type BlockNorms =
   | { order: 'sandwich'; attention: Norm; attentionOut: Norm; mlp: Norm; mlpOut: Norm }
   | { order: 'post'; attentionOut: Norm; mlpOut: Norm }
 
+/** From the gradient dy [N, d] of a block's output (consumed) to that of its input [N, d]; frees what was kept for it. */
+export type WayBack = (dy: Tensor, sink: GradientSink | null) => Tensor
+
 export class Block {
   constructor(
     readonly attention: Attention,
@@ -31,9 +36,21 @@ export class Block {
     return tidy(() => this.#trace(x, pass).y)
   }
 
-  /** Gradient dy [N, d] of the output -> dx [N, d] of the input x; gradients of trained tensors go to the sink. */
-  backward(dy: Tensor, x: Tensor, pass: Pass, sink: GradientSink | null): Tensor {
-    return tidy(() => this.#trace(x, pass).back(dy, sink))
+  /** x [N, d], which the way back owns, -> y [N, d] and the way back; gradients of trained tensors go to the sink.
+   *  Inside a tidy, which frees what is kept if anything fails. */
+  forwardAndBack(x: Tensor, pass: Pass, checkpointing: Checkpointing): { y: Tensor; back: WayBack } {
+    const { result, made } =
+      checkpointing === 'none'
+        ? collected(() => this.#trace(x, pass))
+        : { result: { y: this.forward(x, pass), back: null }, made: [] }
+    return {
+      y: result.y,
+      back: (dy, sink) => {
+        const dx = tidy(() => (result.back ?? this.#trace(x, pass).back)(dy, sink))
+        dispose([dy, x, ...made])
+        return dx
+      },
+    }
   }
 
   /** The attention probabilities of this block for its input x [N, d]: [B, H, T, T]. */

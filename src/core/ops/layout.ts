@@ -32,6 +32,8 @@ export function maskName({ causal, window }: AttentionMask): string {
  *  |p - q| < window. */
 export class AttentionLayout {
   readonly batch: number
+  /** What the tensors below hold, for masks that are made on the host. */
+  readonly host: Required<Omit<AttentionLayoutOptions, 'batch'>>
   /** Queries and keys of one sequence. */
   readonly queries: number
   readonly keys: number
@@ -52,6 +54,8 @@ export class AttentionLayout {
     const keyPositions = options.keyPositions ?? options.queryPositions
     const keySegments = options.keySegments ?? options.querySegments
     this.keys = keyPositions.length / options.batch
+    const { queryPositions, querySegments } = options
+    this.host = { queryPositions, querySegments, keyPositions, keySegments }
     this.queryPositions = tensor1d(options.queryPositions, 'int32')
     this.querySegments = tensor1d(options.querySegments, 'int32')
     this.keyPositions = tensor1d(keyPositions, 'int32')

@@ -46,7 +46,7 @@ async function addBatch(
   { model, padId, trainable }: EvaluateOptions,
   sums: EvaluationSums,
 ): Promise<void> {
-  const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row)
+  const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row, true)
   if (batch.labelCount === 0) return batch.dispose()
   let result: ReturnType<typeof evaluateBatch>
   try {

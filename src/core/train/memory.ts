@@ -1,16 +1,17 @@
 // How much memory a training step takes, before anything is loaded: one function for the badge beside a model, for the
 // estimate and for the default precision.
-//   weights(precision) + 16 x trainable (value, gradient, two moments, f32) + block inputs 4 N d (L + 1)
+//   weights(precision) + 16 x trainable (value, gradient, two moments, f32)
+//   + what the blocks keep for the backward pass: their inputs, 4 N d (L + 1), or all that they made
 //   + one block's working set + one tile of the head's logits + what pools and the optimizer hold beyond that
 import type { BackendName } from '../../protocol/engine.ts'
 import { PRECISIONS, type Fit, type MemoryEstimate, type Precision } from '../../protocol/model.ts'
-import type { AdapterConfig } from '../../protocol/run.ts'
+import type { AdapterConfig, Checkpointing, TrainingConfig } from '../../protocol/run.ts'
 import { countTrainable } from '../adapters/count.ts'
 import { planAdapter, type AdapterPlan } from '../adapters/plan.ts'
 import { precisionOf } from '../models/load.ts'
 import { tensorSpecs } from '../models/tensors.ts'
 import type { Architecture, Family } from '../models/architecture.ts'
-import { LENGTH_BUCKET } from '../nn/batch.ts'
+import { rowLength } from '../nn/batch.ts'
 import { matrixBytes } from '../ops/matrix.ts'
 import { bufferSentence, sentenceOf } from './memoryWords.ts'
 import { blockElements } from './workingSet.ts'
@@ -22,6 +23,7 @@ export interface MemoryRequest {
   batchSize: number
   /** Longest example in tokens. */
   maxLength: number
+  checkpointing: TrainingConfig['checkpointing']
 }
 
 /** What a device offers. */
@@ -37,10 +39,12 @@ const FLOAT = 4
 const STATE_ROWS = 3
 /** Above this share of the budget a fit is tight: what other tabs and the browser take varies. */
 const COMFORTABLE = 0.8
+/** Below this share of the budget all activations are kept: speed is no reason to fill a machine whose memory is guessed. */
+const EASY = 0.5
 /** Logits of one tile of the head: reference/crossEntropy.ts and webgpu/headCrossEntropy.ts. */
 const TILE = { cpu: 1 << 21, wasm: 1 << 21, webgpu: 1 << 23 }
 /** Tensors of a tile's size that the head holds at once: logits and what the reference's cross-entropy makes of them. */
-const TILE_COPIES = { cpu: 9, wasm: 9, webgpu: 1 }
+const TILE_COPIES = { cpu: 4, wasm: 2, webgpu: 1 }
 /** Tensors [P] that a step of the optimizer holds besides value, gradient and moments: all work in place; the reference
  *  also holds the flat gradient, its squares, and copies of the values that the pass has read. */
 const OPTIMIZER_COPIES = { cpu: 3, wasm: 3, webgpu: 1 }
@@ -57,22 +61,35 @@ export function estimateMemory(
   budget: MemoryBudget,
 ): MemoryEstimate {
   const plan = planAdapter(family, architecture, request.adapter, request.labels)
-  const moving = movingParts(family, architecture, request, plan, budget.backend)
   const trainableParameters = countTrainable(plan, request.adapter)
   const state = STATE_ROWS * FLOAT * trainableParameters
   const { largest = Infinity } = budget
-  const movingBytes = Object.values(moving).reduce((sum, bytes) => sum + bytes, 0)
+  const moving = {
+    none: movingParts(family, architecture, request, plan, budget.backend, 'none'),
+    block: movingParts(family, architecture, request, plan, budget.backend, 'block'),
+  }
+  const bytesOf = (precision: Precision, checkpointing: Checkpointing): number =>
+    Object.values(moving[checkpointing]).reduce(
+      (sum, bytes) => sum + bytes,
+      weightBytes(family, architecture, precision),
+    )
+  const checkpointingOf = (precision: Precision): Checkpointing => {
+    if (request.checkpointing !== 'auto') return request.checkpointing
+    return bytesOf(precision, 'none') <= EASY * budget.bytes ? 'none' : 'block'
+  }
   const byPrecision = Object.fromEntries(
     PRECISIONS.map((each) => {
-      const bytes = weightBytes(family, architecture, each) + movingBytes
+      const bytes = bytesOf(each, checkpointingOf(each))
       return [each, { bytes, fit: state > largest ? 'tooLarge' : fitOf(bytes, budget.bytes) }]
     }),
   ) as MemoryEstimate['byPrecision']
   const chosen = precision ?? bestPrecision(byPrecision)
+  const checkpointing = checkpointingOf(chosen)
   const estimate = {
     precision: chosen,
+    checkpointing,
     ...byPrecision[chosen],
-    parts: { weights: weightBytes(family, architecture, chosen), ...moving },
+    parts: { weights: weightBytes(family, architecture, chosen), ...moving[checkpointing] },
     trainableParameters,
     budget: budget.bytes,
     byPrecision,
@@ -110,22 +127,25 @@ function movingParts(
   { labels, adapter, batchSize, maxLength }: MemoryRequest,
   plan: AdapterPlan,
   backend: BackendName,
+  checkpointing: Checkpointing,
 ): Omit<MemoryEstimate['parts'], 'weights'> {
   const count = countTrainable(plan, adapter)
-  const longest = Math.min(maxLength, a.context)
-  const length = Math.min(a.context, Math.ceil(longest / LENGTH_BUCKET) * LENGTH_BUCKET)
+  const length = rowLength(Math.min(maxLength, a.context), a.context)
   const tokens = batchSize * length
   const kept = Math.max(0, a.layers - Math.max(0, plan.lowest))
   const trainedBlocks = kept > 0
   // PiSSA keeps its first factors beside the trained ones.
   const trainable = 16 * count * (adapter.method === 'lora' && adapter.initLoraWeights === 'pissa' ? 2 : 1)
-  const inputs = FLOAT * tokens * a.hidden * (kept + 1)
-  const block =
-    FLOAT *
-    blockElements(
-      { family, architecture: a, plan, adapter, backend, batch: batchSize, length },
-      trainedBlocks,
-    )
+  const { trace, besides } = blockElements(
+    { family, architecture: a, plan, adapter, backend, batch: batchSize, length },
+    trainedBlocks,
+  )
+  const keepsAll = checkpointing === 'none' && trainedBlocks
+  // Rows of tokens and positions, their sums with types, and a norm: nn/inputs.ts holds them through the pass.
+  const entering =
+    1 + (a.positions.kind === 'learned' ? 2 : 0) + (a.inputs.types ? 1 : 0) + (a.inputs.norm ? 1 : 0)
+  const inputs = FLOAT * (entering * tokens * a.hidden + kept * (keepsAll ? trace : tokens * a.hidden))
+  const block = FLOAT * (besides + (keepsAll ? 0 : trace))
   const head = FLOAT * headElements(family, a, plan, labels, labels === null ? tokens : batchSize, backend)
   const optimizer = FLOAT * OPTIMIZER_COPIES[backend] * count
   // The optimizer steps when block and head are gone: only what it needs beyond them counts.

@@ -1,7 +1,8 @@
 // From a batch of examples to a loss and its gradients: forward through the blocks, the head, and back.
 import { concat, dispose, reshape, square, sum, tensor1d, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import type { Checkpointing } from '../../protocol/run.ts'
 import type { Adaptation, GradientSink } from '../nn/adaptation.ts'
-import { tokenBatch, type TokenBatch } from '../nn/batch.ts'
+import { bucketOf, tokenBatch, type TokenBatch } from '../nn/batch.ts'
 import type { Transformer } from '../models/transformer.ts'
 
 /** Label of a position that is not trained on. */
@@ -16,7 +17,8 @@ export interface ExampleBatch {
   /** Real tokens of the batch, and labels that count. */
   tokenCount: number
   labelCount: number
-  /** int32 [M]: rows of the flat batch that meet the head. */
+  /** int32 [M]: rows of the flat batch that meet the head. Of a language model they are filled up to a bucket, without a
+   *  label; of a classifier they are its examples. */
   rows: Tensor
   /** int32 [N]: for each flat row its place in `rows`, or M. */
   inverse: Tensor
@@ -25,26 +27,29 @@ export interface ExampleBatch {
   dispose(): void
 }
 
-/** Pads and flattens examples; with labels shifted by one for language modelling. Classes are read from the last real
- *  token, or from the first, as the family does. */
+/** Flattens examples, one to a row or packed; with labels shifted by one for language modelling. Classes are read from the
+ *  last real token, or from the first, as the family does. */
 export function exampleBatch(
   examples: readonly Example[],
   padId: number,
   context: number,
   row: 'first' | 'last' = 'last',
+  packing = false,
 ): ExampleBatch {
   const tokens = tokenBatch(
     examples.map((example) => example.ids),
     padId,
     context,
+    packing,
   )
   const rows: number[] = []
   const labels: number[] = []
   examples.forEach((example, b) => {
-    const start = b * tokens.length
+    const start = tokens.starts[b]!
     if ('label' in example) {
-      rows.push(row === 'first' ? start : start + Math.max(0, example.ids.length - 1))
-      // A row without tokens has nothing to look at: its padding must not be trained on.
+      const last = Math.max(0, example.ids.length - 1)
+      // A row without tokens has nothing to look at: its padding must not be trained on, nor a neighbour's tokens.
+      rows.push(example.ids.length === 0 ? 0 : row === 'first' ? start : start + last)
       labels.push(example.ids.length === 0 ? IGNORED : example.label)
       return
     }
@@ -55,8 +60,14 @@ export function exampleBatch(
       labels.push(next)
     }
   })
+  const classes = examples.some((example) => 'label' in example)
+  const filled = classes || rows.length === 0 ? 0 : bucketOf(rows.length) - rows.length
+  rows.push(...new Array<number>(filled).fill(0))
+  labels.push(...new Array<number>(filled).fill(IGNORED))
   const inverse = new Int32Array(tokens.batch * tokens.length).fill(rows.length)
-  rows.forEach((row, i) => (inverse[row] = i))
+  rows.forEach((row, i) => {
+    if (labels[i] !== IGNORED) inverse[row] = i
+  })
   const rowTensor = tensor1d(rows, 'int32')
   const inverseTensor = tensor1d(inverse, 'int32')
   const labelTensor = tensor1d(labels, 'int32')
@@ -96,6 +107,7 @@ export function lossAndGradients(
   trainable: Trainable,
   factor: number,
   sink: GradientSink,
+  checkpointing: Checkpointing = 'block',
 ): StepScalars {
   const { ops } = model
   const { adaptation, classify } = trainable
@@ -104,12 +116,11 @@ export function lossAndGradients(
     const pass = model.pass(batch.tokens, adaptation)
     const rows = model.rows(batch.tokens.ids, adaptation) // [N, d]
     const entered = model.enter(rows, pass) // [N, d]
-    const inputs: Tensor[] = []
     const lowest = adaptation?.lowest ?? Infinity
     // The blocks dispose their inputs as they go; the original is needed on the way back to a trained table.
-    const x = model.forward(entered.y.clone(), pass, { inputs, from: lowest })
-    const h = ops.gatherRows(x, batch.rows) // [M, d]
-    x.dispose()
+    const through = model.forwardAndBack(entered.y.clone(), pass, Math.max(0, lowest), checkpointing)
+    const h = ops.gatherRows(through.y, batch.rows) // [M, d]
+    through.y.dispose()
     const final = model.final(h, pass) // [M, d]
     let loss: Tensor
     let dn: Tensor // [M, d]
@@ -125,7 +136,7 @@ export function lossAndGradients(
     }
     const dh = final.back(dn, sink) // [M, d]
     if (lowest < Infinity) {
-      const dx = model.backward(ops.scatterRows(dh, batch.inverse), inputs, pass, sink) // [N, d]
+      const dx = through.back(ops.scatterRows(dh, batch.inverse), sink) // [N, d]
       if (lowest < 0) {
         const dRows = entered.back(dx, sink) // [N, d]
         model.parts.inputs.rowsBackward(ops, dRows, batch.tokens.ids, adaptation, sink)

@@ -2,7 +2,7 @@
 // It knows nothing of workers or databases: rows come from an ExampleSource, news go out through hooks.
 import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
-import type { AdapterConfig, HistoryEntry, TrainingConfig } from '../../protocol/run.ts'
+import type { AdapterConfig, Checkpointing, HistoryEntry, TrainingConfig } from '../../protocol/run.ts'
 import { storeAdaptation } from '../adapters/adaptation.ts'
 import type { AdapterPlan } from '../adapters/plan.ts'
 import { deferred, type Deferred } from '../deferred.ts'
@@ -57,6 +57,8 @@ export interface TrainerOptions {
   /** Share of the adapters' inputs that is switched off. */
   dropout: AdapterConfig['dropout']
   training: TrainingConfig
+  /** What `training.checkpointing` comes to on this device. */
+  checkpointing: Checkpointing
   /** Number of labels, or null for language modelling. */
   labels: number | null
   padId: number
@@ -256,7 +258,7 @@ export class Trainer {
     const k = this.#step++
     const { row } = model.family.classifier
     const batches = microBatches.map((examples) =>
-      exampleBatch(examples, padId, model.architecture.context, row),
+      exampleBatch(examples, padId, model.architecture.context, row, training.packing),
     )
     let sums: StepScalars | null = null
     try {
@@ -276,7 +278,14 @@ export class Trainer {
           step: k * training.accumulation + micro,
         }
         const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, plan, dropout) }
-        const part = lossAndGradients(model, batch, trainable, 1 / labelCount, this.store.gradients)
+        const part = lossAndGradients(
+          model,
+          batch,
+          trainable,
+          1 / labelCount,
+          this.store.gradients,
+          this.#options.checkpointing,
+        )
         sums = sums ? added(sums, part) : part
       }
       const learningRate =

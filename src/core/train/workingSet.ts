@@ -1,19 +1,20 @@
-// The numbers that are alive while one block is computed forward and backward. A block's tidy keeps every tensor that its
-// layers make until the gradient is out (nn/layer.ts), so the working set is the sum of their sizes, read off trace() and
-// back() of nn/attention.ts, nn/mlp.ts, nn/block.ts and nn/linear.ts, plus the largest scratch of a single op.
+// The numbers that are alive while one block is computed forward and backward. Every tensor that its layers make stays
+// until the gradient is out (nn/layer.ts), so the working set is the sum of their sizes, read off trace() and back() of
+// nn/attention.ts, nn/mlp.ts, nn/block.ts and nn/linear.ts, plus the largest scratch of a single op.
 import type { AdapterConfig } from '../../protocol/run.ts'
 import { linearPath, linearShapes, type Architecture, type Family } from '../models/architecture.ts'
 import type { AdapterPlan } from '../adapters/plan.ts'
+import type { Activation } from '../ops/ops.ts'
 import type { BackendName } from '../../protocol/engine.ts'
 
-/** Tensors [B, H, T, T] that the reference's attentionBackward holds at once: scores (3), P (2), dP (3), dS (1). */
-const SCORES_BACKWARD = 9
-/** And its forward pass: scores (3), exp (1). */
-const SCORES_FORWARD = 4
+/** Tensors [B, H, T, T] that the reference's attentionBackward holds at once: scores (2), P (1), dP (2), dS (1). */
+const SCORES_BACKWARD = 6
+/** And its forward pass: scores (2), P (1). */
+const SCORES_FORWARD = 3
 /** Copies [N, H hd] and [N, Hkv hd] by heads that the reference makes of q, k, v, dO and of the results. */
 const GROUPED = 5
-/** Tensors [N, f] that the derivative of a gated unit holds besides its results. */
-const GATED_SCRATCH = 6
+/** Tensors [N, f] that the reference holds for the slope of an activation, besides its results. */
+const SLOPE_SCRATCH: Record<Activation, number> = { silu: 6, gelu: 12, geluTanh: 16, relu: 3, tanh: 4 }
 
 export interface BlockRequest {
   family: Family
@@ -26,8 +27,15 @@ export interface BlockRequest {
   length: number
 }
 
+export interface BlockElements {
+  /** What the forward pass makes for the way back, if there is one. */
+  trace: number
+  /** What is alive besides in the widest moment. */
+  besides: number
+}
+
 /** Numbers alive in the widest moment of a block. `trained`: there is a way back through it. */
-export function blockElements(request: BlockRequest, trained: boolean): number {
+export function blockElements(request: BlockRequest, trained: boolean): BlockElements {
   const { architecture: a, batch, length, backend } = request
   const tokens = batch * length
   const d = a.hidden
@@ -43,25 +51,24 @@ export function blockElements(request: BlockRequest, trained: boolean): number {
   // then gate, up and their product, down, residual.
   const attention = (q + 2 * kv) * (fused ? 2 : 1) + (q + kv) * (rope + headNorm) + q
   const mlp = f * (a.mlp.gated ? 3 : 2)
-  let perToken = norms * d + attention + 2 * d + mlp + 2 * d
+  const trace = tokens * (norms * d + attention + 2 * d + mlp + 2 * d)
   const scores = batch * a.heads * length * length
-  let scratch = backend === 'webgpu' ? 0 : SCORES_FORWARD * scores
+  if (!trained) return { trace, besides: backend === 'webgpu' ? 0 : SCORES_FORWARD * scores }
 
-  if (trained) {
-    // Backward: a gradient for each of these, sums where paths meet, and the residuals.
-    const sums = (fused ? 1 : 5) + (a.mlp.gated ? 3 : 1)
-    const attentionBack = q + (q + 2 * kv) * (fused ? 2 : 1) + (q + kv) * (rope + headNorm)
-    perToken += norms * d + attentionBack + mlp + sums * d + 2 * d + beside(request)
-    scratch =
-      backend === 'webgpu'
-        ? tokens * a.heads
-        : Math.max(
-            SCORES_BACKWARD * scores + tokens * GROUPED * (q + kv),
-            tokens * f * GATED_SCRATCH,
-            tokens * widest(request),
-          )
-  }
-  return tokens * perToken + scratch
+  // Backward: a gradient for each of these, sums where paths meet, and the residuals.
+  const sums = (fused ? 1 : 5) + (a.mlp.gated ? 3 : 1)
+  const attentionBack = q + (q + 2 * kv) * (fused ? 2 : 1) + (q + kv) * (rope + headNorm)
+  const back = tokens * (norms * d + attentionBack + mlp + sums * d + 2 * d)
+  const scratch =
+    backend === 'webgpu'
+      ? tokens * a.heads
+      : Math.max(
+          SCORES_BACKWARD * scores + tokens * GROUPED * (q + kv),
+          tokens * f * SLOPE_SCRATCH[a.mlp.act],
+          tokens * widest(request),
+        )
+  const dora = (tokens * beside(request)) / 2 // each way
+  return { trace: trace + dora, besides: back + scratch + dora }
 }
 
 /** Numbers a token that DoRA keeps beside the plain products of a block, with dropout also the dropped inputs. */

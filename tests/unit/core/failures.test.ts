@@ -21,6 +21,7 @@ import { evaluateExamples } from '../../../src/core/train/evaluate.ts'
 import { nextTokens, precisionCost, residentReference } from '../../../src/core/train/precision.ts'
 import { Trainer } from '../../../src/core/train/trainer.ts'
 import { Turns } from '../../../src/core/turns.ts'
+import type { Checkpointing } from '../../../src/protocol/run.ts'
 import { defaultAdapter, defaultTraining } from '../../../src/protocol/settings.ts'
 import { modelBytes } from '../../golden/load.ts'
 
@@ -93,7 +94,8 @@ describe('what fails leaves nothing behind', () => {
     ['an evaluation', () => evaluation()],
     ['an answer', () => answer()],
     ['a comparison of precisions', () => comparison()],
-    ['a run', () => run(), 37],
+    ['a run', () => run('block'), 37],
+    ['a run that keeps what its blocks make', () => run('none'), 37],
   ])('%s', async (_name, work, stride = 1) => {
     // Constants that ops keep are made by the first pass.
     await work()
@@ -138,7 +140,7 @@ function answer() {
   })
 }
 
-async function run() {
+async function run(checkpointing: Checkpointing) {
   const adapter = defaultAdapter({ r: 2, alpha: 2, useDora: true, dropout: 0.1 })
   const plan = planAdapter(model.family, model.architecture, adapter, null)
   const trainer = new Trainer({
@@ -151,6 +153,7 @@ async function run() {
       batchSize: 1,
       accumulation: 2,
     }),
+    checkpointing,
     labels: null,
     padId: 3,
     train: { rows: 2, get: () => Promise.resolve([{ ids, labels: ids }]) },

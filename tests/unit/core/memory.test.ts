@@ -55,7 +55,8 @@ async function measure(
   const shards = [...files].filter(([name]) => name.endsWith('.safetensors'))
   const weights = await openWeights(shards.map(([name, bytes]) => memoryFile(name, bytes)))
   const model = await loadTransformer(family, architecture, weights, opsFor(backend), { precision })
-  const { labels, adapter, batchSize, maxLength } = request
+  const { labels, adapter, batchSize, maxLength, checkpointing } = request
+  const kept = checkpointing === 'none' ? 'none' : 'block'
   const plan = planAdapter(family, architecture, adapter, labels)
   const initial = await initialParameters(plan, adapter, 1, baseValues(model, weights))
   const store = new ParameterStore(model.ops, initial)
@@ -66,7 +67,7 @@ async function measure(
   const batch = exampleBatch(examples, 0, architecture.context, family.classifier.row)
   const { peakBytes } = await tf.profile(async () => {
     const trainable = { adaptation: storeAdaptation(store, plan), classify: labels !== null }
-    const { loss, energy } = lossAndGradients(model, batch, trainable, 1, store.gradients)
+    const { loss, energy } = lossAndGradients(model, batch, trainable, 1, store.gradients, kept)
     const norm = store.step({
       learningRate: 0,
       beta1: 0.9,
@@ -94,6 +95,7 @@ const request = (change: Partial<MemoryRequest>): MemoryRequest => ({
   adapter: defaultAdapter(),
   batchSize: 2,
   maxLength: 64,
+  checkpointing: 'block',
   ...change,
 })
 
@@ -139,6 +141,19 @@ describe.each(['cpu', 'wasm'] as const)('estimate beside measurement on %s', (ba
       'the embedded model, all weights, text',
       embedded,
       { batchSize: 2, adapter: defaultAdapter({ method: 'full' }) },
+      'f32',
+    ],
+    ['the embedded model, everything kept', embedded, { batchSize: 4, checkpointing: 'none' }, 'f32'],
+    [
+      'the embedded model, DoRA, everything kept',
+      embedded,
+      { batchSize: 4, labels: 6, adapter: defaultAdapter({ useDora: true }), checkpointing: 'none' },
+      'f32',
+    ],
+    [
+      'GPT-2, everything kept',
+      () => modelBytes('tiny-gpt2'),
+      { checkpointing: 'none', maxLength: 24 },
       'f32',
     ],
     ['GPT-2', () => modelBytes('tiny-gpt2'), { batchSize: 8, maxLength: 24 }, 'f32'],
@@ -204,6 +219,20 @@ describe('the estimate', () => {
     expect(full(134_515_008 * 12)).toMatchObject({ fit: 'fits' })
     expect(full(134_515_008 * 12 - 1)).toMatchObject({ fit: 'tooLarge' })
     expect(full(1e9).sentence).toContain('1.0 GB')
+  })
+
+  it('keeps everything only where that takes less than half of what there is', () => {
+    const auto = (bytes: number) =>
+      estimateMemory(family, architecture, request({ checkpointing: 'auto' }), 'f16', {
+        backend: 'webgpu',
+        bytes,
+      })
+    const everything = auto(1e12)
+    expect(everything.checkpointing).toBe('none')
+    expect(auto(2.01 * everything.bytes)).toMatchObject({ checkpointing: 'none', bytes: everything.bytes })
+    const tighter = auto(1.99 * everything.bytes)
+    expect(tighter.checkpointing).toBe('block')
+    expect(tighter.bytes).toBeLessThan(0.8 * everything.bytes)
   })
 
   it('grows with batch and length', () => {

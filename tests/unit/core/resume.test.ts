@@ -91,6 +91,7 @@ function trainer(
     plan,
     initial,
     dropout: adapter.dropout,
+    checkpointing: 'none',
     training: defaultTraining({ hidden: 32, context: 64 }, classify ? 'classify' : 'complete', {
       steps: STEPS,
       batchSize: 2,

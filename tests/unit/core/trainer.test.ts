@@ -71,6 +71,7 @@ async function trainer(
     initial: await initialParameters(plan, adapter, training.seed, noBase),
     dropout: adapter.dropout,
     training,
+    checkpointing: 'none',
     labels,
     padId: 3,
     validation: null,
@@ -148,6 +149,45 @@ describe('training loop', () => {
     small.entries.forEach((entry, i) => expect(entry.loss).toBeCloseTo(large.entries[i]!.loss, 5))
     for (const { made } of [small, large]) made.dispose()
   })
+
+  it('learns the same, to the bit, whether blocks keep what they made or compute it again', async () => {
+    const kept = await trainer({}, { checkpointing: 'none' })
+    const again = await trainer({}, { checkpointing: 'block' })
+    await kept.made.run()
+    await again.made.run()
+    expect(again.states.at(-1)!.parameters).toEqual(kept.states.at(-1)!.parameters)
+    for (const { made } of [kept, again]) made.dispose()
+  })
+
+  it.each([3, null])('learns the same from packed rows (%s classes)', async (labels) => {
+    const adapter = { r: 4, alpha: 8, dropout: 0 }
+    const packed = await trainer({ batchSize: 5, packing: true }, { labels, adapter })
+    const alone = await trainer({ batchSize: 5, packing: false }, { labels, adapter })
+    await packed.made.run()
+    await alone.made.run()
+    expect(packed.entries.length).toBe(alone.entries.length)
+    packed.entries.forEach(({ loss, gradNorm }, i) => {
+      expect(loss).toBeCloseTo(alone.entries[i]!.loss, 4)
+      expect(gradNorm).toBeCloseTo(alone.entries[i]!.gradNorm, 3)
+    })
+    for (const { made } of [packed, alone]) made.dispose()
+  })
+
+  it.each(['none', 'block'] as const)(
+    'holds no more after any number of steps (%s)',
+    async (checkpointing) => {
+      const held: [number, number][] = []
+      const look = () => {
+        const { numTensors, numBytes } = tf.memory()
+        held.push([numTensors, numBytes])
+      }
+      const { made } = await trainer({ steps: 60 }, { checkpointing, labels: null }, { entries: look })
+      await made.run()
+      made.dispose()
+      expect(held).toHaveLength(60)
+      for (const each of held) expect(each).toEqual(held[0])
+    },
+  )
 
   it('stops at a loss that is no number and keeps the checkpoints before it', async () => {
     const { made, states } = await trainer({ learningRate: 1e25, clip: 0, warmup: 0, epochs: 50 })

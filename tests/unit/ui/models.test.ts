@@ -30,6 +30,7 @@ const byPrecision = Object.fromEntries(
 ) as Record<Precision, { bytes: number; fit: MemoryEstimate['fit'] }>
 const estimate: MemoryEstimate = {
   precision: 'f32',
+  checkpointing: 'block',
   bytes: 600,
   parts,
   trainableParameters: 6,

@@ -47,37 +47,39 @@ export function activation(act: Activation, x: Tensor): Tensor {
 
 /** dy act'(x), elementwise. */
 export function activationBackward(act: Activation, dy: Tensor, x: Tensor): Tensor {
-  return tidy(() => mul(dy, slope(act, x)))
+  return tidy(() => mul(dy, withSlope(act, x).dy))
 }
 
-/** act'(x) */
-export function slope(act: Activation, x: Tensor): Tensor {
-  return tidy(() => {
-    switch (act) {
-      case 'silu': {
-        // sig (1 + x (1 - sig)) = sig + silu - silu sig
-        const sig = sigmoid(x)
-        const silu = mul(x, sig)
-        return add(sig, sub(silu, mul(silu, sig)))
-      }
-      case 'gelu': {
-        const density = mul(expOfShifted(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI))
-        return add(normalCdf(x), mul(x, density))
-      }
-      case 'geluTanh': {
-        // s + x s (1 - s) 2 u' with s = sigmoid(2 u)
-        const s = tanhCdf(x)
-        const steepness = mul(add(mul(square(x), 3 * CUBE), 1), FACTOR) // 2 u'
-        return add(s, mul(mul(x, mul(s, sub(1, s))), steepness))
-      }
-      case 'relu':
-        return cast(greater(x, 0), 'float32')
-      case 'tanh':
-        return sub(1, square(tanh(x)))
-      default:
-        return act satisfies never
+/** y = act(x) and dy = act'(x), which share most of what they need. Inside a tidy. */
+export function withSlope(act: Activation, x: Tensor): { y: Tensor; dy: Tensor } {
+  switch (act) {
+    case 'silu': {
+      // sig (1 + x (1 - sig)) = sig + silu (1 - sig) = silu + sig (1 - silu)
+      const sig = sigmoid(x)
+      const y = mul(x, sig)
+      return { y, dy: add(y, mul(sig, sub(1, y))) }
     }
-  })
+    case 'gelu': {
+      const cdf = normalCdf(x)
+      const density = mul(expOfShifted(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI))
+      return { y: mul(x, cdf), dy: add(cdf, mul(x, density)) }
+    }
+    case 'geluTanh': {
+      // s + x s (1 - s) 2 u' with s = sigmoid(2 u)
+      const s = tanhCdf(x)
+      const steepness = mul(add(mul(square(x), 3 * CUBE), 1), FACTOR) // 2 u'
+      const y = mul(x, s)
+      return { y, dy: add(s, mul(mul(y, sub(1, s)), steepness)) }
+    }
+    case 'relu':
+      return { y: relu(x), dy: cast(greater(x, 0), 'float32') }
+    case 'tanh': {
+      const y = tanh(x)
+      return { y, dy: sub(1, square(y)) }
+    }
+    default:
+      return act satisfies never
+  }
 }
 
 /** Phi(x) = (1 + erf(x / sqrt 2)) / 2 */

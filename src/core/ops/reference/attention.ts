@@ -4,29 +4,26 @@
 //           dQ = scale dS K;  dK = scale dS^T Q.
 // The g query heads of one key head are stacked along the rows, [B Hkv, g T, hd]: keys and values need no copies,
 // and the sums of dK and dV over a group happen inside the product.
-// The softmax is written out because tfjs's own over-dispatches above 65,535 rows on WebGPU.
+// On WebGPU the softmax is written out: tfjs's own over-dispatches above 65,535 rows there.
 import {
   add,
-  cast,
   div,
-  equal,
-  greater,
-  greaterEqual,
   keep,
-  less,
   log,
   max,
   maximum,
   mul,
   reshape,
-  scalar,
+  softmax,
   sub,
   sum,
+  tensor4d,
   tidy,
   transpose,
   type Tensor,
 } from '@tensorflow/tfjs-core'
 import { maskName, type AttentionLayout, type AttentionMask } from '../layout.ts'
+import { filled, floatsOf, hasHostArrays } from './hostArrays.ts'
 import { batchedProduct } from './matmul.ts'
 import { expOfShifted } from './softmax.ts'
 
@@ -72,39 +69,47 @@ function fromGroups(x: Tensor, { batch, groups, headSize }: Sizes, length: numbe
   return reshape(transpose(split, [0, 3, 1, 2, 4]), [batch * length, groups * share, headSize])
 }
 
-/** scale Q K^T + mask -> [B, H, Tq, Tk] */
+/** Q' K^T + mask -> [B, H, Tq, Tk]; Q' has the scale in it. */
 function scores(
-  qGroups: Tensor,
+  scaledQ: Tensor,
   kGroups: Tensor,
   layout: AttentionLayout,
   sizes: Sizes,
   mask: AttentionMask,
 ): Tensor {
   const { batch, heads, queries, keys } = sizes
-  const raw = batchedProduct(mul(qGroups, mask.scale), kGroups, false, true) // [B G, g Tq, Tk]
+  const raw = batchedProduct(scaledQ, kGroups, false, true) // [B G, g Tq, Tk]
   return add(reshape(raw, [batch, heads, queries, keys]), biasOf(layout, mask))
 }
+
+/** Biases under which some query sees nothing. */
+const blind = new WeakSet<Tensor>()
 
 /** 0 where seen, MASKED elsewhere: [B, 1, Tq, Tk], made once per layout and kind of mask. */
 function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
   const name = maskName(mask)
   const known = layout.bias.get(name)
   if (known) return known
-  const { batch, queries, keys } = layout
-  const bias = tidy(() => {
-    const across = (x: Tensor): Tensor => reshape(x, [batch, 1, queries, 1])
-    const along = (x: Tensor): Tensor => reshape(x, [batch, 1, 1, keys])
-    let seen = cast(equal(across(layout.querySegments), along(layout.keySegments)), 'float32')
-    const rule = (holds: Tensor): void => {
-      seen = mul(seen, cast(holds, 'float32'))
+  const { batch, queries, keys, host } = layout
+  const { causal } = mask
+  const window = mask.window ?? Infinity
+  const values = new Float32Array(batch * queries * keys)
+  let sighted = true
+  for (let row = 0, at = 0; row < batch * queries; row++) {
+    const [position, segment] = [host.queryPositions[row]!, host.querySegments[row]!]
+    const first = Math.floor(row / queries) * keys
+    let sees = false
+    for (let key = first; key < first + keys; key++, at++) {
+      const before = position - host.keyPositions[key]!
+      const seen =
+        segment === host.keySegments[key] && before < window && (causal ? before >= 0 : before > -window)
+      if (seen) sees = true
+      else values[at] = MASKED
     }
-    const before = sub(across(layout.queryPositions), along(layout.keyPositions)) // int32 [B, 1, Tq, Tk]
-    const number = (value: number): Tensor => scalar(value, 'int32')
-    if (mask.window !== null) rule(less(before, number(mask.window)))
-    if (mask.causal) rule(greaterEqual(before, number(0)))
-    else if (mask.window !== null) rule(greater(before, number(-mask.window)))
-    return keep(mul(sub(1, seen), MASKED))
-  })
+    sighted &&= sees
+  }
+  const bias = keep(tensor4d(values, [batch, 1, queries, keys]))
+  if (!sighted) blind.add(bias)
   layout.bias.set(name, bias)
   return bias
 }
@@ -112,6 +117,34 @@ function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
 /** 1 where seen, 0 elsewhere: [B, 1, Tq, Tk]. */
 function seenOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
   return sub(1, mul(biasOf(layout, mask), 1 / MASKED))
+}
+
+/** softmax of scores s [B, H, Tq, Tk]; what is not seen is exactly 0, also where nothing is seen. */
+function softmaxOf(s: Tensor, layout: AttentionLayout, mask: AttentionMask): Tensor {
+  if (!hasHostArrays()) {
+    const e = mul(expOfShifted(sub(s, max(s, -1, true))), seenOf(layout, mask))
+    return div(e, maximum(sum(e, -1, true), NOTHING_SEEN))
+  }
+  return blind.has(biasOf(layout, mask)) ? mul(softmax(s), seenOf(layout, mask)) : softmax(s)
+}
+
+/** logsumexp of scores s [B, H, Tq, Tk] by row, given their softmax p -> [B, H, Tq]. */
+function logSumExpOf(s: Tensor, p: Tensor): Tensor {
+  const [batch, heads, queries, keys] = s.shape as [number, number, number, number]
+  if (!hasHostArrays()) {
+    // L = s - log p wherever p has digits, as at the largest.
+    return sub(max(s, -1), log(maximum(max(p, -1), NOTHING_SEEN)))
+  }
+  return filled([batch, heads, queries], (out) => {
+    const [scored, shares] = [floatsOf(s), floatsOf(p)]
+    // Some share is at least 1 / keys.
+    const enough = 0.5 / keys
+    for (let row = 0, at = 0; row < out.length; row++, at += keys) {
+      let key = 0
+      while (key < keys - 1 && shares[at + key]! < enough) key++
+      out[row] = scored[at + key]! - Math.log(Math.max(shares[at + key]!, NOTHING_SEEN))
+    }
+  })
 }
 
 export function attention(
@@ -124,17 +157,14 @@ export function attention(
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
   return tidy(() => {
-    const s = scores(toGroups(q, sizes, queries), toGroups(k, sizes, keys), layout, sizes, mask) // [B, H, Tq, Tk]
-    const top = max(s, -1, true) // [B, H, Tq, 1]
-    const e = mul(expOfShifted(sub(s, top)), seenOf(layout, mask)) // [B, H, Tq, Tk]
-    const total = maximum(sum(e, -1, true), NOTHING_SEEN) // [B, H, Tq, 1]
-    const p = reshape(e, [batch * groups, (heads / groups) * queries, keys])
-    const o = batchedProduct(p, toGroups(v, sizes, keys)) // [B G, g Tq, hd], not yet divided by the total
-    const inverse = reshape(total, [batch * groups, (heads / groups) * queries, 1])
-    const lse = reshape(add(top, log(total)), [batch, heads, queries])
+    const scaledQ = mul(toGroups(q, sizes, queries), mask.scale)
+    const s = scores(scaledQ, toGroups(k, sizes, keys), layout, sizes, mask) // [B, H, Tq, Tk]
+    const p = softmaxOf(s, layout, mask) // [B, H, Tq, Tk]
+    const shares = reshape(p, [batch * groups, (heads / groups) * queries, keys])
+    const o = batchedProduct(shares, toGroups(v, sizes, keys)) // [B G, g Tq, hd]
     return {
-      output: fromGroups(div(o, inverse), sizes, queries), // [Nq, H, hd]
-      logSumExp: reshape(transpose(lse, [0, 2, 1]), [batch * queries, heads]),
+      output: fromGroups(o, sizes, queries), // [Nq, H, hd]
+      logSumExp: reshape(transpose(logSumExpOf(s, p), [0, 2, 1]), [batch * queries, heads]),
     }
   })
 }
@@ -152,22 +182,25 @@ export function attentionBackward(
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
   return tidy(() => {
-    const qGroups = toGroups(q, sizes, queries) // [B G, g Tq, hd]
+    const scaledQ = mul(toGroups(q, sizes, queries), mask.scale) // [B G, g Tq, hd]
     const kGroups = toGroups(k, sizes, keys) // [B G, Tk, hd]
     const vGroups = toGroups(v, sizes, keys) // [B G, Tk, hd]
     const dO = toGroups(dOutput, sizes, queries) // [B G, g Tq, hd]
     const byRow = (x: Tensor): Tensor =>
       // [Nq, H] -> [B, H, Tq, 1]
       reshape(transpose(reshape(x, [batch, queries, heads]), [0, 2, 1]), [batch, heads, queries, 1])
-    const shifted = sub(scores(qGroups, kGroups, layout, sizes, mask), byRow(logSumExp))
-    const p = mul(expOfShifted(shifted), seenOf(layout, mask)) // [B, H, Tq, Tk]
+    const s = scores(scaledQ, kGroups, layout, sizes, mask) // [B, H, Tq, Tk]
+    // On wasm a softmax takes a quarter of the time of an exponential.
+    const p = hasHostArrays()
+      ? softmaxOf(s, layout, mask)
+      : mul(expOfShifted(sub(s, byRow(logSumExp))), seenOf(layout, mask))
     const d = byRow(sum(mul(dOutput, output), -1)) // [B, H, Tq, 1]
     const dp = reshape(batchedProduct(dO, vGroups, false, true), [batch, heads, queries, keys])
     const grouped = [batch * groups, (heads / groups) * queries, keys]
-    const ds = reshape(mul(mul(p, sub(dp, d)), mask.scale), grouped) // [B G, g Tq, Tk], scale included
+    const ds = reshape(mul(p, sub(dp, d)), grouped) // [B G, g Tq, Tk], without the scale
     return {
-      dq: fromGroups(batchedProduct(ds, kGroups), sizes, queries),
-      dk: fromGroups(batchedProduct(ds, qGroups, true, false), sizes, keys),
+      dq: fromGroups(batchedProduct(ds, mul(kGroups, mask.scale)), sizes, queries),
+      dk: fromGroups(batchedProduct(ds, scaledQ, true, false), sizes, keys),
       dv: fromGroups(batchedProduct(reshape(p, grouped), dO, true, false), sizes, keys),
     }
   })
@@ -181,8 +214,7 @@ export function attentionProbabilities(
 ): Tensor {
   const sizes = sizesOf(q, k, layout)
   return tidy(() => {
-    const s = scores(toGroups(q, sizes, sizes.queries), toGroups(k, sizes, sizes.keys), layout, sizes, mask)
-    const e = mul(expOfShifted(sub(s, max(s, -1, true))), seenOf(layout, mask))
-    return div(e, maximum(sum(e, -1, true), NOTHING_SEEN)) // [B, H, Tq, Tk]
+    const scaledQ = mul(toGroups(q, sizes, sizes.queries), mask.scale)
+    return softmaxOf(scores(scaledQ, toGroups(k, sizes, sizes.keys), layout, sizes, mask), layout, mask)
   })
 }

@@ -1,6 +1,7 @@
 // Cross-entropy, alone and fused with the output head. With the head frozen, dh is made chunk by chunk in the same
 // pass as the loss (Liger, arXiv 2410.10989), so the [M, V] logits never exist as a whole.
 // With z = h W^T: loss = factor sum(logsumexp z - z[label]); dz = factor (softmax z - onehot); dh = dz W; dW = dz^T h.
+// The factor comes last, when the numbers are few.
 import {
   add,
   cast,
@@ -14,6 +15,7 @@ import {
   oneHot,
   reshape,
   scalar,
+  softmax,
   sub,
   sum,
   tidy,
@@ -23,9 +25,13 @@ import {
 } from '@tensorflow/tfjs-core'
 import type { FrozenMatrix } from '../ops.ts'
 import { times, timesTransposed } from './frozen.ts'
+import { floatsOf, hasHostArrays, wordsOf } from './hostArrays.ts'
 import { product } from './matmul.ts'
 import { part } from './rows.ts'
 import { expOfShifted } from './softmax.ts'
+
+/** Below this, a probability of float32 is too inexact for its logarithm. */
+const SMALLEST = 1e-30
 
 /** Logits of one chunk: 8 MiB of float32. */
 const CHUNK_ELEMENTS = 1 << 21
@@ -36,19 +42,53 @@ export function crossEntropy(
   labels: Tensor,
   factor: number,
 ): { loss: Tensor; dLogits: Tensor } {
-  const [rows, classes] = logits.shape as [number, number]
   return tidy(() => {
-    const weight = mul(cast(greaterEqual(labels, scalar(0, 'int32')), 'float32'), factor) // [M], 0 where ignored
-    // As integers, then cast: on wasm the kernel writes integer ones whatever type is asked for.
-    const target = cast(oneHot(labels as Tensor1D, classes), 'float32') // [M, C], a row of zeros where ignored
-    const shifted = sub(logits, max(logits, 1, true)) // [M, C]
-    const e = expOfShifted(shifted)
-    const total = sum(e, 1, true) // [M, 1]
-    const picked = sum(mul(target, shifted), 1) // [M]
-    const loss = sum(mul(weight, sub(log(reshape(total, [rows])), picked))) // []
-    const dLogits = mul(sub(div(e, total), target), reshape(weight, [rows, 1])) // [M, C]
-    return { loss, dLogits }
+    const { loss, difference } = compared(logits, labels)
+    return { loss: mul(loss, factor), dLogits: mul(difference, factor) }
   })
+}
+
+/** Sum of the cross-entropies [], and softmax z - onehot [M, C] with zeros in rows that are ignored. */
+function compared(logits: Tensor, labels: Tensor): { loss: Tensor; difference: Tensor } {
+  return hasHostArrays() ? comparedInPlace(logits, labels) : comparedOnDevice(logits, labels)
+}
+
+/** Where memory is at hand: after the softmax one number of a row is touched. */
+function comparedInPlace(logits: Tensor, labels: Tensor): { loss: Tensor; difference: Tensor } {
+  const classes = logits.shape[1]!
+  const difference = softmax(logits) // [M, C]
+  const values = floatsOf(difference)
+  const z = floatsOf(logits)
+  let loss = 0
+  wordsOf(labels).forEach((label, row) => {
+    const begin = row * classes
+    if (label < 0) {
+      values.fill(0, begin, begin + classes)
+      return
+    }
+    const p = values[begin + label]!
+    loss += p > SMALLEST ? -Math.log(p) : negativeLog(z.subarray(begin, begin + classes), label)
+    values[begin + label] = p - 1
+  })
+  return { loss: scalar(loss), difference }
+}
+
+/** logsumexp z - z[label], for probabilities that float32 has no digits for. */
+function negativeLog(z: Float32Array, label: number): number {
+  const top = z.reduce((a, b) => Math.max(a, b), -Infinity)
+  return Math.log(z.reduce((sum, x) => sum + Math.exp(x - top), 0)) + top - z[label]!
+}
+
+function comparedOnDevice(logits: Tensor, labels: Tensor): { loss: Tensor; difference: Tensor } {
+  const [rows, classes] = logits.shape as [number, number]
+  const weight = cast(greaterEqual(labels, scalar(0, 'int32')), 'float32') // [M], 0 where ignored
+  const target = cast(oneHot(labels as Tensor1D, classes), 'float32') // [M, C], a row of zeros where ignored
+  const shifted = sub(logits, max(logits, 1, true)) // [M, C]
+  const e = expOfShifted(shifted)
+  const total = sum(e, 1, true) // [M, 1]
+  const picked = sum(mul(target, shifted), 1) // [M]
+  const loss = sum(mul(weight, sub(log(reshape(total, [rows])), picked))) // []
+  return { loss, difference: mul(sub(div(e, total), target), reshape(weight, [rows, 1])) }
 }
 
 export function headCrossEntropy(
@@ -67,11 +107,11 @@ export function headCrossEntropy(
       const made = tidy(() => {
         const rows = rowsOf(h, start, count) // [count, d]
         const target = rowsOf(labels, start, count) // [count]
-        const chunk = crossEntropy(timesTransposed(rows, w), target, factor) // [count, V]
+        const chunk = compared(timesTransposed(rows, w), target) // difference [count, V]
         return {
           loss: add(loss, chunk.loss),
-          dh: times(chunk.dLogits, w), // [count, d]
-          dw: trained ? add(dw, product(chunk.dLogits, rows, true, false)) : zeros([]), // [V, d]
+          dh: times(chunk.difference, w), // [count, d]
+          dw: trained ? add(dw, product(chunk.difference, rows, true, false)) : zeros([]), // [V, d]
         }
       })
       dispose([loss, dw])
@@ -80,7 +120,8 @@ export function headCrossEntropy(
       dh.push(made.dh)
     }
     const joined = dh.length === 1 ? dh[0]! : dh.length === 0 ? zeros(h.shape) : concat(dh, 0) // [M, d]
-    return trained ? { loss, dh: joined, dw } : { loss, dh: joined }
+    const result = { loss: mul(loss, factor), dh: mul(joined, factor) }
+    return trained ? { ...result, dw: mul(dw, factor) } : result
   })
 }
 
@@ -90,7 +131,7 @@ export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: num
       .map(([start, count]) =>
         tidy(() => {
           const logits = timesTransposed(rowsOf(h, start, count), w) // [count, V]
-          return crossEntropy(logits, rowsOf(labels, start, count), factor).loss
+          return mul(compared(logits, rowsOf(labels, start, count)).loss, factor)
         }),
       )
       .reduce((a, b) => add(a, b), zeros([])),

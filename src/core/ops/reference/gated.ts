@@ -2,7 +2,7 @@
 // Backward: dGate = dh up act'(gate); dUp = dh act(gate).
 import { mul, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import type { Activation } from '../ops.ts'
-import { activation, slope } from './activation.ts'
+import { activation, withSlope } from './activation.ts'
 
 export function gated(act: Activation, gate: Tensor, up: Tensor): Tensor {
   return tidy(() => mul(activation(act, gate), up))
@@ -14,8 +14,8 @@ export function gatedBackward(
   gate: Tensor,
   up: Tensor,
 ): { dGate: Tensor; dUp: Tensor } {
-  return tidy(() => ({
-    dGate: mul(mul(dh, up), slope(act, gate)),
-    dUp: mul(dh, activation(act, gate)),
-  }))
+  return tidy(() => {
+    const { y, dy } = withSlope(act, gate)
+    return { dGate: mul(mul(dh, up), dy), dUp: mul(dh, y) }
+  })
 }

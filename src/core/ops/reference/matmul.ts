@@ -2,10 +2,13 @@
 import { matMul, reshape, tidy, transpose, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core'
 import { isWasm } from './wasmHeap.ts'
 import { wasmProduct } from './wasmProduct.ts'
+import { wasmTransposedProduct } from './wasmTransposed.ts'
 
 /** a [m, k] b [k, n] -> [m, n]; transposeA: a is [k, m]; transposeB: b is [n, k]. */
 export function product(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
   if (!isWasm()) return matMul(a as Tensor2D, b as Tensor2D, transposeA, transposeB)
+  const direct = transposeA && !transposeB ? wasmTransposedProduct(a, b) : null
+  if (direct) return direct
   return tidy(() => wasmProduct(flipped(a, transposeA), flipped(b, transposeB)))
 }
 
@@ -20,6 +23,8 @@ export function productTransposed(x: Tensor, w: Tensor): Tensor {
 /** a [n, i, k] b [n, k, j] -> [n, i, j]; transposeA: a is [n, k, i]; transposeB: b is [n, j, k]. */
 export function batchedProduct(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
   if (!isWasm()) return matMul(a, b, transposeA, transposeB)
+  const direct = transposeA && !transposeB ? wasmTransposedProduct(a, b) : null
+  if (direct) return direct
   return tidy(() => wasmProduct(flippedBatch(a, transposeA), flippedBatch(b, transposeB)))
 }
 

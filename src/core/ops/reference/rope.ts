@@ -1,13 +1,41 @@
 // Rotary position embedding (Su et al. 2021, arXiv 2104.09864), half-split as in transformers' `rotate_half`:
 // y = x cos + rotateHalf(x) sin with rotateHalf([a, b]) = [-b, a]; the backward is the rotation by the negative angle.
-// The halves are swapped by a product with a signed permutation, exact and much faster on wasm than slices of
-// the last axis.
 import { add, concat, mul, neg, reshape, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import type { RopeTable } from '../ops.ts'
+import { filled, floatsOf, hasHostArrays, wordsOf } from './hostArrays.ts'
 import { product } from './matmul.ts'
 import { takeRows } from './rows.ts'
 
 export function rope(x: Tensor, positions: Tensor, table: RopeTable, inverse = false): Tensor {
+  return hasHostArrays() ? turned(x, positions, table, inverse) : turnedOnDevice(x, positions, table, inverse)
+}
+
+/** Where memory is at hand: one loop, without the copies that a chain of ops makes. */
+function turned(x: Tensor, positions: Tensor, table: RopeTable, inverse: boolean): Tensor {
+  const [rows, heads, size] = x.shape as [number, number, number]
+  const half = size / 2
+  const sign = inverse ? -1 : 1
+  return filled(x.shape, (out) => {
+    const [values, cosines, sines] = [floatsOf(x), floatsOf(table.cos), floatsOf(table.sin)]
+    const places = wordsOf(positions)
+    for (let row = 0, at = 0; row < rows; row++) {
+      const angles = places[row]! * half
+      for (let head = 0; head < heads; head++, at += size) {
+        for (let i = 0; i < half; i++) {
+          const cos = cosines[angles + i]!
+          const sin = sign * sines[angles + i]!
+          const a = values[at + i]!
+          const b = values[at + half + i]!
+          out[at + i] = a * cos - b * sin
+          out[at + half + i] = b * cos + a * sin
+        }
+      }
+    }
+  })
+}
+
+/** The halves are swapped by a product with a signed permutation, which is exact. */
+function turnedOnDevice(x: Tensor, positions: Tensor, table: RopeTable, inverse: boolean): Tensor {
   const [rows, heads, size] = x.shape as [number, number, number]
   return tidy(() => {
     const c = takeRows(table.cos, positions) // [N, hd / 2]

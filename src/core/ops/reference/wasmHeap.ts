@@ -56,3 +56,13 @@ export function asTensor(out: TensorInfo): Tensor {
 export function addressOf(backend: WasmBackend, dataId: DataId): number {
   return backend.dataIdMap.get(dataId).memoryOffset
 }
+
+/** The memory of tfjs's module, for kernels of our own: its single-threaded runtime tells its exports, and to the threaded
+ *  one backend/wasmThreads.ts adds it. */
+export function memoryOf(wasm: object): WebAssembly.Memory | undefined {
+  const { asm, wasmMemory } = wasm as {
+    asm?: { memory?: WebAssembly.Memory }
+    wasmMemory?: WebAssembly.Memory
+  }
+  return wasmMemory ?? asm?.memory
+}
