@@ -18,8 +18,9 @@ import {
   type Trainable,
 } from '../../src/core/train/objective.ts'
 import { Turns } from '../../src/core/turns.ts'
-import type { AdapterConfig, Checkpointing } from '../../src/protocol/run.ts'
 import { examplesOf, follow, loadTiny } from './follow.ts'
+import type { Checkpointing } from '../../src/protocol/run.ts'
+import { defaultAdapter } from '../../src/protocol/settings.ts'
 import {
   decode,
   decodeAll,
@@ -47,23 +48,6 @@ const parametersOf = (tensors: GoldenTensors): InitialParameter[] =>
   [...decodeAll(tensors)].map(([name, { shape, values }]) => ({ name, shape, values, decay: true, rate: 1 }))
 
 const CLASSES = 3
-
-/** Plain LoRA on all linear layers. */
-const LORA: Omit<AdapterConfig, 'r' | 'alpha'> = {
-  method: 'lora',
-  dropout: 0,
-  targets: 'all-linear',
-  useRslora: false,
-  useDora: false,
-  initLoraWeights: true,
-  loraPlusRatio: 1,
-  rankPattern: {},
-  alphaPattern: {},
-  layersToTransform: null,
-  modulesToSave: [],
-  bias: 'none',
-  topLayers: 1,
-}
 
 /** `names`: which tiny models. `trajectories`: of both tasks, or for slow backends of one (the language model's, where
  *  there is one). */
@@ -93,7 +77,7 @@ export function goldenSuite(
     const base: Trainable = { adaptation: null, classify: false }
 
     const planOf = ({ r, alpha }: GoldenAdapter, labels: number | null): AdapterPlan =>
-      planAdapter(model.family, model.architecture, { ...LORA, r, alpha }, labels, bare)
+      planAdapter(model.family, model.architecture, defaultAdapter({ r, alpha }), labels, bare)
 
     /** Runs `work` with the golden adapter in a store. */
     async function withAdapter<T>(

@@ -23,29 +23,14 @@ import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
 import { Turns } from '../../src/core/turns.ts'
 import type { TensorToWrite } from '../../src/formats/safetensors.ts'
 import type { AdapterConfig } from '../../src/protocol/run.ts'
+import { defaultAdapter } from '../../src/protocol/settings.ts'
 import { loadTiny, type TinyModel } from '../../tests/golden/follow.ts'
 import { familyGolden, modelBytes, padIdOf } from '../../tests/golden/load.ts'
 import { EXPORT_CASES, type ExportCase } from './settings.ts'
 
 const LABELS = ['bad', 'good', 'so "so"']
 const STEPS = 6
-const DEFAULTS: AdapterConfig = {
-  method: 'lora',
-  r: 3,
-  alpha: 6,
-  dropout: 0,
-  targets: 'all-linear',
-  useRslora: false,
-  useDora: false,
-  initLoraWeights: true,
-  loraPlusRatio: 1,
-  rankPattern: {},
-  alphaPattern: {},
-  layersToTransform: null,
-  modulesToSave: [],
-  bias: 'none',
-  topLayers: 1,
-}
+const DEFAULTS = defaultAdapter({ r: 3, alpha: 6 })
 
 /** What was trained, on the host. */
 interface Trained {
