@@ -129,9 +129,11 @@ export async function browser(gpu: keyof typeof GPU): Promise<Place> {
       target: 'es2022',
       assetsInlineLimit: 0,
       chunkSizeWarningLimit: 10_000,
+      // Preloading is done by a document, which a worker has not.
+      modulePreload: false,
       rollupOptions: {
-        input: join(root, 'bench/worker.ts'),
-        output: { entryFileNames: 'worker.js' },
+        input: { graft: join(root, 'bench/worker.ts'), peer: join(root, 'bench/peerWorker.ts') },
+        output: { entryFileNames: '[name].js' },
       },
     },
   })
@@ -142,11 +144,11 @@ export async function browser(gpu: keyof typeof GPU): Promise<Place> {
   const chrome: Browser = await chromium.launch({ executablePath, args: [...FLAGS, ...GPU[gpu]] })
   return {
     title: `Chromium ${chrome.version()}`,
-    async open() {
+    async open(kind = 'graft') {
       const page = await chrome.newPage()
       page.setDefaultTimeout(0)
       await page.goto(site.url)
-      await page.evaluate(() => {
+      await page.evaluate((script) => {
         interface Policy {
           createScriptURL(url: string): string
         }
@@ -155,8 +157,8 @@ export async function browser(gpu: keyof typeof GPU): Promise<Place> {
           bench: Worker
         }
         const policy = scope.trustedTypes.createPolicy('app-worker', { createScriptURL: (url) => url })
-        scope.bench = new Worker(policy.createScriptURL('/worker.js'), { type: 'module' })
-      })
+        scope.bench = new Worker(policy.createScriptURL(script), { type: 'module' })
+      }, `/${kind}.js`)
       return {
         async run(job) {
           const answer = await page.evaluate(

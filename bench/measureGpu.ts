@@ -1,5 +1,5 @@
-// Everything that is measured on one WebGPU adapter. Each base gets a process of its own: an empty device, and a case
-// that does not fit ends with itself.
+// Everything that is measured on one WebGPU adapter. Each base that is timed gets a process of its own: an empty device,
+// and a case that does not fit ends with itself.
 import { PRECISIONS } from '../src/protocol/model.ts'
 import type { Channel, Place } from './channels.ts'
 import type { Effort } from './graft.ts'
@@ -12,6 +12,8 @@ type Gpu = NonNullable<BenchResults['gpu']>
 
 const BASES: readonly ShapeName[] = ['graft-7m', 'smollm2-135m', 'qwen2.5-0.5b']
 const TOKENS = [256, 1024, 4096]
+/** What is counted and not executed differs between precisions in memory alone: one size tells. */
+const COUNTED_TOKENS = [1024]
 /** One reading without and one with counting is enough where nothing is executed: every step sends the same. */
 const DRY: Effort = { warmup: 1, groups: 1, seconds: 600 }
 const MEASURED: Effort = { warmup: 1, groups: 5, seconds: 60 }
@@ -43,17 +45,23 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
   const ceiling = dry ? null : await first.channel.run({ kind: 'ceiling', sizes: CEILING_SIZES })
   await first.channel.close()
 
-  /** Runs jobs in a fresh process; a failure becomes its first line. */
+  // Compiling kernels is what an adapter made of software takes longest for: counting goes on in one process.
+  let shared: Channel | null = null
+  /** Runs jobs in a fresh process, or when counting in that of the last ones; a failure becomes its first line. */
   const attempt = async <T>(title: string, work: (channel: Channel) => Promise<T>): Promise<T | Failed> => {
     say(title)
-    let channel: Channel | null = null
     try {
-      channel = (await openStarted(place)).channel
-      return await work(channel)
+      shared ??= (await openStarted(place)).channel
+      return await work(shared)
     } catch (error) {
+      await shared?.close()
+      shared = null
       return failure(error)
     } finally {
-      await channel?.close()
+      if (!dry) {
+        await shared?.close()
+        shared = null
+      }
     }
   }
   const effort = dry ? DRY : MEASURED
@@ -62,7 +70,14 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
   for (const shape of BASES)
     for (const precision of PRECISIONS) {
       const found = await attempt(`${shape}, ${precision}`, async (channel) => ({
-        steps: await channel.run({ kind: 'steps', shape, precision, tokens: TOKENS, effort, dry }),
+        steps: await channel.run({
+          kind: 'steps',
+          shape,
+          precision,
+          tokens: dry && precision !== 'f32' ? COUNTED_TOKENS : TOKENS,
+          effort,
+          dry,
+        }),
         decode: await channel.run({
           kind: 'decode',
           shape,
@@ -124,6 +139,7 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
     return { graft: ours!.losses.slice(0, groups), stock: theirs.losses }
   })
 
+  await (shared as Channel | null)?.close()
   return {
     adapter,
     dry,
