@@ -1,8 +1,8 @@
 // npm run bench: measures Graft's training step and decoding on this machine's WebGPU adapter, beside stock tfjs, a peer and
 // PyTorch, and the WASM fallback beside PyTorch on the processor. Prints tables and writes JSON. Weights are random and made
 // in memory, so that it needs no network; WebGPU comes from Dawn, so that it needs no browser.
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, loadavg } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import { root } from '../tools/install.mjs'
 import { browser, dawn, type Place } from './channels.ts'
@@ -29,10 +29,12 @@ export async function main(words: readonly string[]): Promise<void> {
     // Where Python is says nothing about the figures.
     command: `npm run bench${words.length ? ` -- ${words.filter((word, i) => !isPath(words, i) && word).join(' ')}` : ''}`,
     machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown processor'}`,
-    load: loadavg()[0]!,
-    place: 'no WebGPU',
     gpu: null,
     wasm: { failed: 'it was left out of this run' },
+  }
+  if (options.with !== null) {
+    const earlier = JSON.parse(readFileSync(options.with, 'utf8')) as BenchResults
+    Object.assign(results, { gpu: earlier.gpu, wasm: earlier.wasm })
   }
   // What the machine's other work disturbs most comes first.
   if (options.wasm)
@@ -43,10 +45,7 @@ export async function main(words: readonly string[]): Promise<void> {
   if (options.gpu) {
     const gpu = await withPlace(
       () => (options.chromium ? chromium() : dawn()),
-      async (place) => {
-        results.place = place.title
-        return measureGpu(place, { quick: options.quick, python: options.python, say })
-      },
+      (place) => measureGpu(place, { quick: options.quick, python: options.python, say }),
     )
     if ('failed' in gpu) throw new Error(`WebGPU could not be measured: ${gpu.failed}.`)
     results.gpu = gpu
@@ -95,6 +94,6 @@ async function withPlace<T>(
 
 /** Whether a word is a path that belongs to the option before it, or that option. */
 function isPath(words: readonly string[], at: number): boolean {
-  const takes = (word: string | undefined) => word === '--python' || word === '--out'
+  const takes = (word: string | undefined) => ['--python', '--out', '--with'].includes(word ?? '')
   return takes(words[at]) || takes(words[at - 1])
 }

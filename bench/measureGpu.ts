@@ -1,5 +1,6 @@
 // Everything that is measured on one WebGPU adapter. Each base that is timed gets a process of its own: an empty device,
 // and a case that does not fit ends with itself.
+import { loadavg } from 'node:os'
 import { PRECISIONS } from '../src/protocol/model.ts'
 import type { Channel, Place } from './channels.ts'
 import type { Effort } from './graft.ts'
@@ -22,6 +23,9 @@ const STOCK: Record<'dry' | 'measured', Effort> = {
   dry: { warmup: 2, groups: 1, seconds: 600 },
   measured: { warmup: 3, groups: 10, seconds: 60 },
 }
+/** Where there is no GPU its memory is the machine's: the stock step of Qwen2.5-0.5B would take all of it. */
+const COUNTED_STOCK = { bases: ['graft-7m', 'smollm2-135m'] as readonly ShapeName[], tokens: 256 }
+const STOCK_TOKENS = 1024
 const CEILING_SIZES = [1024, 2048, 4096]
 const DECODED = { dry: 24, measured: 128 }
 const PEER_SECONDS = 20
@@ -94,8 +98,9 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
     }
 
   const stock: Gpu['stock'] = []
-  for (const shape of BASES) {
-    const job: Job = { kind: 'stock', shape, tokens: 1024, effort: STOCK[dry ? 'dry' : 'measured'], dry }
+  for (const shape of dry ? COUNTED_STOCK.bases : BASES) {
+    const tokens = dry ? COUNTED_STOCK.tokens : STOCK_TOKENS
+    const job: Job = { kind: 'stock', shape, tokens, effort: STOCK[dry ? 'dry' : 'measured'], dry }
     const found = await attempt(`${shape} in stock tfjs`, (channel) => channel.run(job))
     stock.push('failed' in found ? { shape, ...found } : { shape, figures: found })
   }
@@ -141,6 +146,8 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
 
   await (shared as Channel | null)?.close()
   return {
+    date: new Date().toISOString(),
+    place: place.title,
     adapter,
     dry,
     ceiling,
@@ -185,6 +192,8 @@ async function besideTorch(
     try {
       const { seconds } = await torch.steps(TORCH.steps)
       return {
+        date: new Date().toISOString(),
+        load: [loadavg()[0]!, loadavg()[0]!],
         shape,
         tokens,
         graft: { seconds: [ours.figures.secondsPerStep], adapter: adapter.description },

@@ -1,6 +1,7 @@
 // The fallback beside PyTorch on the processor: Graft-7M, 1,024 tokens a step, both with two threads and float32, round
 // by round in turn, because a machine is seldom equally fast for long. Threads need a cross-origin-isolated page (tfjs's
 // binary has them in browsers only), so this part runs in Chromium always.
+import { loadavg } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Place } from './channels.ts'
 import { failure } from './measureGpu.ts'
@@ -27,6 +28,8 @@ export async function measureWasm(
     const torch = await openTorch(python, SHAPE, TOKENS, 'cpu')
     try {
       const beside: Beside = {
+        date: new Date().toISOString(),
+        load: [loadavg()[0]!, 0],
         shape: SHAPE,
         tokens: TOKENS,
         graft: { seconds: [], adapter: description },
@@ -51,6 +54,7 @@ export async function measureWasm(
           `round ${round + 1} of ${ROUNDS}: Graft ${ours!.secondsPerStep!.toFixed(2)} s, PyTorch ${theirs[0]!.toFixed(2)} s`,
         )
       }
+      beside.load[1] = loadavg()[0]!
       return beside
     } finally {
       torch.close()

@@ -6,12 +6,12 @@ import type { BenchResults } from './results.ts'
 export const REMARKS = '## What limits it'
 
 export function performancePage(results: BenchResults, before: string): string {
-  const { date, command, machine, place, gpu } = results
+  const { date, command, machine } = results
   const at = before.indexOf(REMARKS)
   const remarks = at < 0 ? `${REMARKS}\n` : before.slice(at)
   return `# Performance
 
-Made by \`${command}\` on ${date.slice(0, 10)}: ${place}, ${gpu ? `adapter ${gpu.adapter.description}` : 'without WebGPU'}; ${machine}.
+Made by \`${command}\` on ${date.slice(0, 10)}; ${machine}.
 
 ${report(results)}
 

@@ -19,7 +19,7 @@ export function report(results: BenchResults): string {
           `### Beside others\n\n${othersTable(gpu)}\n\n${agreement(gpu)}`,
         ]
       : []),
-    `## WASM\n\n${'failed' in wasm ? `Not measured: ${wasm.failed}.` : besideTable(wasm, results)}`,
+    `## WASM\n\n${'failed' in wasm ? `Not measured: ${wasm.failed}.` : besideTable(wasm)}`,
   ].join('\n\n')
 }
 
@@ -38,11 +38,11 @@ function targets(results: BenchResults): string {
   )
 }
 
-function aboutGpu({ adapter, dry, ceiling }: Gpu): string {
+function aboutGpu({ date, place, adapter, dry, ceiling }: Gpu): string {
   const speed = dry
     ? 'It is made of software, so speeds are not measured: dispatches were counted and not executed, which leaves counts, bytes and memory as they are.'
     : `Ceiling of this run: ${flopRate(ceiling!.matmulFlops)} (${ceiling!.matmul}); a copy moves ${bytes(ceiling!.copyBytesPerSecond)} a second.`
-  return `Adapter: ${adapter.description}. ${speed} LoRA r 16 on all linear layers; rows of 256 tokens. Uploaded and read: bytes a step.`
+  return `${place}, adapter ${adapter.description}, ${date.slice(0, 10)}. ${speed} LoRA r 16 on all linear layers; rows of 256 tokens. Uploaded and read: bytes a step.`
 }
 
 function stepTable({ steps, ceiling }: Gpu): string {
@@ -198,7 +198,7 @@ function agreement({ agreement: found }: Gpu): string {
   return `The stock step is the same step: over ${found.stock.length} executed steps of a tiny model its losses differ from Graft's by at most ${off.toExponential(0)}.`
 }
 
-function besideTable({ shape, tokens, graft, torch }: Beside, { machine, load }: BenchResults): string {
+function besideTable({ date, load, shape, tokens, graft, torch }: Beside): string {
   const row = (by: string, seconds: readonly number[]) => [
     by,
     number(tokens / median(seconds)),
@@ -207,7 +207,7 @@ function besideTable({ shape, tokens, graft, torch }: Beside, { machine, load }:
     Math.max(...seconds).toFixed(3),
     String(seconds.length),
   ]
-  return `${SHAPES[shape].title}, ${number(tokens)} tokens a step, LoRA r 16 on all linear layers, float32. ${machine}; load average ${load.toFixed(2)} at the start. Both programs took turns, round by round.\n\n${table(
+  return `${SHAPES[shape].title}, ${number(tokens)} tokens a step, LoRA r 16 on all linear layers, float32; ${date.slice(0, 10)}, load average of the machine ${load.map((each) => each.toFixed(1)).join(' to ')}. Both programs took turns, round by round.\n\n${table(
     ['by', 'tokens/s', 'median s', 'min s', 'max s', 'steps'],
     [
       row(`Graft, Chromium (${graft.adapter})`, graft.seconds),

@@ -20,6 +20,9 @@ export interface StepResult {
 
 /** Graft and PyTorch on the same step, taking turns. */
 export interface Beside {
+  date: string
+  /** Processes that waited for a processor when it began and ended (load average of one minute). */
+  load: [number, number]
   shape: ShapeName
   tokens: number
   graft: { seconds: number[]; adapter: string }
@@ -30,12 +33,11 @@ export interface BenchResults {
   date: string
   command: string
   machine: string
-  /** Processes waiting for a processor at the start (load average of one minute). */
-  load: number
-  /** Node with Dawn, or Chromium. */
-  place: string
   /** Null where WebGPU was left out. */
   gpu: null | {
+    date: string
+    /** Node with Dawn, or Chromium. */
+    place: string
     adapter: Adapter
     /** Dispatches were counted and not executed: speeds are not measured. */
     dry: boolean

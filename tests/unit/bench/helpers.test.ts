@@ -137,10 +137,10 @@ describe('targets', () => {
     date: '2026-01-02T03:04:05Z',
     command: 'npm run bench',
     machine: 'one processor',
-    load: 0,
-    place: 'Node',
     gpu: null,
     wasm: {
+      date: '2026-01-02T03:04:05Z',
+      load: [0, 2],
       shape: 'graft-7m',
       tokens: 1024,
       graft: { seconds: [4, 2, 3], adapter: 'CPU' },
