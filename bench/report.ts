@@ -180,7 +180,7 @@ function othersTable({ stock, nanogpt, torch, steps }: Gpu): string {
       ...cells(graft.secondsPerStep, graft.tokens, graft.counts.dispatches, graft.peakBytes),
     ])
   }
-  if ('failed' in torch) rows.push(['LoRA step, PyTorch + peft', 'PyTorch', torch.failed])
+  if ('failed' in torch) rows.push(['LoRA step, PyTorch + peft', 'PyTorch', NOT_MEASURED])
   else {
     const what = `LoRA step, ${SHAPES[torch.shape].title}, f32, ${number(torch.tokens)} tokens`
     rows.push([

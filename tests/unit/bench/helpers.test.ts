@@ -5,7 +5,7 @@ import { stepFlops } from '../../../bench/flops.ts'
 import { readOptions } from '../../../bench/options.ts'
 import { performancePage, REMARKS } from '../../../bench/performance.ts'
 import { randomIds, randomWeights } from '../../../bench/randomWeights.ts'
-import type { BenchResults } from '../../../bench/results.ts'
+import type { BenchResults, Beside } from '../../../bench/results.ts'
 import { SHAPES } from '../../../bench/shapes.ts'
 import { differences, median } from '../../../bench/statistics.ts'
 import { bytes, flopRate, number, percent, table } from '../../../bench/table.ts'
@@ -156,6 +156,9 @@ describe('targets', () => {
       reached: false,
       remark: 'missed by a factor of 1.8',
     })
+    const busy = wasmRow({ ...results, wasm: { ...(results.wasm as Beside), load: [4, 5] } })
+    expect(busy).toMatchObject({ measured: 'not measured', reached: null })
+    expect(busy.remark).toContain('load average 4.0 to 5.0')
     const failed = wasmRow({ ...results, wasm: { failed: 'no Chromium' } })
     expect(failed).toMatchObject({ measured: 'not measured', reached: null, remark: 'no Chromium' })
     expect(targetRows(results)[0]).toMatchObject({ measured: 'not measured', reached: null })
