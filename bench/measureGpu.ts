@@ -1,12 +1,12 @@
 // Everything that is measured on one WebGPU adapter. Each base that is timed gets a process of its own: an empty device,
 // and a case that does not fit ends with itself.
-import { loadavg } from 'node:os'
 import { PRECISIONS } from '../src/protocol/model.ts'
 import type { Channel, Place } from './channels.ts'
 import type { Effort } from './graft.ts'
 import type { Adapter, Job } from './jobs.ts'
 import type { BenchResults, Beside, Failed } from './results.ts'
 import type { ShapeName } from './shapes.ts'
+import { otherWork } from './otherWork.ts'
 import { openTorch } from './torch.ts'
 
 type Gpu = NonNullable<BenchResults['gpu']>
@@ -193,7 +193,7 @@ async function besideTorch(
       const { seconds } = await torch.steps(TORCH.steps)
       return {
         date: new Date().toISOString(),
-        load: [loadavg()[0]!, loadavg()[0]!],
+        otherWork: [await otherWork()],
         shape,
         tokens,
         graft: { seconds: [ours.figures.secondsPerStep], adapter: adapter.description },

@@ -1,11 +1,10 @@
 // The fallback beside PyTorch on the processor: Graft-7M, 1,024 tokens a step, both with two threads and float32, round
 // by round in turn, because a machine is seldom equally fast for long. Threads need a cross-origin-isolated page (tfjs's
 // binary has them in browsers only), so this part runs in Chromium always.
-import { loadavg } from 'node:os'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Place } from './channels.ts'
 import { failure } from './measureGpu.ts'
 import type { Beside, Failed } from './results.ts'
+import { otherWork } from './otherWork.ts'
 import { openTorch } from './torch.ts'
 
 const SHAPE = 'graft-7m'
@@ -13,8 +12,6 @@ const TOKENS = 1024
 const ROUNDS = 5
 /** Steps that count in a round, after one that does not. */
 const STEPS = 3
-/** Threads that wait by spinning must have gone to sleep before the other side starts. */
-const SETTLE_MS = 500
 
 export async function measureWasm(
   place: Place,
@@ -29,7 +26,7 @@ export async function measureWasm(
     try {
       const beside: Beside = {
         date: new Date().toISOString(),
-        load: [loadavg()[0]!, 0],
+        otherWork: [],
         shape: SHAPE,
         tokens: TOKENS,
         graft: { seconds: [], adapter: description },
@@ -46,15 +43,14 @@ export async function measureWasm(
           dry: false,
         })
         beside.graft.seconds.push(ours!.secondsPerStep!)
-        await pause(SETTLE_MS)
+        beside.otherWork.push(await otherWork())
         const [, ...theirs] = (await torch.steps(STEPS + 1)).seconds
         beside.torch.seconds.push(...theirs)
-        await pause(SETTLE_MS)
+        beside.otherWork.push(await otherWork())
         say(
           `round ${round + 1} of ${ROUNDS}: Graft ${ours!.secondsPerStep!.toFixed(2)} s, PyTorch ${theirs[0]!.toFixed(2)} s`,
         )
       }
-      beside.load[1] = loadavg()[0]!
       return beside
     } finally {
       torch.close()

@@ -198,7 +198,7 @@ function agreement({ agreement: found }: Gpu): string {
   return `The stock step is the same step: over ${found.stock.length} executed steps of a tiny model its losses differ from Graft's by at most ${off.toExponential(0)}.`
 }
 
-function besideTable({ date, load, shape, tokens, graft, torch }: Beside): string {
+function besideTable({ date, otherWork, shape, tokens, graft, torch }: Beside): string {
   const row = (by: string, seconds: readonly number[]) => [
     by,
     number(tokens / median(seconds)),
@@ -207,7 +207,7 @@ function besideTable({ date, load, shape, tokens, graft, torch }: Beside): strin
     Math.max(...seconds).toFixed(3),
     String(seconds.length),
   ]
-  return `${SHAPES[shape].title}, ${number(tokens)} tokens a step, LoRA r 16 on all linear layers, float32; ${date.slice(0, 10)}, load average of the machine ${load.map((each) => each.toFixed(1)).join(' to ')}. Both programs took turns, round by round.\n\n${table(
+  return `${SHAPES[shape].title}, ${number(tokens)} tokens a step, LoRA r 16 on all linear layers, float32; ${date.slice(0, 10)}, both programs took turns, round by round. Processors busy with other work, median between the rounds: ${median(otherWork).toFixed(2)}.\n\n${table(
     ['by', 'tokens/s', 'median s', 'min s', 'max s', 'steps'],
     [
       row(`Graft, Chromium (${graft.adapter})`, graft.seconds),

@@ -21,8 +21,8 @@ export interface StepResult {
 /** Graft and PyTorch on the same step, taking turns. */
 export interface Beside {
   date: string
-  /** Processes that waited for a processor when it began and ended (load average of one minute). */
-  load: [number, number]
+  /** Processors busy with other work, looked at between the rounds. */
+  otherWork: number[]
   shape: ShapeName
   tokens: number
   graft: { seconds: number[]; adapter: string }

@@ -184,15 +184,14 @@ function besideValue(beside: Beside | { failed: string }): number | string {
   return 'failed' in beside ? beside.failed : median(beside.torch.seconds) / median(beside.graft.seconds)
 }
 
-/** Processes beside the bench's own two threads that make a machine too busy to be compared on: under contention PyTorch
- *  loses far more than WASM does, whose threads wait for each other less often. */
-const BUSY = 1.5
-const OWN_THREADS = 2
+/** Processors busy with other work that make a machine too busy to be compared on: under contention PyTorch loses far more
+ *  than WASM does, whose threads wait for each other less often. */
+const BUSY = 0.3
 
 function wasmValue(beside: Beside | { failed: string }): number | string {
   const value = besideValue(beside)
   if ('failed' in beside || typeof value === 'string') return value
-  const [begin, end] = beside.load
-  if (begin <= BUSY && end <= OWN_THREADS + BUSY) return value
-  return `other work was on the machine (load average ${begin.toFixed(1)} to ${end.toFixed(1)}), so its ${number(value)} x says nothing`
+  const others = median(beside.otherWork)
+  if (others <= BUSY) return value
+  return `other work kept ${number(others)} processors busy, so its ${number(value)} x says nothing`
 }

@@ -140,7 +140,7 @@ describe('targets', () => {
     gpu: null,
     wasm: {
       date: '2026-01-02T03:04:05Z',
-      load: [0, 2],
+      otherWork: [0, 0.1, 2],
       shape: 'graft-7m',
       tokens: 1024,
       graft: { seconds: [4, 2, 3], adapter: 'CPU' },
@@ -156,9 +156,9 @@ describe('targets', () => {
       reached: false,
       remark: 'missed by a factor of 1.8',
     })
-    const busy = wasmRow({ ...results, wasm: { ...(results.wasm as Beside), load: [4, 5] } })
+    const busy = wasmRow({ ...results, wasm: { ...(results.wasm as Beside), otherWork: [1.5, 1.4] } })
     expect(busy).toMatchObject({ measured: 'not measured', reached: null })
-    expect(busy.remark).toContain('load average 4.0 to 5.0')
+    expect(busy.remark).toContain('1.45 processors busy')
     const failed = wasmRow({ ...results, wasm: { failed: 'no Chromium' } })
     expect(failed).toMatchObject({ measured: 'not measured', reached: null, remark: 'no Chromium' })
     expect(targetRows(results)[0]).toMatchObject({ measured: 'not measured', reached: null })
