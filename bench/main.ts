@@ -28,13 +28,16 @@ export async function main(words: readonly string[]): Promise<void> {
     date,
     // Where Python is says nothing about the figures.
     command: `npm run bench${words.length ? ` -- ${words.filter((word, i) => !isPath(words, i) && word).join(' ')}` : ''}`,
+    from: [],
     machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown processor'}`,
     gpu: null,
     wasm: { failed: 'it was left out of this run' },
   }
   if (options.with !== null) {
     const earlier = JSON.parse(readFileSync(options.with, 'utf8')) as BenchResults
-    Object.assign(results, { gpu: earlier.gpu, wasm: earlier.wasm })
+    const { command, date } = earlier
+    const from = [...(earlier.from ?? []), { command, date }]
+    Object.assign(results, { gpu: earlier.gpu, wasm: earlier.wasm, from })
   }
   // What the machine's other work disturbs most comes first.
   if (options.wasm)

@@ -32,6 +32,8 @@ export interface Beside {
 export interface BenchResults {
   date: string
   command: string
+  /** Earlier runs that parts were taken from. */
+  from: { command: string; date: string }[]
   machine: string
   /** Null where WebGPU was left out. */
   gpu: null | {

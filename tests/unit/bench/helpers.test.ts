@@ -136,6 +136,7 @@ describe('targets', () => {
   const results: BenchResults = {
     date: '2026-01-02T03:04:05Z',
     command: 'npm run bench',
+    from: [{ command: 'npm run bench -- --no-wasm', date: '2026-01-01T01:02:03Z' }],
     machine: 'one processor',
     gpu: null,
     wasm: {
@@ -168,6 +169,7 @@ describe('targets', () => {
     const page = performancePage(results, `old\n\n${REMARKS}\n\nBy hand.\n`)
     expect(page).toContain('missed by a factor of 1.8')
     expect(page).not.toContain('old')
+    expect(page).toContain('measured by `npm run bench -- --no-wasm` (2026-01-01 01:02 UTC)')
     expect(page.endsWith(`${REMARKS}\n\nBy hand.\n`)).toBe(true)
   })
 })
