@@ -134,9 +134,11 @@ function within<T>(name: string, work: () => T): T {
   }
 }
 for (const block of model.parts.blocks) {
-  const { forward, backward } = block
-  block.forward = (...given) => within('forward', () => forward.apply(block, given))
-  block.backward = (...given) => within('backward', () => backward.apply(block, given))
+  const { forwardAndBack } = block
+  block.forwardAndBack = (...given) => {
+    const { y, back } = within('forward', () => forwardAndBack.apply(block, given))
+    return { y, back: (dy, sink) => within('backward', () => back(dy, sink)) }
+  }
 }
 
 /** A few steps from the beginning; the last loss and everything that was learnt. */

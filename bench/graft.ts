@@ -3,7 +3,7 @@
 import { defaultAdapter, defaultTraining } from '../src/protocol/settings.ts'
 import type { BackendName } from '../src/protocol/engine.ts'
 import type { Precision } from '../src/protocol/model.ts'
-import type { AdapterConfig } from '../src/protocol/run.ts'
+import type { AdapterConfig, Checkpointing } from '../src/protocol/run.ts'
 import { baseValues } from '../src/core/adapters/baseValues.ts'
 import { initialParameters } from '../src/core/adapters/parameters.ts'
 import { planAdapter } from '../src/core/adapters/plan.ts'
@@ -27,6 +27,9 @@ import { differences, median } from './statistics.ts'
 export const RANK = 16
 /** Steps between two readings, as workers/engine/runs.ts has it. */
 const READ_EVERY: Record<BackendName, number> = { webgpu: 10, wasm: 1, cpu: 1 }
+
+/** On a GPU memory is what runs out: blocks compute their way again. Elsewhere time is. */
+const CHECKPOINTING: Record<BackendName, Checkpointing> = { webgpu: 'block', wasm: 'none', cpu: 'none' }
 
 export interface Effort {
   /** Readings that are thrown away, and readings that count. */
@@ -140,7 +143,13 @@ export async function measureStep(
   blocks = blockDispatches() ?? blocks
   const times = differences(measured.map(({ at }) => at / 1000)).map((time) => time / readEvery)
   const { forward, backward, recompute } = stepFlops(family, architecture, { batch, length, r: RANK })
-  const request = { labels: null, adapter, batchSize: batch, maxLength: length }
+  const request = {
+    labels: null,
+    adapter,
+    batchSize: batch,
+    maxLength: length,
+    checkpointing: CHECKPOINTING[backend],
+  }
   const inBlocks = blocks && blocks.forward + blocks.recompute + blocks.backward
   return {
     tokens: batch * length,
@@ -187,6 +196,7 @@ async function makeTrainer(
       seed: 1,
       checkpointEvery: 1_000_000,
     }),
+    checkpointing: CHECKPOINTING[backend],
     labels: null,
     padId: 0,
     train: {

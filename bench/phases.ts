@@ -35,23 +35,25 @@ export function blockDispatches(): BlockDispatches | null {
 export function watchBlocks(): void {
   if (installed) return
   installed = true
-  const { forward, backward } = Block.prototype
-  Block.prototype.forward = function (...args) {
+  const { forwardAndBack } = Block.prototype
+  Block.prototype.forwardAndBack = function (...args) {
     const before = dispatches()
-    const y = forward.apply(this, args)
+    const { y, back } = forwardAndBack.apply(this, args)
     sums.forward += dispatches() - before
     calls.forward++
-    return y
-  }
-  Block.prototype.backward = function (...args) {
-    const before = dispatches()
-    turned = null
-    const dx = backward.apply(this, args)
-    const turn = turned ?? before
-    sums.recompute += turn - before
-    sums.backward += dispatches() - turn
-    calls.backward++
-    return dx
+    return {
+      y,
+      back: (...given) => {
+        const before = dispatches()
+        turned = null
+        const dx = back(...given)
+        const turn = turned ?? before
+        sums.recompute += turn - before
+        sums.backward += dispatches() - turn
+        calls.backward++
+        return dx
+      },
+    }
   }
 }
 

@@ -51,15 +51,17 @@ test.each(CASES)('a LoRA step of $name, dropout $dropout', async ({ name, dropou
     bindings: (count) => void (counts.bindings = Math.max(counts.bindings, count)),
   })
   for (const block of model.parts.blocks) {
-    const { forward, backward } = block
+    const { forwardAndBack } = block
     const within = <T>(work: () => T): T => {
       inside = true
       const result = work()
       inside = false
       return result
     }
-    block.forward = (...given) => within(() => forward.apply(block, given))
-    block.backward = (...given) => within(() => backward.apply(block, given))
+    block.forwardAndBack = (...given) => {
+      const { y, back } = within(() => forwardAndBack.apply(block, given))
+      return { y, back: (dy, sink) => within(() => back(dy, sink)) }
+    }
   }
   try {
     const batch = exampleBatch([labels === null ? { ids, labels: ids } : { ids, label: 1 }], 0, 64)

@@ -34,6 +34,8 @@ export interface Kernel {
   groups: number | [number, number, number]
   /** Functions, with `fn main() {` among them. */
   code: string
+  /** Extensions of the language that the code needs; the device must have been made with them. */
+  enable?: readonly ('f16' | 'subgroups')[]
 }
 
 /** WebGPU's guaranteed number of workgroups in one dimension. */
@@ -189,7 +191,7 @@ function pipelineFor(device: GPUDevice, kernel: Kernel, bindings: readonly Bindi
   return { pipeline, layout }
 }
 
-function sourceOf({ uniforms, workgroup, code }: Kernel, bindings: readonly Binding[]): string {
+function sourceOf({ uniforms, workgroup, code, enable = [] }: Kernel, bindings: readonly Binding[]): string {
   const fields = Object.entries(uniforms).map(([name, { type }]) => `${name} : ${type}, `)
   const arrays = bindings.map(
     ({ name, type, writable }, place) =>
@@ -205,6 +207,7 @@ function sourceOf({ uniforms, workgroup, code }: Kernel, bindings: readonly Bind
   ) {
     enter(localId, localIndex, workgroupId, numWorkgroups);`
   return `
+  ${enable.map((name) => `enable ${name};`).join(' ')}
   struct Uniforms { ${fields.join('') || 'none : i32'} };
   ${arrays.join('\n  ')}
   @group(0) @binding(${bindings.length}) var<uniform> uniforms : Uniforms;
