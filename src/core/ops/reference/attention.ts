@@ -26,22 +26,18 @@ import { maskName, type AttentionLayout, type AttentionMask } from '../layout.ts
 import { filled, floatsOf, hasHostArrays } from './hostArrays.ts'
 import { batchedProduct } from './matmul.ts'
 import { expOfShifted } from './softmax.ts'
+import {
+  attentionBackwardByKernels,
+  attentionByKernels,
+  probabilitiesByKernels,
+  type Sizes,
+} from './wasmAttention.ts'
 
 /** Added to the scores of cells that are not seen; a power of two, so that dividing by it is exact. */
 const MASKED = -(2 ** 100)
 
 /** Stands in for the total of a row that sees nothing, whose result is then 0. */
 const NOTHING_SEEN = 1e-30
-
-interface Sizes {
-  batch: number
-  heads: number
-  /** Key heads. */
-  groups: number
-  headSize: number
-  queries: number
-  keys: number
-}
 
 function sizesOf(q: Tensor, k: Tensor, layout: AttentionLayout): Sizes {
   const [, heads, headSize] = q.shape as [number, number, number]
@@ -156,6 +152,8 @@ export function attention(
 ): { output: Tensor; logSumExp: Tensor } {
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
+  const made = attentionByKernels(q, k, v, sizes, () => biasOf(layout, mask), mask.scale)
+  if (made) return made
   return tidy(() => {
     const scaledQ = mul(toGroups(q, sizes, queries), mask.scale)
     const s = scores(scaledQ, toGroups(k, sizes, keys), layout, sizes, mask) // [B, H, Tq, Tk]
@@ -181,6 +179,16 @@ export function attentionBackward(
 ): { dq: Tensor; dk: Tensor; dv: Tensor } {
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
+  const seen = { output, logSumExp }
+  const made = attentionBackwardByKernels(
+    dOutput,
+    { q, k, v },
+    seen,
+    sizes,
+    () => biasOf(layout, mask),
+    mask.scale,
+  )
+  if (made) return made
   return tidy(() => {
     const scaledQ = mul(toGroups(q, sizes, queries), mask.scale) // [B G, g Tq, hd]
     const kGroups = toGroups(k, sizes, keys) // [B G, Tk, hd]
@@ -213,6 +221,8 @@ export function attentionProbabilities(
   mask: AttentionMask,
 ): Tensor {
   const sizes = sizesOf(q, k, layout)
+  const made = probabilitiesByKernels(q, k, sizes, () => biasOf(layout, mask), mask.scale)
+  if (made) return made
   return tidy(() => {
     const scaledQ = mul(toGroups(q, sizes, sizes.queries), mask.scale)
     return softmaxOf(scores(scaledQ, toGroups(k, sizes, sizes.keys), layout, sizes, mask), layout, mask)
