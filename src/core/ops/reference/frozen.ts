@@ -36,7 +36,15 @@ export function timesTransposed(
         const b = matrixOf(weights(), true) // [in, end - begin]
         const whole = matrixOf(y)
         const c = { ...whole, address: whole.address + begin * ELEMENT_BYTES }
-        kernels.multiply({ rows, columns: end - begin, inner, a: matrixOf(x), b, c, more: onto !== undefined })
+        kernels.multiply({
+          rows,
+          columns: end - begin,
+          inner,
+          a: matrixOf(x),
+          b,
+          c,
+          more: onto !== undefined,
+        })
       })
     return y
   })

@@ -9,13 +9,7 @@ import { product } from './matmul.ts'
 import { ownCopy } from './rows.ts'
 
 /** With `plus` [N, out] added. */
-export function linear(
-  x: Tensor,
-  w: FrozenMatrix,
-  bias?: Tensor,
-  lora?: LoraFactors,
-  plus?: Tensor,
-): Tensor {
+export function linear(x: Tensor, w: FrozenMatrix, bias?: Tensor, lora?: LoraFactors, plus?: Tensor): Tensor {
   return tidy(() => {
     const base = timesTransposed(x, w, plus && ownCopy(plus)) // [N, out]
     const y = bias ? add(base, bias) : base

@@ -163,11 +163,7 @@ export function attentionBackwardByKernels(
     const byQuery: [number, number, number] = [queries, keys, headSize]
     const byKey: [number, number, number] = [keys, queries, headSize]
     multiply(kernels, sizes, byQuery, [ds, headsOf(k, keys, sizes), headsOf(dq, queries, sizes)], scale)
-    const toKeys: [Place, Place, Place] = [
-      turned(ds),
-      headsOf(q, queries, sizes),
-      headsOf(dk, keys, sizes),
-    ]
+    const toKeys: [Place, Place, Place] = [turned(ds), headsOf(q, queries, sizes), headsOf(dk, keys, sizes)]
     multiply(kernels, sizes, byKey, toKeys, scale, true)
     multiply(kernels, sizes, byKey, [turned(p), dO, headsOf(dv, keys, sizes)], 1, true)
     return { dq, dk, dv }

@@ -99,7 +99,9 @@ export const storeLane = (address: Code, offset: number, value: Code): Code => [
   0,
 ]
 
-const bytesOf = (values: Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): Code => [...new Uint8Array(values.buffer)]
+const bytesOf = (values: Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): Code => [
+  ...new Uint8Array(values.buffer),
+]
 export const floats = (value: number): Code => [0xfd, 0x0c, bytesOf(new Float32Array(4).fill(value))]
 export const integers = (...values: number[]): Code => [
   0xfd,

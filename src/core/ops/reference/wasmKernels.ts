@@ -115,7 +115,7 @@ export class WasmKernels {
     const memory = memoryOf(wasm)
     if (!memory || !made) return null
     const size = ALIGNMENT * 4 + ARGUMENT_WORDS * ELEMENT_BYTES + threads * SCRATCH_BYTES
-    const place = (wasm as { _malloc(bytes: number): number })._malloc(size)
+    const place = (wasm as { _malloc(bytes: number): number })._malloc(size) >>> 0
     return place === 0 ? null : new WasmKernels(memory, made.bytes, place)
   }
 
@@ -171,7 +171,13 @@ export class WasmKernels {
   }
 
   /** A kernel of wasmRowCode.ts: its own arguments are addresses and whole numbers, then floats. */
-  rows(name: string, rows: number, width: number, numbers: readonly number[], floats: readonly number[] = []): void {
+  rows(
+    name: string,
+    rows: number,
+    width: number,
+    numbers: readonly number[],
+    floats: readonly number[] = [],
+  ): void {
     if (rows === 0) return
     const alone = this.threads === 1 || rows * width < WORTH_HELP_ROWS
     const words = new Int32Array(this.#memory.buffer, this.#arguments, ARGUMENT_WORDS)
@@ -200,14 +206,18 @@ export class WasmKernels {
       for (let thread = 1; thread < this.threads; thread++) awaitHelper(words, this.#wordOf(thread) >> 2)
     }
     if (Atomics.load(words, (this.#control >> 2) + 1) !== 0)
-      throw new GraftError('E_INTERNAL', 'A thread of the WebAssembly backend failed. Reload the page and try again.')
+      throw new GraftError(
+        'E_INTERNAL',
+        'A thread of the WebAssembly backend failed. Reload the page and try again.',
+      )
   }
 }
 
 /** Until the helper is done; an offer that it has not taken is withdrawn. */
 function awaitHelper(words: Int32Array, word: number): void {
   if (Atomics.compareExchange(words, word, 1, 0) !== 2) return
-  for (let looks = 0; Atomics.load(words, word) !== 0; looks++) if (looks > LOOKS && sleep(words, word)) looks = 0
+  for (let looks = 0; Atomics.load(words, word) !== 0; looks++)
+    if (looks > LOOKS && sleep(words, word)) looks = 0
 }
 
 /** A page's main thread must not sleep. */

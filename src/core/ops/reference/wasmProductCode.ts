@@ -205,7 +205,8 @@ function tile(module: CodeModule, adjacent: 'rows' | 'columns'): number {
     const [left, right, one] = locals.vectors(3) as [number, number, number]
     const pointers = adjacent === 'rows' ? locals.ints(TILE_ROWS) : [A]
     const [step, row, column] = locals.ints(3) as [number, number, number]
-    const eachRow = (what: (row: number) => Code): Code => Array.from({ length: TILE_ROWS }, (_, i) => what(i))
+    const eachRow = (what: (row: number) => Code): Code =>
+      Array.from({ length: TILE_ROWS }, (_, i) => what(i))
     /** Rows beyond the last are the last again: their results go nowhere. */
     const rowAddress = (i: number): Code =>
       add(
@@ -216,7 +217,10 @@ function tile(module: CodeModule, adjacent: 'rows' | 'columns'): number {
       set(left, load(get(B))),
       set(right, load(get(B), VECTOR)),
       eachRow((i) => [
-        set(one, adjacent === 'rows' ? loadSplat(get(pointers[i]!), ahead * FLOAT) : loadSplat(get(A), i * FLOAT)),
+        set(
+          one,
+          adjacent === 'rows' ? loadSplat(get(pointers[i]!), ahead * FLOAT) : loadSplat(get(A), i * FLOAT),
+        ),
         set(sums[2 * i]!, module.fused(get(one), get(left), get(sums[2 * i]!))),
         set(sums[2 * i + 1]!, module.fused(get(one), get(right), get(sums[2 * i + 1]!))),
       ]),
@@ -225,7 +229,10 @@ function tile(module: CodeModule, adjacent: 'rows' | 'columns'): number {
     ]
     const advance = (steps: number): Code =>
       adjacent === 'rows' ? pointers.map((pointer) => increase(pointer, constant(steps * FLOAT))) : []
-    const steps = (count: number): Code => [Array.from({ length: count }, (_, i) => oneStep(i)), advance(count)]
+    const steps = (count: number): Code => [
+      Array.from({ length: count }, (_, i) => oneStep(i)),
+      advance(count),
+    ]
     const scaled = (sum: number): Code => timesFloats(get(sum), splat(get(ALPHA)))
     const old = (offset: number): Code => load(get(C), offset)
     const rowOut = (i: number): Code =>
@@ -243,7 +250,10 @@ function tile(module: CodeModule, adjacent: 'rows' | 'columns'): number {
         ),
         increase(C, get(C_ROW)),
       ])
-    const from = add(get(SCRATCH), times(add(times(get(row), constant(TILE_COLUMNS)), get(column)), constant(FLOAT)))
+    const from = add(
+      get(SCRATCH),
+      times(add(times(get(row), constant(TILE_COLUMNS)), get(column)), constant(FLOAT)),
+    )
     const to = add(get(C), times(get(column), constant(FLOAT)))
     const sumFloats = (a: Code, b: Code): Code => [a, b, 0x92]
     return [
@@ -256,32 +266,26 @@ function tile(module: CodeModule, adjacent: 'rows' | 'columns'): number {
       ]),
       set(step, sub(get(step), constant(UNROLLED))),
       loopWhile(below(get(step), get(DEEP)), [steps(1), increase(step, constant(1))]),
-      when(
-        equal(get(COLUMNS), constant(TILE_COLUMNS)),
-        eachRow(rowOut),
-        [
-          // A part of a tile goes through memory of its own, number by number.
-          eachRow((i) =>
-            [0, 1].map((half) =>
-              store(get(SCRATCH), (2 * i + half) * VECTOR, scaled(sums[2 * i + half]!)),
+      when(equal(get(COLUMNS), constant(TILE_COLUMNS)), eachRow(rowOut), [
+        // A part of a tile goes through memory of its own, number by number.
+        eachRow((i) =>
+          [0, 1].map((half) => store(get(SCRATCH), (2 * i + half) * VECTOR, scaled(sums[2 * i + half]!))),
+        ),
+        loop(row, constant(0), get(ROWS), 1, [
+          loop(
+            column,
+            constant(0),
+            get(COLUMNS),
+            1,
+            storeFloat(
+              to,
+              0,
+              sumFloats(loadFloat(from), [get(MORE), [0x04, F32], loadFloat(to), 0x05, float(0), 0x0b]),
             ),
           ),
-          loop(row, constant(0), get(ROWS), 1, [
-            loop(
-              column,
-              constant(0),
-              get(COLUMNS),
-              1,
-              storeFloat(
-                to,
-                0,
-                sumFloats(loadFloat(from), [get(MORE), [0x04, F32], loadFloat(to), 0x05, float(0), 0x0b]),
-              ),
-            ),
-            increase(C, get(C_ROW)),
-          ]),
-        ],
-      ),
+          increase(C, get(C_ROW)),
+        ]),
+      ]),
     ]
   })
 }

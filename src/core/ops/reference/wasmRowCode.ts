@@ -134,7 +134,7 @@ const NEGLIGIBLE = -60
 /** exp of a vector, 0 below the floor: code that puts it there. */
 function exponential(module: CodeModule, locals: Locals, floor: number): (x: number) => Code {
   const [n, r, tall] = locals.vectors(3) as [number, number, number]
-  const polynomial = [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459, 0.5]
+  const polynomial = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459, 0.5]
     .map(floats)
     .reduce((sum, coefficient) => module.fused(sum, get(r), coefficient))
   return (x) => [
@@ -143,7 +143,7 @@ function exponential(module: CodeModule, locals: Locals, floor: number): (x: num
     set(n, nearest(timesFloats(get(x), floats(Math.LOG2E)))),
     // x - n ln 2, the first part of which has few digits: n times it is exact.
     set(r, subFloats(get(x), timesFloats(get(n), floats(0.693359375)))),
-    set(r, subFloats(get(r), timesFloats(get(n), floats(-2.12194440e-4)))),
+    set(r, subFloats(get(r), timesFloats(get(n), floats(-2.1219444e-4)))),
     set(x, addFloats(module.fused(polynomial, timesFloats(get(r), get(r)), get(r)), floats(1))),
     set(x, timesFloats(get(x), shiftLeft(addIntegers(toIntegers(get(n)), integers(127)), 23))),
     set(x, and(get(x), get(tall))),
@@ -168,8 +168,7 @@ function attentionRow(kernel: Kernel, queries: number, heads: number) {
   return {
     mask: (address: Code): Code =>
       add(address, times(times(token, loadInt(get(ARGS), ROWS.width * FLOAT)), constant(FLOAT))),
-    place: (address: Code): Code =>
-      add(address, times(add(times(token, int(heads)), head), constant(FLOAT))),
+    place: (address: Code): Code => add(address, times(add(times(token, int(heads)), head), constant(FLOAT))),
   }
 }
 
@@ -284,9 +283,7 @@ function addNorms(module: CodeModule): void {
         along(backward ? [x, w, dy] : [x], (lanes) => [
           set(value, lanes.load(x)),
           set(squares, addFloats(get(squares), lanes.only(timesFloats(get(value), get(value))))),
-          backward
-            ? set(dots, addFloats(get(dots), lanes.only(timesFloats(get(value), g(lanes)))))
-            : [],
+          backward ? set(dots, addFloats(get(dots), lanes.only(timesFloats(get(value), g(lanes))))) : [],
         ]),
         across(addFloats, squares),
         backward ? across(addFloats, dots) : [],
