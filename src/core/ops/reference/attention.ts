@@ -30,6 +30,8 @@ import {
   attentionBackwardByKernels,
   attentionByKernels,
   probabilitiesByKernels,
+  type Reach,
+  type Sight,
   type Sizes,
 } from './wasmAttention.ts'
 
@@ -81,6 +83,9 @@ function scores(
 /** Biases under which some query sees nothing. */
 const blind = new WeakSet<Tensor>()
 
+/** Of each bias: the first key that a query sees in any sequence, and the one behind the last. */
+const reaches = new WeakMap<Tensor, Reach>()
+
 /** 0 where seen, MASKED elsewhere: [B, 1, Tq, Tk], made once per layout and kind of mask. */
 function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
   const name = maskName(mask)
@@ -91,6 +96,7 @@ function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
   const window = mask.window ?? Infinity
   const values = new Float32Array(batch * queries * keys)
   let sighted = true
+  const reach = { begins: new Int32Array(queries).fill(keys), ends: new Int32Array(queries) }
   for (let row = 0, at = 0; row < batch * queries; row++) {
     const [position, segment] = [host.queryPositions[row]!, host.querySegments[row]!]
     const first = Math.floor(row / queries) * keys
@@ -99,15 +105,28 @@ function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
       const before = position - host.keyPositions[key]!
       const seen =
         segment === host.keySegments[key] && before < window && (causal ? before >= 0 : before > -window)
-      if (seen) sees = true
-      else values[at] = MASKED
+      if (!seen) {
+        values[at] = MASKED
+        continue
+      }
+      sees = true
+      const query = row % queries
+      reach.begins[query] = Math.min(reach.begins[query]!, key - first)
+      reach.ends[query] = Math.max(reach.ends[query]!, key - first + 1)
     }
     sighted &&= sees
   }
   const bias = keep(tensor4d(values, [batch, 1, queries, keys]))
   if (!sighted) blind.add(bias)
+  reaches.set(bias, reach)
   layout.bias.set(name, bias)
   return bias
+}
+
+/** The same for the kernels of wasmAttention.ts. */
+function sightOf(layout: AttentionLayout, mask: AttentionMask): Sight {
+  const bias = biasOf(layout, mask)
+  return { bias, ...reaches.get(bias)! }
 }
 
 /** 1 where seen, 0 elsewhere: [B, 1, Tq, Tk]. */
@@ -152,7 +171,7 @@ export function attention(
 ): { output: Tensor; logSumExp: Tensor } {
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
-  const made = attentionByKernels(q, k, v, sizes, () => biasOf(layout, mask), mask.scale)
+  const made = attentionByKernels(q, k, v, sizes, () => sightOf(layout, mask), mask.scale)
   if (made) return made
   return tidy(() => {
     const scaledQ = mul(toGroups(q, sizes, queries), mask.scale)
@@ -185,7 +204,7 @@ export function attentionBackward(
     { q, k, v },
     seen,
     sizes,
-    () => biasOf(layout, mask),
+    () => sightOf(layout, mask),
     mask.scale,
   )
   if (made) return made
@@ -221,7 +240,7 @@ export function attentionProbabilities(
   mask: AttentionMask,
 ): Tensor {
   const sizes = sizesOf(q, k, layout)
-  const made = probabilitiesByKernels(q, k, sizes, () => biasOf(layout, mask), mask.scale)
+  const made = probabilitiesByKernels(q, k, sizes, () => sightOf(layout, mask), mask.scale)
   if (made) return made
   return tidy(() => {
     const scaledQ = mul(toGroups(q, sizes, sizes.queries), mask.scale)

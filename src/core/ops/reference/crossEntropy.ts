@@ -86,7 +86,7 @@ function comparedByKernel(logits: Tensor, labels: Tensor): { loss: Tensor; diffe
   const [top, sum] = rowKernel('softmax', rows, classes, {
     inputs: [logits, undefined],
     outputs: [[rows], [rows]],
-    numbers: [rows, 1],
+    numbers: [rows, 1, rows, classes, 0],
   }) as [Tensor, Tensor]
   const [largest, total, values] = [floatsOf(top), floatsOf(sum), floatsOf(logits)]
   let loss = 0

@@ -1,11 +1,14 @@
-// Attention on the wasm backend (attention.ts has the formulas): heads are read where they lie in [B T, H, hd], by strides, so
-// that nothing is transposed; masks, softmax and its way back are one pass each over the scores [B, H, Tq, Tk].
+// Attention on the wasm backend (attention.ts has the formulas), some queries at a time: their scores [B, H, some, seen] stay
+// in a near cache, and of the keys only those are looked at that some of these queries sees. Heads are read where they lie
+// in [B T, H, hd], by strides, so that nothing is transposed; masks, softmax and its way back are one pass each.
 import { tidy, type Tensor } from '@tensorflow/tfjs-core'
 import { floatsOf } from './hostArrays.ts'
 import { emptyOnWasm } from './matmul.ts'
 import { addressOf, ELEMENT_BYTES, wasmBackend } from './wasmHeap.ts'
 import { wasmKernels, type Matrix, type WasmKernels } from './wasmKernels.ts'
-import { rowKernel } from './wasmRows.ts'
+
+/** Queries at a time. */
+export const QUERIES = 64
 
 export interface Sizes {
   batch: number
@@ -17,10 +20,38 @@ export interface Sizes {
   keys: number
 }
 
+/** The first key that a query sees in any sequence, and the one behind the last. */
+export interface Reach {
+  begins: Int32Array
+  ends: Int32Array
+}
+
+/** With what is added to the scores, [B, 1, Tq, Tk]. */
+export interface Sight extends Reach {
+  bias: Tensor
+}
+
 /** Scores below this are of what is not seen: half of what attention.ts adds to them. */
 const HARDLY_SEEN = -(2 ** 99)
 
-type Bias = () => Tensor
+/** Queries from `first` on, and the keys from `begin` on that they see. */
+interface Block {
+  first: number
+  count: number
+  begin: number
+  width: number
+}
+
+function blocksOf({ queries, keys }: Sizes, { begins, ends }: Reach, size = QUERIES): Block[] {
+  const blocks: Block[] = []
+  for (let first = 0; first < queries; first += size) {
+    const count = Math.min(size, queries - first)
+    const begin = begins.subarray(first, first + count).reduce((a, b) => Math.min(a, b), keys - 1)
+    const end = ends.subarray(first, first + count).reduce((a, b) => Math.max(a, b), begin + 1)
+    blocks.push({ first, count, begin, width: end - begin })
+  }
+  return blocks
+}
 
 /** Where the matrix of a pair of batch and head begins, in bytes; and its strides. */
 interface Place extends Omit<Matrix, 'address'> {
@@ -28,72 +59,101 @@ interface Place extends Omit<Matrix, 'address'> {
 }
 
 const turned = ({ at, row, column }: Place): Place => ({ at, row: column, column: row })
+const address = (x: Tensor): number => addressOf(wasmBackend(), x.dataId)
 
-/** Queries, keys or values [B T, count, hd]: matrices [T, hd]. */
-function headsOf(x: Tensor, length: number, { heads, headSize }: Sizes): Place {
+/** Queries, keys or values [B T, count, hd] from a token on: matrices [tokens, hd]. */
+function headsOf(x: Tensor, length: number, from: number, { heads, headSize }: Sizes): Place {
   const count = x.shape[1]!
-  const address = addressOf(wasmBackend(), x.dataId)
+  const start = address(x)
   const share = heads / count
   return {
     at: (batch, head) =>
-      address + (batch * length * count + Math.floor(head / share)) * headSize * ELEMENT_BYTES,
+      start + ((batch * length + from) * count + Math.floor(head / share)) * headSize * ELEMENT_BYTES,
     row: count * headSize * ELEMENT_BYTES,
     column: ELEMENT_BYTES,
   }
 }
 
-/** Scores [B, H, Tq, Tk]: matrices [Tq, Tk]. */
-function scoresOf(s: Tensor, { heads, queries, keys }: Sizes): Place {
-  const address = addressOf(wasmBackend(), s.dataId)
+/** The scores of a block: matrices [count, width]. */
+function scoresOf(s: Tensor, { heads }: Sizes, { count, width }: Block): Place {
+  const start = address(s)
   return {
-    at: (batch, head) => address + (batch * heads + head) * queries * keys * ELEMENT_BYTES,
-    row: keys * ELEMENT_BYTES,
+    at: (batch, head) => start + (batch * heads + head) * count * width * ELEMENT_BYTES,
+    row: width * ELEMENT_BYTES,
     column: ELEMENT_BYTES,
   }
 }
 
-/** C = alpha A B for every batch and head; where heads share a C, one after the other is added to it. */
-function multiply(
-  kernels: WasmKernels,
-  { batch, heads, groups }: Sizes,
-  [rows, inner, columns]: [number, number, number],
-  [a, b, c]: [Place, Place, Place],
-  alpha = 1,
-  sharedC = false,
-): void {
-  const share = sharedC ? heads / groups : 1
-  for (let turn = 0; turn < share; turn++) {
+interface Factors {
+  /** Rows, columns and the inner dimension of a pair. */
+  extents: [number, number, number]
+  a: Place
+  b: Place
+  c: Place
+  alpha?: number
+  /** C is added to, and the heads of a group share it: one after the other. */
+  sum?: boolean
+}
+
+/** C = alpha A B for every batch and head. */
+function multiply(kernels: WasmKernels, { batch, heads, groups }: Sizes, factors: Factors): void {
+  const { extents, a, b, c, alpha = 1, sum = false } = factors
+  const [rows, columns, inner] = extents
+  const turns = sum ? heads / groups : 1
+  const matrix = ({ row, column }: Place): Matrix => ({ address: 0, row, column })
+  for (let turn = 0; turn < turns; turn++) {
     const pairs: [number, number, number][] = []
     for (let index = 0; index < batch; index++)
-      for (let head = turn; head < heads; head += share)
+      for (let head = turn; head < heads; head += turns)
         pairs.push([a.at(index, head), b.at(index, head), c.at(index, head)])
-    const matrix = ({ row, column }: Place): Matrix => ({ address: 0, row, column })
     const operands = { a: matrix(a), b: matrix(b), c: matrix(c) }
-    kernels.multiply({ rows, columns, inner, ...operands, alpha, more: turn > 0, pairs })
+    kernels.multiply({ rows, columns, inner, ...operands, alpha, more: sum, pairs })
   }
 }
 
-/** scale Q K^T [B, H, Tq, Tk], without the mask. */
-function rawScores(kernels: WasmKernels, q: Tensor, k: Tensor, sizes: Sizes, scale: number): Tensor {
-  const { batch, heads, headSize, queries, keys } = sizes
-  const s = emptyOnWasm([batch, heads, queries, keys])
-  const places: [Place, Place, Place] = [
-    headsOf(q, queries, sizes),
-    turned(headsOf(k, keys, sizes)),
-    scoresOf(s, sizes),
-  ]
-  multiply(kernels, sizes, [queries, headSize, keys], places, scale)
-  return s
+/** What the row kernels want to know of a block (wasmRowCode.ts, attentionRow). */
+const rowNumbers = ({ heads, queries, keys }: Sizes, { count, first }: Block): number[] => [
+  count,
+  heads,
+  queries,
+  keys,
+  first,
+]
+
+/** Room for the scores of any of the blocks. */
+const scratchFor = ({ batch, heads }: Sizes, blocks: readonly Block[]): Tensor =>
+  emptyOnWasm([Math.max(...blocks.map(({ count, width }) => batch * heads * count * width))])
+
+/** scale Q K^T of a block, without the mask. */
+function rawScores(
+  kernels: WasmKernels,
+  { q, k, s }: Record<'q' | 'k' | 's', Tensor>,
+  sizes: Sizes,
+  block: Block,
+  alpha: number,
+): void {
+  multiply(kernels, sizes, {
+    extents: [block.count, block.width, sizes.headSize],
+    a: headsOf(q, sizes.queries, block.first, sizes),
+    b: turned(headsOf(k, sizes.keys, block.begin, sizes)),
+    c: scoresOf(s, sizes, block),
+    alpha,
+  })
 }
 
-/** Scores to shares in place; of each row the largest score and the sum of the exponentials [B Tq, H]. */
-function softmaxInPlace(s: Tensor, bias: Tensor, { batch, heads, queries, keys }: Sizes): [Tensor, Tensor] {
-  const shape = [batch * queries, heads]
-  return rowKernel('softmax', batch * heads * queries, keys, {
-    inputs: [s, bias],
-    outputs: [shape, shape],
-    numbers: [queries, heads],
-  }) as [Tensor, Tensor]
+/** Scores to shares in place; of each row the largest score and the sum of the exponentials go to [B Tq, H]. */
+function softmaxInPlace(
+  kernels: WasmKernels,
+  [s, bias, largest, sums]: [Tensor, Tensor, Tensor, Tensor],
+  sizes: Sizes,
+  block: Block,
+): void {
+  const { batch, heads } = sizes
+  const mask = address(bias) + block.begin * ELEMENT_BYTES
+  kernels.rows('softmax', batch * heads * block.count, block.width, [
+    ...[address(s), mask, address(largest), address(sums)],
+    ...rowNumbers(sizes, block),
+  ])
 }
 
 /** Null where there are no kernels, as are the others here. */
@@ -102,23 +162,29 @@ export function attentionByKernels(
   k: Tensor,
   v: Tensor,
   sizes: Sizes,
-  bias: Bias,
+  sight: () => Sight,
   scale: number,
 ): { output: Tensor; logSumExp: Tensor } | null {
   const kernels = wasmKernels()
   if (!kernels) return null
-  const { headSize, queries, keys } = sizes
+  const { batch, heads, headSize, queries, keys } = sizes
   return tidy(() => {
-    const seen = bias()
-    const p = rawScores(kernels, q, k, sizes, scale) // [B, H, Tq, Tk]
-    const [logSumExp, sums] = softmaxInPlace(p, seen, sizes)
+    const { bias, ...reach } = sight()
+    const blocks = blocksOf(sizes, reach)
+    const p = scratchFor(sizes, blocks)
+    const logSumExp = emptyOnWasm([batch * queries, heads])
+    const sums = emptyOnWasm(logSumExp.shape)
     const output = emptyOnWasm(q.shape) // [B Tq, H, hd]
-    const places: [Place, Place, Place] = [
-      scoresOf(p, sizes),
-      headsOf(v, keys, sizes),
-      headsOf(output, queries, sizes),
-    ]
-    multiply(kernels, sizes, [queries, keys, headSize], places)
+    for (const block of blocks) {
+      rawScores(kernels, { q, k, s: p }, sizes, block, scale)
+      softmaxInPlace(kernels, [p, bias, logSumExp, sums], sizes, block)
+      multiply(kernels, sizes, {
+        extents: [block.count, headSize, block.width],
+        a: scoresOf(p, sizes, block),
+        b: headsOf(v, keys, block.begin, sizes),
+        c: headsOf(output, queries, block.first, sizes),
+      })
+    }
     const [largest, totals] = [floatsOf(logSumExp), floatsOf(sums)]
     // Of a row that sees nothing it is 0: on the way back its shares are exp(scores of what is not seen).
     for (let i = 0; i < largest.length; i++)
@@ -132,57 +198,87 @@ export function attentionBackwardByKernels(
   { q, k, v }: Record<'q' | 'k' | 'v', Tensor>,
   { output, logSumExp }: { output: Tensor; logSumExp: Tensor },
   sizes: Sizes,
-  bias: Bias,
+  sight: () => Sight,
   scale: number,
 ): { dq: Tensor; dk: Tensor; dv: Tensor } | null {
   const kernels = wasmKernels()
   if (!kernels) return null
   const { batch, heads, headSize, queries, keys } = sizes
   return tidy(() => {
-    const seen = bias()
-    const s = rawScores(kernels, q, k, sizes, scale) // [B, H, Tq, Tk]
-    const dp = emptyOnWasm(s.shape) // [B, H, Tq, Tk]
-    const dO = headsOf(dOutput, queries, sizes)
-    multiply(
-      kernels,
-      sizes,
-      [queries, headSize, keys],
-      [dO, turned(headsOf(v, keys, sizes)), scoresOf(dp, sizes)],
-    )
-    const tokens = batch * queries
-    const [d] = rowKernel('dots', tokens * heads, headSize, {
-      inputs: [dOutput, output],
-      outputs: [[tokens, heads]],
-    }) as [Tensor]
-    rowKernel('attentionBackward', tokens * heads, keys, {
-      inputs: [s, dp, seen, logSumExp, d],
-      numbers: [queries, heads],
-    })
-    const [dq, dk, dv] = [q, k, v].map(({ shape }) => emptyOnWasm(shape)) as [Tensor, Tensor, Tensor]
-    const [p, ds] = [scoresOf(s, sizes), scoresOf(dp, sizes)]
-    const byQuery: [number, number, number] = [queries, keys, headSize]
-    const byKey: [number, number, number] = [keys, queries, headSize]
-    multiply(kernels, sizes, byQuery, [ds, headsOf(k, keys, sizes), headsOf(dq, queries, sizes)], scale)
-    const toKeys: [Place, Place, Place] = [turned(ds), headsOf(q, queries, sizes), headsOf(dk, keys, sizes)]
-    multiply(kernels, sizes, byKey, toKeys, scale, true)
-    multiply(kernels, sizes, byKey, [turned(p), dO, headsOf(dv, keys, sizes)], 1, true)
+    const { bias, ...reach } = sight()
+    const blocks = blocksOf(sizes, reach)
+    const s = scratchFor(sizes, blocks)
+    const dp = scratchFor(sizes, blocks)
+    const d = emptyOnWasm([batch * queries, heads])
+    const dq = emptyOnWasm(q.shape)
+    const [dk, dv] = [k, v].map(({ shape }) => {
+      const sum = emptyOnWasm(shape)
+      floatsOf(sum).fill(0)
+      return sum
+    }) as [Tensor, Tensor]
+    kernels.rows('dots', batch * queries * heads, headSize, [dOutput, output, d].map(address))
+    for (const block of blocks) {
+      const { first, begin, count, width } = block
+      const dO = headsOf(dOutput, queries, first, sizes)
+      const [shares, slopes] = [scoresOf(s, sizes, block), scoresOf(dp, sizes, block)]
+      rawScores(kernels, { q, k, s }, sizes, block, scale)
+      multiply(kernels, sizes, {
+        extents: [count, width, headSize],
+        a: dO,
+        b: turned(headsOf(v, keys, begin, sizes)),
+        c: slopes,
+      })
+      // s becomes P, and dP becomes dS without the scale.
+      kernels.rows('attentionBackward', batch * heads * count, width, [
+        ...[address(s), address(dp), address(bias) + begin * ELEMENT_BYTES],
+        ...[address(logSumExp), address(d)],
+        ...rowNumbers(sizes, block),
+      ])
+      multiply(kernels, sizes, {
+        extents: [count, headSize, width],
+        a: slopes,
+        b: headsOf(k, keys, begin, sizes),
+        c: headsOf(dq, queries, first, sizes),
+        alpha: scale,
+      })
+      multiply(kernels, sizes, {
+        extents: [width, headSize, count],
+        a: turned(slopes),
+        b: headsOf(q, queries, first, sizes),
+        c: headsOf(dk, keys, begin, sizes),
+        alpha: scale,
+        sum: true,
+      })
+      multiply(kernels, sizes, {
+        extents: [width, headSize, count],
+        a: turned(shares),
+        b: dO,
+        c: headsOf(dv, keys, begin, sizes),
+        sum: true,
+      })
+    }
     return { dq, dk, dv }
   })
 }
 
+/** [B, H, Tq, Tk] */
 export function probabilitiesByKernels(
   q: Tensor,
   k: Tensor,
   sizes: Sizes,
-  bias: Bias,
+  sight: () => Sight,
   scale: number,
 ): Tensor | null {
   const kernels = wasmKernels()
   if (!kernels) return null
+  const { batch, heads, queries, keys } = sizes
   return tidy(() => {
-    const seen = bias()
-    const p = rawScores(kernels, q, k, sizes, scale) // [B, H, Tq, Tk]
-    softmaxInPlace(p, seen, sizes)
+    const { bias } = sight()
+    const all = { first: 0, count: queries, begin: 0, width: keys }
+    const p = emptyOnWasm([batch, heads, queries, keys])
+    const [largest, sums] = [0, 1].map(() => emptyOnWasm([batch * queries, heads])) as [Tensor, Tensor]
+    rawScores(kernels, { q, k, s: p }, sizes, all, scale)
+    softmaxInPlace(kernels, [p, bias, largest, sums], sizes, all)
     return p
   })
 }

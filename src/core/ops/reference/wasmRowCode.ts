@@ -158,29 +158,34 @@ export function addRowKernels(module: CodeModule): void {
   for (const act of ['silu', 'geluTanh'] as const) addGates(module, act)
 }
 
-/** Where row r of scores [B, H, T, keys] finds its mask [B, T, keys] and its number in [B T, H]: words of the arguments. */
-function attentionRow(kernel: Kernel, queries: number, heads: number) {
-  const { row, int } = kernel
-  const query = remainder(get(row), int(queries))
-  const head = remainder(quotient(get(row), int(queries)), int(heads))
-  const batch = quotient(get(row), times(int(queries), int(heads)))
-  const token = add(times(batch, int(queries)), query)
+/** Rows are queries [B, H, some] of [B, H, T]: where one finds its mask in [B, T, keys] and its number in [B T, H]. Words of the
+ *  arguments from `first` on: how many queries, H, T, keys, the first query. */
+function attentionRow({ row, int }: Kernel, first: number) {
+  const [some, heads, all, keys, begin] = [0, 1, 2, 3, 4].map((i) => int(first + i)) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ]
+  const head = remainder(quotient(get(row), some), heads)
+  const batch = quotient(get(row), times(some, heads))
+  const token = add(times(batch, all), add(begin, remainder(get(row), some)))
   return {
-    mask: (address: Code): Code =>
-      add(address, times(times(token, loadInt(get(ARGS), ROWS.width * FLOAT)), constant(FLOAT))),
-    place: (address: Code): Code => add(address, times(add(times(token, int(heads)), head), constant(FLOAT))),
+    mask: (address: Code): Code => add(address, times(times(token, keys), constant(FLOAT))),
+    place: (address: Code): Code => add(address, times(add(times(token, heads), head), constant(FLOAT))),
   }
 }
 
 /** softmax(x + mask) in place, and of each row its largest number and the sum of exp(x - largest): x, mask (0: none),
- *  largest, sums, queries, heads. A row of which nothing is seen becomes 0. */
+ *  largest, sums, and what attentionRow takes. A row of which nothing is seen becomes 0. */
 function addSoftmax(module: CodeModule): void {
   addKernel(module, 'softmax', (kernel) => {
     const { locals, int, rowOf, along } = kernel
     const [x, mask] = locals.ints(2) as [number, number]
     const [value, top, sum] = locals.vectors(3) as [number, number, number]
     const exp = exponential(module, locals, NEGLIGIBLE)
-    const { mask: maskOf, place } = attentionRow(kernel, 4, 5)
+    const { mask: maskOf, place } = attentionRow(kernel, 4)
     const topOf = (masked: boolean): Code =>
       along(masked ? [x, mask] : [x], (lanes) => [
         set(value, masked ? addFloats(lanes.load(x), lanes.load(mask)) : lanes.load(x)),
@@ -210,14 +215,14 @@ function addSoftmax(module: CodeModule): void {
   })
 }
 
-/** p = exp(s + mask - L) in place of s, and p (dp - d) in place of dp: s, dp, mask, L, d, queries, heads. */
+/** p = exp(s + mask - L) in place of s, and p (dp - d) in place of dp: s, dp, mask, L, d, and what attentionRow takes. */
 function addAttentionBackward(module: CodeModule): void {
   addKernel(module, 'attentionBackward', (kernel) => {
     const { locals, int, rowOf, along } = kernel
     const [s, dp, mask] = locals.ints(3) as [number, number, number]
     const [value, total, d] = locals.vectors(3) as [number, number, number]
     const exp = exponential(module, locals, NEGLIGIBLE)
-    const { mask: maskOf, place } = attentionRow(kernel, 5, 6)
+    const { mask: maskOf, place } = attentionRow(kernel, 5)
     return [
       set(s, rowOf(0)),
       set(dp, rowOf(1)),
