@@ -142,6 +142,13 @@ export const across = (operation: (a: Code, b: Code) => Code, vector: number): C
   set(vector, operation(get(vector), swizzle(get(vector), 1, 0, 3, 2))),
 ]
 
+/** Nested code as one list. */
+function flat(code: Code, bytes: number[] = []): number[] {
+  if (typeof code === 'number') bytes.push(code)
+  else for (const part of code) flat(part, bytes)
+  return bytes
+}
+
 /** What the engine can do beyond SIMD. */
 export interface CodeFeatures {
   /** a b + c with one rounding (relaxed SIMD), twice the speed of two operations. */
@@ -208,7 +215,6 @@ export class CodeModule {
   bytes(): Uint8Array<ArrayBuffer> {
     const list = (items: readonly Code[]): Code => [unsigned(items.length), items]
     const text = (name: string): Code => list([...new TextEncoder().encode(name)])
-    const flat = (code: Code): number[] => (typeof code === 'number' ? [code] : code.flatMap(flat))
     const sized = (code: Code): number[] => {
       const content = flat(code)
       return [...unsigned(content.length), ...content]
