@@ -1,5 +1,6 @@
 // Writing one token after another with the key-value cache, as the product does (generate/generate.ts).
 import { decode } from '../src/core/generate/generate.ts'
+import { GREEDY } from '../src/core/generate/sampler.ts'
 import { weightBytes } from '../src/core/train/memory.ts'
 import { Turns } from '../src/core/turns.ts'
 import { between, snapshot, type Counts } from './counters.ts'
@@ -39,7 +40,7 @@ export async function measureDecode(
     prompt: randomIds(1, prompt, a.vocab)[0]!,
     maxTokens: wanted,
     endIds: new Set(),
-    sampling: { temperature: 0, topK: 0, topP: 1, seed: 1 },
+    sampling: GREEDY,
     onToken() {
       times.push(performance.now())
       seen.push(snapshot())

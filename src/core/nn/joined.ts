@@ -15,7 +15,7 @@ export class Joined {
   /** x [N, in] -> [N, sum of out], side by side; null where the layers must go one by one. */
   trace(x: Tensor, pass: Pass, plus?: Tensor): Traced | null {
     const { fused } = pass.ops
-    // With a cache a token is computed at a time: not what these kernels are for.
+    // With a cache, queries, keys and values are wanted one by one; single tokens have ops of their own (nn/step.ts).
     if (!fused || pass.cache) return null
     const layers: JoinedLayer[] = []
     for (const linear of this.linears) {

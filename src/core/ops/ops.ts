@@ -10,6 +10,7 @@ import type { RngKey } from '../rng.ts'
 import type { AttentionLayout, AttentionMask } from './layout.ts'
 import type { FrozenMatrix } from './matrix.ts'
 import type { FusedOps } from './fused.ts'
+import type { KeyValueCache, StepOps } from './step.ts'
 
 export type { FrozenMatrix } from './matrix.ts'
 
@@ -89,6 +90,8 @@ export interface Ops {
   readonly name: 'reference' | 'webgpu'
   /** Kernels that make several layers in one dispatch; absent where dispatches cost nothing. */
   readonly fused?: FusedOps
+  /** Kernels for one token's way through a model; absent where dispatches cost nothing. */
+  readonly step?: StepOps
 
   // `plus`, where an op takes it, is added to what it returns (to dx on the way back): residual paths need no op of their own.
 
@@ -135,6 +138,17 @@ export interface Ops {
     layout: AttentionLayout,
     mask: AttentionMask,
   ): { dq: Tensor; dk: Tensor; dv: Tensor }
+  /** The attention of new tokens of one sequence, q [N, H, hd], over a cache that takes in their k and v [N, Hkv, hd]:
+   *  a prompt where the cache is empty, whose layout it is, then one token at a time -> [N, H, hd]. Where there are
+   *  `step` ops, they take the single tokens. */
+  cachedAttention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    cache: KeyValueCache,
+    layout: AttentionLayout,
+    mask: AttentionMask,
+  ): Tensor
   /** The probabilities themselves, [B, H, Tq, Tk], for the Explain view only; masked cells are exactly 0. */
   attentionProbabilities(q: Tensor, k: Tensor, layout: AttentionLayout, mask: AttentionMask): Tensor
 

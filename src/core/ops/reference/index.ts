@@ -5,6 +5,7 @@ import type { Ops } from '../ops.ts'
 import { activation, activationBackward } from './activation.ts'
 import { adamw, globalNorm } from './adamw.ts'
 import { attention, attentionBackward, attentionProbabilities } from './attention.ts'
+import { cachedAttention } from './cachedAttention.ts'
 import { columnSums, scaleColumns } from './columns.ts'
 import { crossEntropy, headCrossEntropy, headLoss } from './crossEntropy.ts'
 import { dropout } from './dropout.ts'
@@ -36,6 +37,7 @@ export const referenceOps: Ops = {
   rope,
   attention,
   attentionBackward,
+  cachedAttention,
   attentionProbabilities,
   activation,
   activationBackward,

@@ -6,6 +6,7 @@ import { activation, activationBackward, gated, gatedBackward } from './activati
 import { adamw, globalNorm } from './adamw.ts'
 import { attention } from './attention.ts'
 import { attentionBackward } from './attentionBackward.ts'
+import { cachedAttention } from './cache.ts'
 import { columnSums, scaleColumns } from './columns.ts'
 import { dropout } from './dropout.ts'
 import { embedding } from './embedding.ts'
@@ -18,11 +19,13 @@ import { product } from './matmul.ts'
 import { rmsNorm, rmsNormBackward, rmsNormWeightGradient } from './rmsNorm.ts'
 import { rope } from './rope.ts'
 import { embeddingGradient, gatherRows, scatterRows } from './rows.ts'
+import { stepOps } from './step.ts'
 
 export const webgpuOps: Ops = {
   ...referenceOps,
   name: 'webgpu',
   fused: fusedOps,
+  step: stepOps,
   embedding,
   embeddingGradient,
   linear,
@@ -36,6 +39,7 @@ export const webgpuOps: Ops = {
   rope,
   attention,
   attentionBackward,
+  cachedAttention,
   activation,
   activationBackward,
   gated,

@@ -6,6 +6,7 @@ import type { Dropout, FrozenMatrix, LinearGradients, LoraFactors } from '../ops
 import { dropout } from './dropout.ts'
 import { jointBackward, jointForward, jointForwardInto, type JointLayer, type LowRank } from './joint.ts'
 import { product, productInto } from './matmul.ts'
+import { FEW_ROWS as ROWS_AT_ONCE, rowProduct } from './rowProduct.ts'
 import { scratch } from './runner.ts'
 
 /** Rows below which the inner dimension is split over workgroups instead: a step of decoding. */
@@ -22,6 +23,16 @@ function forward(
   const [m, k] = x.shape as [number, number]
   const [n] = w.shape
   if (w.kind !== 'split') {
+    if (m <= ROWS_AT_ONCE)
+      return rowProduct({
+        x,
+        rows: m,
+        inner: k,
+        width: n,
+        bias,
+        plus,
+        ...whole(w, low && { halves: low.u, factor: low.b }),
+      })
     if (m < FEW_ROWS && !bias && !low && !plus) return product({ a: x, b: w, orientation: 'NT', m, n, k })
     return jointForward({
       x,
