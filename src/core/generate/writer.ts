@@ -63,17 +63,12 @@ export class DeviceWriter implements Writer {
 
   async #write(): Promise<number> {
     const logits = this.#begun === 0 ? this.#readPrompt() : this.#readNewest()
-    let chosen: Tensor
     try {
-      chosen = this.#ops.step.choose(logits, this.#options.sampling, this.#state!)
+      this.#ops.step.choose(logits, this.#options.sampling, this.#state!)
     } finally {
       logits.dispose()
     }
-    try {
-      return (await chosen.data())[0]!
-    } finally {
-      chosen.dispose()
-    }
+    return this.#ops.step.read(this.#state!)
   }
 
   #readPrompt(): Tensor {

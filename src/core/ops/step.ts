@@ -98,7 +98,8 @@ export interface StepOps {
   /** Normalises and turns queries and key of the token, writes key and value to the cache, which it extends, and attends:
    *  joint [1, (H + 2 Hkv) hd] -> [1, H hd]. The layout is not looked at: the token sees all before it, or its window. */
   attention(heads: Omit<JointHeads, 'layout'>, position: Tensor, cache: KeyValueCache): Tensor
-  /** The next token by generate/sampler.ts from logits [1, V]: becomes the state's newest, a position further on. It is
-   *  returned as a float32 [1]. */
-  choose(logits: Tensor, settings: SamplingSettings, state: TextState): Tensor
+  /** The next token by generate/sampler.ts from logits [1, V]: becomes the state's newest, a position further on. */
+  choose(logits: Tensor, settings: SamplingSettings, state: TextState): void
+  /** The newest token as it is now, whatever is written after the call. */
+  read(state: TextState): Promise<number>
 }

@@ -1,7 +1,9 @@
 // The next token, chosen on the GPU: generate/sampler.ts, number for number. One dispatch penalises and finds the most
 // likely token of each stretch of the vocabulary; a single workgroup does the rest, in rounds over all logits whose sums are
 // integers of 64 bits (two words), so that the order of the threads does not matter.
-import type { Tensor } from '@tensorflow/tfjs-core'
+import { backend as currentBackend, type Tensor } from '@tensorflow/tfjs-core'
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
+import { submitPending } from '../../backend/errorScopes.ts'
 import {
   isGreedy,
   KEY_END,
@@ -13,14 +15,14 @@ import {
 import { PURPOSES } from '../../rng.ts'
 import type { TextState } from '../step.ts'
 import { PHILOX } from './dropout.ts'
-import { f32, i32, LINE, runAll, runInPlace, scratch, u32, type Kernel } from './runner.ts'
+import { f32, i32, LINE, runAll, runInPlace, u32, type Kernel } from './runner.ts'
 
 /** Logits of a stretch at least, and stretches at most. */
 const STRETCH = 1024
 const STRETCHES = 64
 
-/** Chooses the state's next token from logits [1, V]; the token as a float32 [1]. */
-export function choose(logits: Tensor, settings: SamplingSettings, state: TextState): Tensor {
+/** Chooses the state's next token from logits [1, V]. */
+export function choose(logits: Tensor, settings: SamplingSettings, state: TextState): void {
   const count = logits.size
   const stretches = Math.min(STRETCHES, Math.ceil(count / STRETCH))
   const penalised = settings.repetitionPenalty !== 1
@@ -30,20 +32,31 @@ export function choose(logits: Tensor, settings: SamplingSettings, state: TextSt
       ? { best: [stretches, 2], scores: [count] }
       : ({ best: [stretches, 2] } as { best: number[]; scores: number[] }),
   )
-  const chosen = scratch([1])
+  const scores = penalised ? found.scores : logits
   const { token, position, seen } = state
-  runInPlace(
-    chooseKernel(found.best, penalised ? found.scores : logits, settings, state, stretches),
-    chosen,
-    {
-      token,
-      position,
-      seen,
-    },
-  )
+  runInPlace(chooseKernel(found.best, scores, settings, state, stretches), token, { position, seen })
   found.best.dispose()
-  if (penalised) found.scores.dispose()
-  return chosen
+  if (penalised) scores.dispose()
+}
+
+/** The newest token, by a buffer of its own: it may be overwritten while it is on its way. */
+export async function readToken({ token }: TextState): Promise<number> {
+  const backend = currentBackend() as WebGPUBackend
+  submitPending(backend)
+  const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ
+  const staging = backend.bufferManager.acquireBuffer(4, usage)
+  try {
+    const encoder = backend.device.createCommandEncoder()
+    const { resource } = backend.tensorMap.get(token.dataId)
+    encoder.copyBufferToBuffer(resource as GPUBuffer, 0, staging, 0, 4)
+    backend.queue.submit([encoder.finish()])
+    await staging.mapAsync(GPUMapMode.READ)
+    const [id] = new Int32Array(staging.getMappedRange())
+    staging.unmap()
+    return id!
+  } finally {
+    backend.bufferManager.releaseBuffer(staging)
+  }
 }
 
 /** best [stretches, 2]: the largest score and the first id that has it; with a penalty all scores, too. */
@@ -158,8 +171,7 @@ function chooseKernel(
         : ''
     }
     if (localIndex == 0u) {
-      result[0] = f32(choice);
-      token[0] = choice;
+      result[0] = choice;
       position[0] += 1;
       seen[choice / 32] = seen[choice / 32] | bitcast<i32>(1u << u32(choice % 32));
     }

@@ -8,7 +8,7 @@ import type { LowRank } from './joint.ts'
 import { layerNorm } from './layerNorm.ts'
 import { rmsNorm } from './rmsNorm.ts'
 import { canNorm, gatedRowProduct, rowProduct, type RowLayer, type RowProduct } from './rowProduct.ts'
-import { choose } from './sample.ts'
+import { choose, readToken } from './sample.ts'
 import { stepAttention } from './stepAttention.ts'
 
 export const stepOps: StepOps = {
@@ -28,6 +28,7 @@ export const stepOps: StepOps = {
 
   attention: stepAttention,
   choose,
+  read: readToken,
 }
 
 /** Makes a product of x [1, in] through layers, with what has to be made first, and frees that. */
