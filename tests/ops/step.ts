@@ -190,6 +190,11 @@ export function stepTests(ops: OpsOf): void {
       expect(y.shape).toEqual([1, made.expected.length])
       await expectClose(y, made.expected)
       y.dispose()
+      if (!given.plus) {
+        const smooth = counted(() => step!.rows(made.x, made.layers, { ...made.beside, then: 'geluTanh' }))
+        await expectClose(smooth, made.expected.map(oracle.ACTIVATIONS.geluTanh))
+        smooth.dispose()
+      }
       made.free()
     })
   })

@@ -119,7 +119,7 @@ export class StepModel {
     const [first, second] = step.hidden.layers as [StepLayer, StepLayer?]
     const h = second
       ? ops.step.gatedRows(mlp.act, r, [first, second], step.hidden.beside)
-      : ops.activation(mlp.act, ops.step.rows(r, step.hidden.layers, step.hidden.beside))
+      : ops.step.rows(r, step.hidden.layers, { ...step.hidden.beside, then: mlp.act })
     const y = ops.step.rows(h, step.down.layers, step.down.beside, sandwich ? undefined : r)
     return behind(sandwich?.mlpOut, y, r)
   }

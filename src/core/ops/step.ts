@@ -88,6 +88,8 @@ export interface Beside {
   bias?: Tensor | undefined
   /** Factors [sum of out] of the frozen products: DoRA. */
   gain?: Tensor | undefined
+  /** Of `rows` without an addend: act(y). */
+  then?: Activation | undefined
 }
 
 export interface StepOps {

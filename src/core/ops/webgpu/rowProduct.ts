@@ -49,6 +49,8 @@ export interface RowProduct {
   gain?: Tensor | undefined
   /** [rows, width] */
   plus?: Tensor | undefined
+  /** Behind everything, where nothing is added. */
+  then?: Activation | undefined
 }
 
 /** Whether a norm over rows of so many numbers can be part of a product. */
@@ -77,7 +79,7 @@ export function rowProduct(given: RowProduct, bindings = maxBindings()): Tensor 
  *  device has too few bindings for it. */
 export function gatedRowProduct(
   act: Activation,
-  given: Omit<RowProduct, 'plus'>,
+  given: Omit<RowProduct, 'plus' | 'then'>,
   bindings = maxBindings(),
 ): Tensor | null {
   const own = given.layers.reduce((sum, { w }) => sum + bindingsOf(w), 0)
@@ -95,7 +97,7 @@ function othersOf({ norm, low, bias, gain, plus }: RowProduct): number {
 }
 
 function kernelOf(given: RowProduct, layers: readonly RowLayer[], act?: Activation): Kernel {
-  const { x, rows, inner, width, norm, low, bias, gain, plus } = given
+  const { x, rows, inner, width, norm, low, bias, gain, plus, then } = given
   const adapted = low && layers.some((layer) => layer.low) ? low : undefined
   const weights = layers.map(({ w }, j) => pieceReader(`w${j}`, w))
   const threads = weights.every(({ wide }) => wide) ? 128 : 256
@@ -153,6 +155,7 @@ function kernelOf(given: RowProduct, layers: readonly RowLayer[], act?: Activati
       plus ? 'plus' : '',
       scaled ? 'scaled' : '',
       act ?? '',
+      then ? `then${then}` : '',
     ].join('_'),
     inputs: {
       ...Object.assign({}, ...readers.map(({ inputs }) => inputs)),
@@ -184,7 +187,7 @@ function kernelOf(given: RowProduct, layers: readonly RowLayer[], act?: Activati
   ${layerAt('layerOf', 'tiles', layers.length)}
   ${['out', 'first', 'tiles'].map((name) => byLayer(name, layers.length)).join('')}
   ${scaled ? byLayer('scale', layers.length, 'f32') : ''}
-  ${act ? activationCode(act) : ''}
+  ${act ? activationCode(act) : then ? activationCode(then) : ''}
   ${norm ? stage(norm, inner, threads) : ''}
 
   fn main() {
@@ -226,7 +229,11 @@ function kernelOf(given: RowProduct, layers: readonly RowLayer[], act?: Activati
         var sum = 0.0;
         for (var k = 0; k < ${lanes}; k++) { sum += partial[begin + k]; }
         ${scaled ? 'sum *= scaleOf(layer);' : ''}
-        result[${cell}] = sum${bias ? ' + bias[first + column]' : ''}${plus ? ` + plus[${cell}]` : ''};
+        ${
+          then
+            ? `result[${cell}] = value(sum${bias ? ' + bias[first + column]' : ''});`
+            : `result[${cell}] = sum${bias ? ' + bias[first + column]' : ''}${plus ? ` + plus[${cell}]` : ''};`
+        }
       }
     }`
     }

@@ -35,7 +35,7 @@ export const stepOps: StepOps = {
 function prepared(
   x: Tensor,
   layers: readonly StepLayer[],
-  { norm, bias, gain }: Beside,
+  { norm, bias, gain, then }: Beside,
   make: (product: RowProduct) => Tensor,
 ): Tensor {
   const inner = layers[0]!.w.shape[1]
@@ -53,6 +53,7 @@ function prepared(
     low,
     bias,
     gain,
+    then,
   })
   low?.halves.dispose()
   if (input !== x) input.dispose()
