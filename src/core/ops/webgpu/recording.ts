@@ -34,9 +34,10 @@ interface Noted {
   bound: (number | Outside)[]
 }
 
-/** What tfjs makes while work is recorded is found out by standing in front of two of its methods. */
+/** What tfjs makes while work is recorded is found out by standing in front of its methods. */
 interface Watched {
   runWebGPUProgram: unknown
+  shouldExecuteOnCPU: unknown
   tensorMap: {
     has(id: object): boolean
     get(id: object): { resource?: unknown }
@@ -62,12 +63,12 @@ class Noting implements Capture, Suspendable {
     const backend = this.#backend as unknown as Watched
     const { tensorMap } = backend
     const set = tensorMap.set.bind(tensorMap)
-    const runProgram = (this.#backend.runWebGPUProgram as (...given: unknown[]) => unknown).bind(
-      this.#backend,
-    )
-    backend.runWebGPUProgram = (...given: unknown[]) => {
-      if (!this.#suspended) throw new NotRecordable('an op of tfjs')
-      return runProgram(...given)
+    for (const name of ['runWebGPUProgram', 'shouldExecuteOnCPU'] as const) {
+      const original = (this.#backend[name] as (...given: unknown[]) => unknown).bind(this.#backend)
+      backend[name] = (...given: unknown[]) => {
+        if (!this.#suspended) throw new NotRecordable('an op of tfjs')
+        return original(...given)
+      }
     }
     tensorMap.set = (id, value) => {
       if (!this.#suspended) this.#foreign.add(id)
@@ -78,6 +79,7 @@ class Noting implements Capture, Suspendable {
     } finally {
       // The prototypes' own methods come to light again.
       delete (backend as Partial<Watched>).runWebGPUProgram
+      delete (backend as Partial<Watched>).shouldExecuteOnCPU
       delete (tensorMap as Partial<Watched['tensorMap']>).set
     }
     this.#checkGone()
