@@ -217,7 +217,7 @@ class GpuRecording implements Recording {
     submitPending(this.#backend)
     this.#bind()
     for (const { offset, uniforms } of this.#changing) writeUniforms(this.#numbers, offset, uniforms)
-    if (this.#numbers.byteLength > 0) queue.writeBuffer(this.#uniforms, 0, this.#numbers)
+    if (this.#numbers.byteLength > 0) queue.writeBuffer(this.#uniforms, 0, this.#numbers.buffer)
     for (let begin = 0; begin < this.#commands.length; begin += SUBMIT_EVERY) {
       const encoder = device.createCommandEncoder()
       const pass = encoder.beginComputePass()
