@@ -65,6 +65,8 @@ function stepTable({ steps, ceiling }: Gpu): string {
       'tokens',
       'tokens/s',
       'of ceiling',
+      'JS ms a step: replayed',
+      'computed',
       'dispatches',
       'block: forward + recompute + backward',
       'outside',
@@ -81,11 +83,14 @@ function stepTable({ steps, ceiling }: Gpu): string {
 }
 
 function stepCells({ figures }: StepResult, ceiling: number | null): string[] {
-  const { tokens, secondsPerStep, flops, counts, blocks, outside, peakBytes, estimateBytes } = figures
+  const { tokens, secondsPerStep, flops, counts, blocks, outside, hostSeconds, peakBytes, estimateBytes } =
+    figures
   return [
     number(tokens),
     number(secondsPerStep && tokens / secondsPerStep),
     percent(secondsPerStep && ceiling ? flops / secondsPerStep / ceiling : null),
+    number(hostSeconds.replayed && 1000 * hostSeconds.replayed),
+    number(1000 * hostSeconds.computed),
     number(counts.dispatches),
     blocks ? [blocks.forward, blocks.recompute, blocks.backward].map(number).join(' + ') : NOT_MEASURED,
     number(outside),

@@ -109,10 +109,12 @@ describe.each(CASES)('$name $precision $adapter', (given) => {
       for (let t = PROMPT; t < TEXT.length; t++) {
         const [token, position] = [tf.tensor1d([TEXT[t]!], 'int32'), tf.tensor1d([t], 'int32')]
         const pass = model.pass({ layout, positions: position }, adaptation)
+        for (const cache of caches) cache.reserve(1)
         const made = tf.tidy(() => step.logits(model.embed(token, pass), position, caches))
         expect(made.shape).toEqual([1, shape[1]])
         expect(relativeError(await made.data(), row(t)), `position ${t}`).toBeLessThan(1e-4)
         tf.dispose([made, token, position])
+        for (const cache of caches) cache.length++
       }
       for (const cache of caches) cache.dispose()
       step.dispose()

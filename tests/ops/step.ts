@@ -336,6 +336,7 @@ export function stepTests(ops: OpsOf): void {
       const output = tf.tidy(() => {
         if (!step)
           return ops().cachedAttention(begin(q, 1, t), begin(k, 1, t), begin(v, 1, t), cache, single, mask)
+        cache.reserve(1)
         const position = ints([t])
         return stepAttention(
           {
@@ -352,6 +353,7 @@ export function stepTests(ops: OpsOf): void {
           share,
         )
       })
+      if (step) cache.length++
       if (t < prompt + 3 || t % 16 === 0 || t === length - 1)
         await expectClose(output, wanted.slice(t * h * hd, (t + 1) * h * hd))
       output.dispose()

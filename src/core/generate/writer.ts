@@ -1,5 +1,6 @@
 // Writing on a device that chooses its tokens itself: a token is computed while the one before it is being read, four bytes
-// each. What is computed behind an answer's end is thrown away.
+// each. What is computed behind an answer's end is thrown away. A token asks the same of the device as the one before it, so
+// the second is recorded and the others are replayed.
 import { dispose, keep, tensor1d, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import type { Transformer } from '../models/transformer.ts'
 import type { Adaptation } from '../nn/adaptation.ts'
@@ -7,6 +8,7 @@ import type { Pass } from '../nn/layer.ts'
 import { StepModel } from '../nn/step.ts'
 import { AttentionLayout } from '../ops/layout.ts'
 import type { Ops } from '../ops/ops.ts'
+import type { Recorder, Recording } from '../ops/recorder.ts'
 import type { KeyValueCache, StepOps, TextState } from '../ops/step.ts'
 import { readTokens, type DecodeOptions, type Writer } from './generate.ts'
 
@@ -26,6 +28,8 @@ export class DeviceWriter implements Writer {
   #step: StepModel | null = null
   #state: TextState | null = null
   #layout: AttentionLayout | null = null
+  #recorder: Recorder | null = null
+  #recording: Recording | null = null
 
   /** `limit`: tokens at most. */
   constructor(options: DecodeOptions, caches: KeyValueCache[], limit: number) {
@@ -46,6 +50,8 @@ export class DeviceWriter implements Writer {
   async dispose(): Promise<void> {
     // Nobody waits for what is left, but its tensors are freed when it has come.
     await Promise.allSettled(this.#coming)
+    this.#recording?.dispose()
+    this.#recorder?.dispose()
     this.#step?.dispose()
     this.#layout?.dispose()
     if (this.#state) dispose([this.#state.token, this.#state.position, this.#state.seen])
@@ -62,19 +68,36 @@ export class DeviceWriter implements Writer {
   }
 
   async #write(): Promise<number> {
-    const logits = this.#begun === 0 ? this.#readPrompt() : this.#readNewest()
+    if (this.#begun === 0) this.#choose(this.#readPrompt())
+    else this.#writeNext()
+    return this.#ops.step.read(this.#state!)
+  }
+
+  /** A further token, recorded once and replayed until the caches grow. */
+  #writeNext(): void {
+    for (const cache of this.#caches) cache.reserve(1)
+    if (this.#recorder && !this.#recording?.intact()) {
+      this.#recording?.dispose()
+      this.#recording = this.#recorder.record(() => this.#choose(this.#readNewest()))
+    }
+    if (this.#recording) this.#recording.replay()
+    else this.#choose(this.#readNewest())
+    for (const cache of this.#caches) cache.length++
+  }
+
+  #choose(logits: Tensor): void {
     try {
       this.#ops.step.choose(logits, this.#options.sampling, this.#state!)
     } finally {
       logits.dispose()
     }
-    return this.#ops.step.read(this.#state!)
   }
 
   #readPrompt(): Tensor {
     const { prompt } = this.#options
     const { head, parts, architecture } = this.#model
     this.#step = new StepModel(this.#ops, { ...parts, head }, this.#adaptation)
+    this.#recorder = this.#ops.recorder?.() ?? null
     this.#state = textState(prompt, architecture.vocab)
     this.#layout = new AttentionLayout({
       batch: 1,

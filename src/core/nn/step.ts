@@ -26,6 +26,8 @@ interface StepBlock {
   hidden: Group
   down: Group
   headNorms: { q: RowNorm; k: RowNorm } | null
+  /** Norms behind attention and MLP. */
+  behind: { attention: RowNorm; mlp: RowNorm } | null
 }
 
 export interface StepParts {
@@ -61,7 +63,8 @@ export class StepModel {
     }
   }
 
-  /** The newest token's row x [1, d] (consumed) at `position`, int32 [1], -> logits [1, V]. Caches are extended. */
+  /** The newest token's row x [1, d] (consumed) at `position`, int32 [1], -> logits [1, V]. Caches must have room for it, and
+   *  the caller adds to their lengths. */
   logits(x: Tensor, position: Tensor, caches: readonly KeyValueCache[]): Tensor {
     return tidy(() => {
       this.#blocks.forEach((block, layer) => {
@@ -89,16 +92,18 @@ export class StepModel {
       hidden: made.group(gate ? [gate, up] : [up], norms.mlp),
       down: made.group([down]),
       headNorms: headNorms ? { q: made.norm(headNorms.q), k: made.norm(headNorms.k) } : null,
+      behind:
+        norms.order === 'sandwich'
+          ? { attention: made.norm(norms.attentionOut), mlp: made.norm(norms.mlpOut) }
+          : null,
     }
   }
 
   #through(step: StepBlock, x: Tensor, position: Tensor, cache: KeyValueCache): Tensor {
     const { ops } = this
-    const { attention, mlp, norms } = step.block
+    const { attention, mlp } = step.block
     const { rope, mask } = attention.parts
-    const sandwich = norms.order === 'sandwich' ? norms : null
-    const behind = (norm: Norm | undefined, y: Tensor, plus: Tensor) =>
-      norm ? applied(ops, this.#made.norm(norm), y, plus) : y
+    const { behind } = step
 
     const joint = ops.step.rows(x, step.projections.layers, step.projections.beside)
     const context = ops.step.attention(
@@ -114,14 +119,14 @@ export class StepModel {
       position,
       cache,
     )
-    const attended = ops.step.rows(context, step.output.layers, step.output.beside, sandwich ? undefined : x)
-    const r = behind(sandwich?.attentionOut, attended, x)
+    const attended = ops.step.rows(context, step.output.layers, step.output.beside, behind ? undefined : x)
+    const r = behind ? applied(ops, behind.attention, attended, x) : attended
     const [first, second] = step.hidden.layers as [StepLayer, StepLayer?]
     const h = second
       ? ops.step.gatedRows(mlp.act, r, [first, second], step.hidden.beside)
       : ops.step.rows(r, step.hidden.layers, { ...step.hidden.beside, then: mlp.act })
-    const y = ops.step.rows(h, step.down.layers, step.down.beside, sandwich ? undefined : r)
-    return behind(sandwich?.mlpOut, y, r)
+    const y = ops.step.rows(h, step.down.layers, step.down.beside, behind ? undefined : r)
+    return behind ? applied(ops, behind.mlp, y, r) : y
   }
 }
 

@@ -97,8 +97,9 @@ export interface StepOps {
   rows(x: Tensor, layers: readonly StepLayer[], beside: Beside, plus?: Tensor): Tensor
   /** act(norm(x) W_gate^T) * (norm(x) W_up^T), with the adapters: [1, f]. */
   gatedRows(act: Activation, x: Tensor, layers: readonly [StepLayer, StepLayer], beside: Beside): Tensor
-  /** Normalises and turns queries and key of the token, writes key and value to the cache, which it extends, and attends:
-   *  joint [1, (H + 2 Hkv) hd] -> [1, H hd]. The layout is not looked at: the token sees all before it, or its window. */
+  /** Normalises and turns queries and key of the token, writes key and value to the cache, and attends:
+   *  joint [1, (H + 2 Hkv) hd] -> [1, H hd]. The token sees all before it, or its window. The cache must have room, and the
+   *  caller adds to its length: a recorded step does not come by here again. */
   attention(heads: Omit<JointHeads, 'layout'>, position: Tensor, cache: KeyValueCache): Tensor
   /** The next token by generate/sampler.ts from logits [1, V]: becomes the state's newest, a position further on. */
   choose(logits: Tensor, settings: SamplingSettings, state: TextState): void

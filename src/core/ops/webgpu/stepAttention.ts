@@ -21,7 +21,8 @@ const LOWEST = '-1.0e30'
 
 export type TokenHeads = Omit<JointHeads, 'layout'>
 
-/** joint [1, (H + 2 Hkv) hd] of the token at `position` (int32 [1]), the cache's next, -> [1, H hd]; extends the cache. */
+/** joint [1, (H + 2 Hkv) hd] of the token at `position` (int32 [1]), the next of the cache, which has room for it, ->
+ *  [1, H hd]. */
 export function stepAttention(
   given: TokenHeads,
   position: Tensor,
@@ -29,12 +30,10 @@ export function stepAttention(
   share = SHARE,
 ): Tensor {
   const { heads, headSize, mask } = given
-  cache.reserve(1)
-  const visible = Math.min(cache.length + 1, mask.window ?? EVERYTHING)
-  const parts = Math.ceil(visible / share)
+  // As many as a full cache needs: a recorded step stays the same until the cache grows.
+  const parts = Math.ceil(Math.min(cache.capacity, mask.window ?? EVERYTHING) / share)
   const output = parts === 1 ? scratch([1, heads * headSize]) : scratch([heads, parts, headSize + 2])
-  runInPlace(kernelOf(given, position, cache, visible, parts), output, { cache: cache.data })
-  cache.length++
+  runInPlace(kernelOf(given, position, cache, parts), output, { cache: cache.data })
   if (parts === 1) return output
   const whole = run(joinKernel(output, heads, parts, headSize), [1, heads * headSize])
   output.dispose()
@@ -71,7 +70,6 @@ function kernelOf(
   { joint, heads, keyValueHeads, headSize: size, norms, rope, mask }: TokenHeads,
   position: Tensor,
   cache: KeyValueCache,
-  visible: number,
   parts: number,
 ): Kernel {
   // Threads along the head, and how many keys' values are added up side by side; or a thread has several elements.
@@ -84,7 +82,7 @@ function kernelOf(
     (i + 1) * THREADS <= size || each === 1 ? '' : `if (${element(i)} < ${size}) `
   const scaled = (name: string, weight: string, base: string, e: string) =>
     norms ? `joint[${base} + ${e}] * ${name} * ${weight}[${e}]` : `joint[${base} + ${e}]`
-  const perPart = Math.ceil(visible / parts)
+  const perPart = () => Math.ceil(Math.min(cache.length + 1, mask.window ?? EVERYTHING) / parts)
   return {
     name: 'stepAttention',
     variant: [size, norms ? 'norms' : '', rope ? 'rope' : '', parts > 1 ? 'parts' : ''].join('_'),
@@ -101,7 +99,7 @@ function kernelOf(
       window: i32(mask.window ?? EVERYTHING),
       parts: i32(parts),
       keys: i32(perPart),
-      tiles: i32(Math.ceil(perPart / TILE)),
+      tiles: i32(() => Math.ceil(perPart() / TILE)),
       scale: f32(mask.scale),
       ...(norms && { eps: f32(norms.eps) }),
     },
