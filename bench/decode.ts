@@ -47,13 +47,14 @@ export async function measureDecode(
       return false
     },
   })
-  const begin = Math.min(WARMUP, times.length - 2)
+  const begin = Math.min(WARMUP, times.length - 3)
   const cached = 2 * 4 * a.layers * a.keyValueHeads * a.headSize * (prompt + wanted / 2)
   return {
     prompt,
     tokens: wanted,
     secondsPerToken: dry ? null : median(differences(times.slice(begin))) / 1000,
-    counts: between(seen[begin]!, seen.at(-1)!, seen.length - 1 - begin),
+    // While the last token is read, no further one is computed.
+    counts: between(seen[begin]!, seen.at(-2)!, seen.length - 2 - begin),
     bytesPerToken: weightBytes(family, a, precision) - ropeBytes(a) + cached,
   }
 }

@@ -112,8 +112,10 @@ function decodeTable({ decode, ceiling }: Gpu): string {
       'of bandwidth',
       'dispatches',
       'submits',
+      'bind groups',
       'readbacks',
       'read',
+      'written',
       'bytes a token needs',
     ],
     decode.map((each) => {
@@ -128,8 +130,10 @@ function decodeTable({ decode, ceiling }: Gpu): string {
         percent(rate && ceiling ? (rate * bytesPerToken) / ceiling.copyBytesPerSecond : null),
         number(counts.dispatches),
         number(counts.submits),
+        number(counts.bindGroups),
         number(counts.readbacks),
         bytes(counts.readBytes),
+        bytes(counts.uploadedBytes),
         bytes(bytesPerToken),
       ]
     }),

@@ -123,6 +123,30 @@ describe.each(CASES)('$name $precision $adapter', (given) => {
     }))
 })
 
+it('an answer that is longer than a cache is at first', () =>
+  withModel({ name: 'tiny-llama', adapter: {} }, async (model, adaptation) => {
+    const settings = { ...GREEDY, temperature: 1, topP: 0.9, seed: 2 }
+    const prompt = TEXT.slice(0, 3)
+    const maxTokens = 140
+    const { ids } = await decode({
+      model,
+      adaptation: () => adaptation,
+      turns: new Turns(),
+      prompt,
+      maxTokens,
+      endIds: new Set(),
+      sampling: settings,
+      onToken: () => false,
+    })
+    expect(ids).toHaveLength(Math.min(maxTokens, model.architecture.context - prompt.length + 1))
+    const whole = [...prompt, ...ids].slice(0, model.architecture.context)
+    const { shape, logits } = await inspectLogits(model, whole, { adaptation, classify: false }, 0)
+    for (const [t, id] of ids.entries()) {
+      const at = (prompt.length + t - 1) * shape[1]
+      expect(id, `token ${t}`).toBe(sample(logits.slice(at, at + shape[1]), settings, t, []))
+    }
+  }))
+
 describe.each([
   {},
   { repetitionPenalty: 1.8 },

@@ -38,7 +38,7 @@ from precision import ROUNDED, rounded_golden
 from small_tokenizers import write_tokenizer
 from variants import VARIANTS, variant_golden
 
-OTHERS = ["quantise.py", "tokenizer.py", "tokenizer_files.py", "chat.py"]
+OTHERS = ["quantise.py", "tokenizer.py", "tokenizer_files.py", "chat.py", "sampling.py"]
 
 
 def versions():
