@@ -75,8 +75,8 @@ export class DeviceWriter implements Writer {
 
   /** A further token, recorded once and replayed until the caches grow. */
   #writeNext(): void {
-    for (const cache of this.#caches) cache.reserve(1)
-    if (this.#recorder && !this.#recording?.intact()) {
+    const grown = this.#caches.map((cache) => cache.reserve(1)).includes(true)
+    if (this.#recorder && (grown || !this.#recording?.intact())) {
       this.#recording?.dispose()
       this.#recording = this.#recorder.record(() => this.#choose(this.#readNewest()))
     }

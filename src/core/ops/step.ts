@@ -30,10 +30,10 @@ export class KeyValueCache {
     return this.data.shape[2]!
   }
 
-  /** Makes room for so many rows behind those that are filled. */
-  reserve(rows: number): void {
+  /** Makes room for so many rows behind those that are filled; whether that took another tensor. */
+  reserve(rows: number): boolean {
     const wanted = this.length + rows
-    if (wanted <= this.capacity) return
+    if (wanted <= this.capacity) return false
     const capacity = Math.max(wanted, Math.min(2 * this.capacity, this.limit))
     const grown = keep(
       tidy(() =>
@@ -47,6 +47,7 @@ export class KeyValueCache {
     )
     this.data.dispose()
     this.data = grown
+    return true
   }
 
   dispose(): void {

@@ -1,7 +1,7 @@
 // The settings of an answer's sampling, with what each does: the form is made from this.
 import type { NumberSetting } from '../../protocol/settings.ts'
 
-export type SamplingKey = 
+export type SamplingKey =
   'temperature' | 'topK' | 'topP' | 'minP' | 'repetitionPenalty' | 'maxTokens' | 'seed'
 
 export const SAMPLING: Record<SamplingKey, NumberSetting & { start: number }> = {
