@@ -186,3 +186,27 @@ describe.each([
       expect(tf.memory().numTensors, 'tensors left behind').toBe(tensors)
     }))
 })
+
+it('one seed gives one text on every backend', async () => {
+  const texts: Record<string, number[]> = {}
+  for (const backend of ['cpu', 'wasm', 'webgpu'] as const) {
+    await startBackend(backend, { onFault: (fault) => void faults.push(fault) })
+    const { model } = await loadTiny('tiny-qwen2', opsFor(backend))
+    const { ids } = await decode({
+      model,
+      adaptation: () => null,
+      turns: new Turns(),
+      prompt: TEXT.slice(0, 9),
+      maxTokens: 16,
+      endIds: new Set(),
+      sampling: { ...GREEDY, temperature: 1.5, topK: 60, topP: 0.98, repetitionPenalty: 1.2, seed: 4 },
+      onToken: () => false,
+    })
+    texts[backend] = ids
+    model.dispose()
+  }
+  expect(texts.cpu).toHaveLength(16)
+  expect(new Set(texts.cpu).size).toBeGreaterThan(4)
+  expect(texts.wasm).toEqual(texts.cpu)
+  expect(texts.webgpu).toEqual(texts.cpu)
+})
