@@ -82,7 +82,6 @@ function kernelOf(
     (i + 1) * THREADS <= size || each === 1 ? '' : `if (${element(i)} < ${size}) `
   const scaled = (name: string, weight: string, base: string, e: string) =>
     norms ? `joint[${base} + ${e}] * ${name} * ${weight}[${e}]` : `joint[${base} + ${e}]`
-  const perPart = () => Math.ceil(Math.min(cache.length + 1, mask.window ?? EVERYTHING) / parts)
   return {
     name: 'stepAttention',
     variant: [size, norms ? 'norms' : '', rope ? 'rope' : '', parts > 1 ? 'parts' : ''].join('_'),
@@ -98,8 +97,6 @@ function kernelOf(
       capacity: i32(cache.capacity),
       window: i32(mask.window ?? EVERYTHING),
       parts: i32(parts),
-      keys: i32(perPart),
-      tiles: i32(() => Math.ceil(perPart() / TILE)),
       scale: f32(mask.scale),
       ...(norms && { eps: f32(norms.eps) }),
     },
@@ -119,8 +116,10 @@ function kernelOf(
     let share = uniforms.heads / uniforms.groups;
     let group = head / share;
     let now = position[0];
-    let begin = max(0, now - uniforms.window + 1) + part * uniforms.keys;
-    let end = min(begin + uniforms.keys, now + 1);
+    let visible = min(now + 1, uniforms.window);
+    let keys = (visible + uniforms.parts - 1) / uniforms.parts;
+    let begin = now + 1 - visible + part * keys;
+    let end = min(begin + keys, now + 1);
     let queryBase = head * ${size};
     let keyBase = (uniforms.heads + group) * ${size};
     let valueBase = (uniforms.heads + uniforms.groups + group) * ${size};
@@ -173,7 +172,7 @@ function kernelOf(
     var top = ${LOWEST};
     var total = 0.0;
     ${own.map((i) => `var o${i} = 0.0;`).join(' ')}
-    for (var tile = 0; tile < uniforms.tiles; tile++) {
+    for (var tile = 0; tile < (keys + ${TILE - 1}) / ${TILE}; tile++) {
       let key0 = begin + tile * ${TILE};
       let count = clamp(end - key0, 0, ${TILE});
       for (var j = team; j < count; j += ${THREADS / LANES}) {
