@@ -3,7 +3,7 @@
 import { memory } from '@tensorflow/tfjs-core'
 import type { BackendName } from '../src/protocol/engine.ts'
 import type { Precision } from '../src/protocol/model.ts'
-import type { AdapterConfig } from '../src/protocol/run.ts'
+import type { AdapterConfig, Checkpointing } from '../src/protocol/run.ts'
 import { releaseFreeBuffers } from '../src/core/backend/memory.ts'
 import { startBackend } from '../src/core/backend/register.ts'
 import { measureCeiling, type Ceiling } from './ceiling.ts'
@@ -27,6 +27,7 @@ export type Job =
       effort: Effort
       dry: boolean
       method?: AdapterConfig['method']
+      checkpointing?: Checkpointing
     }
   | { kind: 'decode'; shape: ShapeName; precision: Precision; tokens: number; dry: boolean }
   | { kind: 'stock'; shape: ShapeName; tokens: number; effort: Effort; dry: boolean }
@@ -77,6 +78,7 @@ export async function runJob(job: Job): Promise<Results[Job['kind']]> {
             await measureStep(loaded, tokens, job.effort, {
               dry: job.dry,
               ...(job.method && { method: job.method }),
+              ...(job.checkpointing && { checkpointing: job.checkpointing }),
             }),
           )
         return figures
