@@ -42,7 +42,7 @@ export async function trainerOn({ model, source }: TinyModel, given: Training = 
   const classify = given.classify ?? false
   const rows = given.rows ?? mixedRows(10, classify)
   const training = defaultTraining({ hidden: 32, context: 256 }, classify ? 'classify' : 'complete', {
-    steps: 6,
+    steps: 5,
     batchSize: 2,
     learningRate: 1e-2,
     checkpointEvery: 1000,
