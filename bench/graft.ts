@@ -212,7 +212,7 @@ async function computedSteps(
 }
 
 /** A run whose every step takes the same rows; `onReading` gets the losses of the steps since the last reading. */
-async function makeTrainer(
+export async function makeTrainer(
   { model, source, backend }: LoadedShape,
   adapter: AdapterConfig,
   batch: number,

@@ -9,6 +9,7 @@ import { startBackend } from '../src/core/backend/register.ts'
 import { measureCeiling, type Ceiling } from './ceiling.ts'
 import { between, bufferBytes, install, resetPeak, runDry, snapshot, type Counts } from './counters.ts'
 import { measureDecode, type DecodeFigures } from './decode.ts'
+import { measureFlat, type FlatFigures } from './flat.ts'
 import { loadShape, measureStep, unload, type Effort, type LoadedShape, type StepFigures } from './graft.ts'
 import type { NanogptFigures, NanogptRequest } from './nanogpt.ts'
 import { watchBlocks } from './phases.ts'
@@ -29,6 +30,7 @@ export type Job =
       method?: AdapterConfig['method']
       checkpointing?: Checkpointing
     }
+  | { kind: 'flat'; shape: ShapeName; passes: number; dry: boolean }
   | { kind: 'decode'; shape: ShapeName; precision: Precision; tokens: number; dry: boolean }
   | { kind: 'stock'; shape: ShapeName; tokens: number; effort: Effort; dry: boolean }
 
@@ -55,6 +57,7 @@ export interface Results {
   start: Adapter
   ceiling: Ceiling
   steps: StepFigures[]
+  flat: FlatFigures
   decode: DecodeFigures
   stock: StockFigures
   nanogpt: NanogptFigures
@@ -83,6 +86,8 @@ export async function runJob(job: Job): Promise<Results[Job['kind']]> {
           )
         return figures
       })
+    case 'flat':
+      return withShape(job.shape, 'f32', job.dry, (loaded) => measureFlat(loaded, job.passes))
     case 'decode':
       return withShape(job.shape, job.precision, job.dry, (loaded) =>
         measureDecode(loaded, job.tokens, job.dry),
