@@ -61,6 +61,15 @@ describe('replayed and computed', () => {
 describe('a run of replayed steps', () => {
   const training = { steps: 8, accumulation: 2 }
 
+  it('gives the same bits twice', () =>
+    using('tiny-llama', 'int8', async (tiny) => {
+      const given: Training = { training, adapter: { dropout: 0.1 } }
+      const [first, second] = [await train(tiny, given), await train(tiny, given)]
+      expect(numbersOf(second)).toEqual(numbersOf(first))
+      expect(second.final.parameters).toEqual(first.final.parameters)
+      expect(first.recorded).toBe(true)
+    }))
+
   it('goes on from a checkpoint as if it had not stopped', () =>
     using('tiny-llama', 'f32', async (tiny) => {
       const whole = await train(tiny, { training: { ...training, checkpointEvery: 4 } })
