@@ -104,14 +104,18 @@ export async function measureStep(
   loaded: LoadedShape,
   tokens: number,
   { warmup, groups, seconds }: Effort,
-  { dry = false, method = 'lora' }: { dry?: boolean; method?: AdapterConfig['method'] } = {},
+  {
+    dry = false,
+    method = 'lora',
+    checkpointing = CHECKPOINTING[loaded.backend],
+  }: { dry?: boolean; method?: AdapterConfig['method']; checkpointing?: Checkpointing } = {},
 ): Promise<StepFigures> {
   const { model, precision, backend } = loaded
   const { family, architecture } = model
   const { batch, length } = rowsFor(loaded, tokens)
   const adapter = defaultAdapter({ method, r: RANK, alpha: 2 * RANK })
   const readEvery = READ_EVERY[backend]
-  const computed = await computedSteps(loaded, adapter, batch, length)
+  const computed = await computedSteps(loaded, adapter, batch, length, checkpointing)
   releaseFreeBuffers()
   resetPeak()
   resetPool()
@@ -134,6 +138,7 @@ export async function measureStep(
       if (readings.length === warmup) watchHost()
       if (readings.length > warmup + 1 && performance.now() - started > seconds * 1000) trainer.stop()
     },
+    { checkpointing },
   )
   let recorded: boolean
   try {
@@ -154,7 +159,7 @@ export async function measureStep(
     adapter,
     batchSize: batch,
     maxLength: length,
-    checkpointing: CHECKPOINTING[backend],
+    checkpointing,
   }
   const inBlocks = blocks && blocks.forward + blocks.recompute + blocks.backward
   return {
@@ -182,6 +187,7 @@ async function computedSteps(
   adapter: AdapterConfig,
   batch: number,
   length: number,
+  checkpointing: Checkpointing,
 ): Promise<{ blocks: BlockDispatches | null; hostSeconds: number }> {
   forgetBlocks()
   const warmup = 1
@@ -195,7 +201,7 @@ async function computedSteps(
     () => {
       if (trainer.step === warmup) watchHost()
     },
-    { recorded: false, readEvery: 1 },
+    { recorded: false, readEvery: 1, checkpointing },
   )
   try {
     await trainer.run()
@@ -206,7 +212,7 @@ async function computedSteps(
 }
 
 /** A run whose every step takes the same rows; `onReading` gets the losses of the steps since the last reading. */
-async function makeTrainer(
+export async function makeTrainer(
   { model, source, backend }: LoadedShape,
   adapter: AdapterConfig,
   batch: number,

@@ -14,7 +14,7 @@ export function report(results: BenchResults): string {
     '## Targets\n\n' + targets(results),
     ...(gpu
       ? [
-          `## WebGPU\n\n${aboutGpu(gpu)}\n\n${stepTable(gpu)}`,
+          `## WebGPU\n\n${aboutGpu(gpu)}\n\n${stepTable(gpu)}\n\n${flatness(gpu)}`,
           `### Decoding\n\n${decodeTable(gpu)}`,
           `### Beside others\n\n${othersTable(gpu)}\n\n${agreement(gpu)}`,
         ]
@@ -199,6 +199,12 @@ function othersTable({ stock, nanogpt, torch, steps }: Gpu): string {
     ])
   }
   return table(['work', 'by', 'tokens/s', 'dispatches', 'peak'], rows, [0, 1])
+}
+
+function flatness({ flat }: Gpu): string {
+  if ('failed' in flat) return `Memory over many steps was not measured: ${flat.failed}.`
+  const { steps, pass, bytes: held, tensors } = flat
+  return `Graft-7M, ${number(steps)} steps over rows of 5 to 249 tokens, counted: after the second pass of ${pass} steps ${bytes(held.first)} and ${number(tensors.first)} tensors, later at most ${bytes(held.later)} and ${number(tensors.later)}.`
 }
 
 function agreement({ agreement: found }: Gpu): string {

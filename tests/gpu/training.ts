@@ -19,7 +19,9 @@ export interface Training {
   training?: Partial<TrainingConfig>
   options?: Partial<TrainerOptions>
   hooks?: (trainer: () => Trainer) => Partial<TrainerHooks>
+  /** Three classes; or so many labels, null for text. */
   classify?: boolean
+  labels?: number | null
   rows?: Example[]
 }
 
@@ -39,17 +41,18 @@ export interface Trained {
 
 /** A trainer with its history and checkpoints. */
 export async function trainerOn({ model, source }: TinyModel, given: Training = {}) {
-  const classify = given.classify ?? false
+  const labels = given.labels ?? (given.classify ? 3 : null)
+  const classify = labels !== null
   const rows = given.rows ?? mixedRows(10, classify)
   const training = defaultTraining({ hidden: 32, context: 256 }, classify ? 'classify' : 'complete', {
-    steps: 6,
+    steps: 5,
     batchSize: 2,
     learningRate: 1e-2,
     checkpointEvery: 1000,
     ...given.training,
   })
   const adapter = defaultAdapter({ r: 4, alpha: 8, ...given.adapter })
-  const plan = planAdapter(model.family, model.architecture, adapter, classify ? 3 : null)
+  const plan = planAdapter(model.family, model.architecture, adapter, labels)
   const entries: HistoryEntry[] = []
   const states: TrainerState[] = []
   const trainer: Trainer = new Trainer({
@@ -59,7 +62,7 @@ export async function trainerOn({ model, source }: TinyModel, given: Training = 
     dropout: adapter.dropout,
     training,
     checkpointing: 'block',
-    labels: classify ? 3 : null,
+    labels,
     padId: 3,
     validation: null,
     turns: new Turns(),

@@ -4,7 +4,8 @@ import { backend as currentBackend, getBackend, type Tensor } from '@tensorflow/
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
 import { submitPending } from './errorScopes.ts'
 
-const PIECE_BYTES = 16 * 1024 * 1024
+/** Bytes of that buffer. */
+export const PIECE_BYTES = 4 * 1024 * 1024
 
 /** The numbers of a float32 tensor as they are now; no kernel may write it until the promise has resolved. */
 export async function download(tensor: Tensor): Promise<Float32Array> {

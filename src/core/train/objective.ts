@@ -147,6 +147,7 @@ export function lossAndGradients(
     const through = model.forwardAndBack(entered.y.clone(), pass, Math.max(0, lowest), checkpointing)
     const h = ops.gatherRows(through.y, batch.rows) // [M, d]
     through.y.dispose()
+    const energy = ops.sumOfSquares(h)
     const final = model.final(h, pass) // [M, d]
     let loss: Tensor
     let dn: Tensor // [M, d]
@@ -168,7 +169,7 @@ export function lossAndGradients(
         model.parts.inputs.rowsBackward(ops, dRows, batch.tokens.ids, adaptation, sink)
       }
     }
-    return [loss, ops.sumOfSquares(h)]
+    return [loss, energy]
   }) as [Tensor, Tensor]
   return { loss, energy }
 }

@@ -4,6 +4,7 @@ import { GraftError } from '../../protocol/errors.ts'
 import type { AdapterConfig, Checkpointing, HistoryEntry, TrainingConfig } from '../../protocol/run.ts'
 import { storeAdaptation } from '../adapters/adaptation.ts'
 import type { AdapterPlan } from '../adapters/plan.ts'
+import { releaseFreeBuffers } from '../backend/memory.ts'
 import { deferred, type Deferred } from '../deferred.ts'
 import type { Transformer } from '../models/transformer.ts'
 import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
@@ -363,6 +364,8 @@ export class Trainer {
       trainable: () => this.trainable(),
       batchSize: training.batchSize,
     })
+    // Replayed steps do not use the pool: what the look has left there would only lie about.
+    if (this.#stepping.recorded) releaseFreeBuffers()
     this.#lastRead = performance.now()
     if (sums.labels === 0) return undefined
     const validationLoss = sums.loss / sums.labels
