@@ -127,7 +127,7 @@ it('an answer that is longer than a cache is at first', () =>
   withModel({ name: 'tiny-llama', adapter: {} }, async (model, adaptation) => {
     const settings = { ...GREEDY, temperature: 1, topP: 0.9, seed: 2 }
     const prompt = TEXT.slice(0, 3)
-    const maxTokens = 140
+    const maxTokens = 80
     const { ids } = await decode({
       model,
       adaptation: () => adaptation,
