@@ -207,9 +207,11 @@ class GpuRecording implements Recording {
 
   intact(): boolean {
     const { tensorMap } = this.#backend
-    return this.#outside.every(
-      ({ tensor: { dataId }, buffer }) => tensorMap.has(dataId) && tensorMap.get(dataId).resource === buffer,
-    )
+    // tfjs keeps a disposed tensor until the next submit, with no reference left.
+    return this.#outside.every(({ tensor: { dataId }, buffer }) => {
+      const held = tensorMap.has(dataId) ? tensorMap.get(dataId) : null
+      return held !== null && held.refCount > 0 && held.resource === buffer
+    })
   }
 
   replay(): void {
