@@ -16,10 +16,12 @@ import {
   lossAndGradients,
   readScalars,
   type Example,
+  type ExampleBatch,
   type StepScalars,
   type Trainable,
 } from './objective.ts'
 import { RowOrder, stepsPerEpoch, totalSteps } from './plan.ts'
+import { Rehearsals } from './rehearsal.ts'
 
 /** Tokenised rows by their place in one part of a dataset. */
 export interface ExampleSource {
@@ -102,6 +104,9 @@ export class Trainer {
   #checkpointed = -1
   #pause: { halted: Deferred<void>; released: Deferred<void> } | null = null
   #stopped = false
+  readonly #rehearsals: Rehearsals
+  /** Cuts a rehearsal short: by then the run is over. */
+  readonly #over = new AbortController()
   #fault: GraftError | null = null
   /** Whether any step had a label to learn. */
   #trained = false
@@ -110,6 +115,7 @@ export class Trainer {
     this.#options = options
     const { model, training } = options
     this.store = new ParameterStore(model.ops, options.initial)
+    this.#rehearsals = new Rehearsals(model.ops)
     this.steps = totalSteps(options.train.rows, training)
     this.#warmup = warmupSteps(training.warmup, this.steps)
     this.#order = new RowOrder(options.train.rows, training)
@@ -173,12 +179,14 @@ export class Trainer {
   /** Ends before the next step, keeping what was learnt. */
   stop(): void {
     this.#stopped = true
+    this.#over.abort()
     this.resume()
   }
 
   /** Ends with this error before the next step: what was computed since the fault cannot be trusted. */
   fail(error: GraftError): void {
     this.#fault ??= error
+    this.#over.abort()
     this.resume()
   }
 
@@ -206,7 +214,7 @@ export class Trainer {
       const examples = await Promise.all(
         this.#order.microBatches(this.#step).map((places) => train.get(places)),
       )
-      await turns.take(() => this.#trainStep(examples))
+      if (!(await turns.take(() => this.#trainStep(examples)))) continue
       if (!this.#trained && this.#step % perEpoch === 0) throw this.#nothingTrained()
       if (this.#pending.length >= readEvery) await this.#readPending()
 
@@ -252,40 +260,30 @@ export class Trainer {
     )
   }
 
-  /** One optimizer step. Messages are read between its micro-batches, so that a long one does not look like a hang. */
-  async #trainStep(microBatches: Example[][]): Promise<void> {
-    const { model, training, plan, padId, train } = this.#options
-    const k = this.#step++
+  /** One optimizer step; false where the run was over before it. Messages are read between its micro-batches, so that a
+   *  long one does not look like a hang. */
+  async #trainStep(microBatches: Example[][]): Promise<boolean> {
+    const { model, training, padId, train } = this.#options
+    const k = this.#step
     const { row } = model.family.classifier
     const batches = microBatches.map((examples) =>
       exampleBatch(examples, padId, model.architecture.context, row, training.packing),
     )
     let sums: StepScalars | null = null
     try {
+      if (!(await this.#rehearse(batches))) return false
+      this.#step++
       // The same rows come again in later epochs; they are counted once.
       if (k < stepsPerEpoch(train.rows, training))
         for (const examples of microBatches)
           this.#skippedRows += examples.filter((example) => !trains(example)).length
       const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
-      if (labelCount === 0) return
+      if (labelCount === 0) return true
       this.#trained = true
       for (const [micro, batch] of batches.entries()) {
         if (batch.labelCount === 0) continue
         if (micro > 0) await breathe()
-        const dropout = {
-          rate: this.#options.dropout,
-          seed: training.seed,
-          step: k * training.accumulation + micro,
-        }
-        const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, plan, dropout) }
-        const part = lossAndGradients(
-          model,
-          batch,
-          trainable,
-          1 / labelCount,
-          this.store.gradients,
-          this.#options.checkpointing,
-        )
+        const part = this.#pass(batch, k * training.accumulation + micro, 1 / labelCount)
         sums = sums ? added(sums, part) : part
       }
       const learningRate =
@@ -294,9 +292,37 @@ export class Trainer {
       const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
       this.#pending.push({ step: k + 1, learningRate, ...sums!, norm, tokens })
       sums = null
+      return true
     } finally {
       if (sums) dispose([sums.loss, sums.energy])
       for (const batch of batches) batch.dispose()
+    }
+  }
+
+  /** Forward and backward over a micro-batch; its gradients are added to the step's. `index` counts micro-batches. */
+  #pass(batch: ExampleBatch, index: number, factor: number): StepScalars {
+    const { model, plan, training, checkpointing } = this.#options
+    const dropout = { rate: this.#options.dropout, seed: training.seed, step: index }
+    const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, plan, dropout) }
+    return lossAndGradients(model, batch, trainable, factor, this.store.gradients, checkpointing)
+  }
+
+  /** Rehearses the shapes of a step before it begins; false where the run was over before that was done. */
+  async #rehearse(batches: readonly ExampleBatch[]): Promise<boolean> {
+    try {
+      for (const batch of batches) {
+        if (batch.labelCount === 0) continue
+        const pass = () => {
+          const { loss, energy } = this.#pass(batch, 0, 1)
+          this.store.gradients.clear()
+          return [loss, energy]
+        }
+        await this.#rehearsals.before(batch, pass, this.#over.signal)
+      }
+      return true
+    } catch (error) {
+      if (this.#over.signal.aborted) return false
+      throw error
     }
   }
 

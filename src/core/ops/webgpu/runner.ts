@@ -114,19 +114,7 @@ export function maxBindings(): number {
 function dispatch(kernel: Kernel, written: Record<string, TensorInfo>): void {
   const backend = currentBackend() as WebGPUBackend
   const recorder = backend as unknown as Recorder
-  const bindings = [
-    ...Object.entries(written).map(([name, tensor]) => ({
-      name,
-      tensor,
-      type: elementOf(tensor),
-      writable: true,
-    })),
-    ...Object.entries(kernel.inputs).map(([name, input]) =>
-      'type' in input
-        ? { name, ...input, writable: false }
-        : { name, tensor: input, type: elementOf(input), writable: false },
-    ),
-  ]
+  const bindings = bindingsOf(kernel, written)
   for (const { tensor } of bindings) {
     backend.uploadToGPU(tensor.dataId)
     recorder.commandQueueOwnedIds.add(tensor.dataId)
@@ -150,6 +138,56 @@ function dispatch(kernel: Kernel, written: Record<string, TensorInfo>): void {
     recorder.endComputePassEncoder()
     recorder.submitQueue()
   }
+}
+
+/** A kernel to be put into passes of the caller's own, as often as it likes: what the tuner times. */
+export function prepare(
+  kernel: Kernel,
+  written: Record<string, TensorInfo>,
+): { encode(pass: GPUComputePassEncoder): void; release(): void } {
+  const backend = currentBackend() as WebGPUBackend
+  const { device } = backend
+  const bindings = bindingsOf(kernel, written)
+  for (const { tensor } of bindings) backend.uploadToGPU(tensor.dataId)
+  const { pipeline, layout } = pipelineFor(device, kernel, bindings)
+  const numbers = packed(kernel.uniforms)
+  const uniforms = device.createBuffer({
+    size: numbers.byteLength,
+    usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM,
+  })
+  device.queue.writeBuffer(uniforms, 0, numbers)
+  const buffers = [
+    ...bindings.map(({ tensor }) => backend.tensorMap.get(tensor.dataId).resource as GPUBuffer),
+    uniforms,
+  ]
+  const group = device.createBindGroup({
+    layout,
+    entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+  })
+  return {
+    encode(pass) {
+      pass.setPipeline(pipeline)
+      pass.setBindGroup(0, group)
+      pass.dispatchWorkgroups(...(typeof kernel.groups === 'number' ? folded(kernel.groups) : kernel.groups))
+    },
+    release: () => uniforms.destroy(),
+  }
+}
+
+function bindingsOf(kernel: Kernel, written: Record<string, TensorInfo>): Binding[] {
+  return [
+    ...Object.entries(written).map(([name, tensor]) => ({
+      name,
+      tensor,
+      type: elementOf(tensor),
+      writable: true,
+    })),
+    ...Object.entries(kernel.inputs).map(([name, input]) =>
+      'type' in input
+        ? { name, ...input, writable: false }
+        : { name, tensor: input, type: elementOf(input), writable: false },
+    ),
+  ]
 }
 
 interface Binding {
@@ -217,6 +255,15 @@ function sourceOf({ uniforms, workgroup, code, enable = [] }: Kernel, bindings: 
 
 /** The numbers in a buffer of tfjs's pool, which takes it back after the next submit. */
 function uniformBuffer(backend: WebGPUBackend, uniforms: Record<string, Uniform>): GPUBuffer {
+  const numbers = packed(uniforms)
+  const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM
+  const buffer = backend.bufferManager.acquireBuffer(numbers.byteLength, usage)
+  backend.queue.writeBuffer(buffer, 0, numbers)
+  ;(backend as unknown as Recorder).uniformPendingDisposal.push(buffer)
+  return buffer
+}
+
+function packed(uniforms: Record<string, Uniform>): ArrayBuffer {
   const numbers = Object.values(uniforms)
   const view = new DataView(new ArrayBuffer(Math.max(16, 4 * numbers.length)))
   numbers.forEach(({ type, value }, place) => {
@@ -224,11 +271,7 @@ function uniformBuffer(backend: WebGPUBackend, uniforms: Record<string, Uniform>
     else if (type === 'u32') view.setUint32(4 * place, value, true)
     else view.setInt32(4 * place, value, true)
   })
-  const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM
-  const buffer = backend.bufferManager.acquireBuffer(view.byteLength, usage)
-  backend.queue.writeBuffer(buffer, 0, view.buffer)
-  ;(backend as unknown as Recorder).uniformPendingDisposal.push(buffer)
-  return buffer
+  return view.buffer
 }
 
 function elementOf({ dtype }: TensorInfo): string {
