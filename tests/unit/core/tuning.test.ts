@@ -106,15 +106,13 @@ const EVERYTHING: Abilities = { half: true, subgroups: true, shared: 32_768 }
 describe('settings', () => {
   const shape: TiledShape = { side: 'along', rows: 1024, columnTiles: (width) => 2048 / width, half: true }
 
-  test('of a large product: four tiles, and each with halves', () => {
+  test('of a large product: four tiles, and two of them with halves', () => {
     expect(tileSettings(shape, EVERYTHING)).toEqual([
       'default',
       '32x64',
       '128x64',
       '64x128',
       'f16',
-      '32x64 f16',
-      '128x64 f16',
       '64x128 f16',
     ])
   })
@@ -182,11 +180,18 @@ describe('a tuner', () => {
     code: '',
   }
 
-  function tunerWith(memory: TuningMemory | null, more: { active?: boolean; took?: number } = {}) {
+  function tunerWith(
+    memory: TuningMemory | null,
+    more: { active?: boolean; took?: number; compiling?: number } = {},
+  ) {
     const { now, pass } = clock()
     const time = vi.fn(({ name }: { name: string }) => {
       pass(more.took ?? TIMES[name]!)
       return Promise.resolve(more.took ?? TIMES[name]!)
+    })
+    const compile = vi.fn(({ name }: { name: string }) => {
+      pass(more.compiling ?? 0)
+      return name === 'f16' ? Promise.reject(new Error('refused')) : Promise.resolve()
     })
     const tuner = new Tuner({
       adapter: 'gpu',
@@ -194,9 +199,10 @@ describe('a tuner', () => {
       active: more.active ?? true,
       memory,
       time,
+      compile,
       now,
     })
-    return { tuner, time }
+    return { tuner, time, compile }
   }
   const remembering = (saved?: unknown) => {
     const memory = {
@@ -272,7 +278,7 @@ describe('a tuner', () => {
 
   test('out of time, the default is chosen for good', async () => {
     const memory = remembering()
-    const { tuner, time } = tunerWith(memory, { took: 700 })
+    const { tuner, time } = tunerWith(memory, { took: 1100 })
     await tuner.rehearse(
       asked(
         tuner,
@@ -281,6 +287,20 @@ describe('a tuner', () => {
     )
     expect(memory.saved).toEqual({ a: 'default', b: 'default', c: 'default', d: 'default', e: 'default' })
     expect(time).toHaveBeenCalledTimes(3)
+  })
+
+  test('what is compiled counts for the session, not for the class', async () => {
+    const memory = remembering()
+    const { tuner, time, compile } = tunerWith(memory, { compiling: 600 })
+    await tuner.rehearse(
+      asked(
+        tuner,
+        ['a', 'b', 'c'].map((key) => work(key)),
+      ).pass,
+    )
+    expect(memory.saved).toEqual({ a: 'subgroups', b: 'subgroups', c: 'default' })
+    expect(compile).toHaveBeenCalledTimes(6)
+    expect(time).toHaveBeenCalledTimes(18)
   })
 
   test('broken off, what was found is kept and the rest is tried the next time', async () => {

@@ -205,28 +205,53 @@ interface Compiled {
 const compiled = new WeakMap<GPUDevice, Map<string, Compiled>>()
 
 function pipelineFor(device: GPUDevice, kernel: Kernel, bindings: readonly Binding[]): Compiled {
+  const { known, key } = placeOf(device, kernel, bindings)
+  const found = known.get(key)
+  if (found) return found
+  const { layout, descriptor } = described(device, kernel, bindings)
+  const pipeline = device.createComputePipeline(descriptor)
+  known.set(key, { pipeline, layout })
+  return { pipeline, layout }
+}
+
+/** Compiles a kernel beside other work; it then runs at once. @throws GPUPipelineError where the device refuses it */
+export async function compileAhead(kernel: Kernel, written: Record<string, TensorInfo>): Promise<void> {
+  const { device } = currentBackend() as WebGPUBackend
+  const bindings = bindingsOf(kernel, written)
+  const { known, key } = placeOf(device, kernel, bindings)
+  if (known.has(key)) return
+  // A refusal is the caller's to hear, not the device's to report.
+  device.pushErrorScope('validation')
+  const { layout, descriptor } = described(device, kernel, bindings)
+  const compiling = device.createComputePipelineAsync(descriptor)
+  void device.popErrorScope()
+  const pipeline = await compiling
+  known.set(key, { pipeline, layout })
+}
+
+function placeOf(device: GPUDevice, kernel: Kernel, bindings: readonly Binding[]) {
   const known = compiled.get(device) ?? new Map<string, Compiled>()
   compiled.set(device, known)
   const types = bindings.map(({ name, type }) => `${name}:${type}`).join()
-  const key = `${kernel.name} ${kernel.variant ?? ''} ${types}`
-  const found = known.get(key)
-  if (found) return found
+  return { known, key: `${kernel.name} ${kernel.variant ?? ''} ${types}` }
+}
+
+function described(device: GPUDevice, kernel: Kernel, bindings: readonly Binding[]) {
   const layout = device.createBindGroupLayout({
     entries: [
       ...bindings.map(({ writable }) => (writable ? 'storage' : 'read-only-storage') as GPUBufferBindingType),
       'uniform' as const,
     ].map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
   })
-  const pipeline = device.createComputePipeline({
+  const descriptor: GPUComputePipelineDescriptor = {
     label: kernel.name,
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: {
       module: device.createShaderModule({ label: kernel.name, code: sourceOf(kernel, bindings) }),
       entryPoint: 'main',
     },
-  })
-  known.set(key, { pipeline, layout })
-  return { pipeline, layout }
+  }
+  return { layout, descriptor }
 }
 
 function sourceOf({ uniforms, workgroup, code, enable = [] }: Kernel, bindings: readonly Binding[]): string {

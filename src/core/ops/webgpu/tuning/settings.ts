@@ -15,6 +15,8 @@ const SIZES = [
   [128, 64],
   [64, 128],
 ] as const
+/** Those of them that are tried with halves too. */
+const WITH_HALVES = ['64x128']
 
 /** Shared memory that readers may need beside the tiles: the tables of NF4. */
 const TABLES = 2048
@@ -57,7 +59,8 @@ export function tileSettings(shape: TiledShape, { half, shared }: Abilities): st
       (height !== usual.height || width !== usual.width) && (height <= 32 || height / 2 < shape.rows),
   ).map((size) => size.join('x'))
   const plain = [DEFAULT, ...sizes]
-  const halves = half && shape.half ? ['f16', ...sizes.map((size) => `${size} f16`)] : []
+  const often = sizes.filter((size) => WITH_HALVES.includes(size)).map((size) => `${size} f16`)
+  const halves = half && shape.half ? ['f16', ...often] : []
   return [...plain, ...halves].filter(
     (setting) => setting === DEFAULT || tileOf(setting, shape).bytes + TABLES <= shared,
   )

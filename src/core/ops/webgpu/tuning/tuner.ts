@@ -4,7 +4,7 @@
 // Settings matter: portable ones reach 80% of each GPU's best on average, 44% at worst (llama.cpp#22241).
 import { backend as currentBackend, dispose, type Tensor } from '@tensorflow/tfjs-core'
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
-import type { Kernel } from '../runner.ts'
+import { compileAhead, type Kernel } from '../runner.ts'
 import { fastest, type Outcome } from './fastest.ts'
 import { DEFAULT, type Abilities } from './settings.ts'
 import { timeKernel } from './stopwatch.ts'
@@ -37,9 +37,8 @@ export interface Trial {
   tensors: Tensor[]
 }
 
-/** Milliseconds of all trials of a class, and of a session. */
-const CLASS_BUDGET = 150
-const SESSION_BUDGET = 2_000
+/** Milliseconds of all trials of a class, and of a session with what it compiles. */
+const BUDGET = { class: 150, session: 3_000 }
 
 export interface TunerOptions {
   /** Names the adapter, its features and these kernels. */
@@ -50,7 +49,10 @@ export interface TunerOptions {
   memory: TuningMemory | null
   /** Milliseconds of one dispatch; throws where the device refuses the kernel. */
   time?: (kernel: Kernel, written: Record<string, Tensor>) => Promise<number>
+  /** Resolves when the kernel can be timed without compiling it; rejects where the device refuses it. */
+  compile?: (kernel: Kernel, written: Record<string, Tensor>) => Promise<void>
   now?: () => number
+  budget?: typeof BUDGET
 }
 
 export class Tuner {
@@ -61,7 +63,9 @@ export class Tuner {
   readonly #adapter: string
   readonly #memory: TuningMemory | null
   readonly #time: NonNullable<TunerOptions['time']>
+  readonly #compile: NonNullable<TunerOptions['compile']>
   readonly #now: () => number
+  readonly #budget: typeof BUDGET
   readonly #choices = new Map<string, string>()
   readonly #wanted = new Map<string, Tunable>()
   #spent = 0
@@ -69,13 +73,15 @@ export class Tuner {
   /** Taken wherever it is among a kernel's settings. */
   #forced: string | null = null
 
-  constructor({ adapter, abilities, active, memory, time = timeKernel, now }: TunerOptions) {
-    this.#adapter = adapter
-    this.abilities = abilities
-    this.active = active
-    this.#memory = memory
-    this.#time = time
-    this.#now = now ?? (() => performance.now())
+  constructor(options: TunerOptions) {
+    this.#adapter = options.adapter
+    this.abilities = options.abilities
+    this.active = options.active
+    this.#memory = options.memory
+    this.#time = options.time ?? timeKernel
+    this.#compile = options.compile ?? compileAhead
+    this.#now = options.now ?? (() => performance.now())
+    this.#budget = options.budget ?? BUDGET
   }
 
   /** What an earlier session found; anything that is not a table of words is as good as nothing. */
@@ -138,17 +144,19 @@ export class Tuner {
 
   async #tryOut(key: string, work: Tunable, signal?: AbortSignal): Promise<void> {
     const settings = work.settings(this.abilities)
-    const left = SESSION_BUDGET - this.#spent
+    const left = this.#budget.session - this.#spent
     // Out of time the default stands, and is kept as the choice: the next session must not choose otherwise.
     if (left <= 0 || settings.length === 1) return void this.#choices.set(key, settings[0]!)
     const start = this.#now()
     const { kernel, written, tensors } = work.trial()
     try {
+      // All at once; a refusal shows again when the kernel is timed.
+      await Promise.all(settings.map((each) => this.#compile(kernel(each), written).catch(() => undefined)))
       const outcome = await fastest({
         settings,
         time: (setting) => this.#time(kernel(setting), written),
         now: this.#now,
-        budget: Math.min(CLASS_BUDGET, left),
+        budget: Math.min(this.#budget.class, left),
         signal,
       })
       this.outcomes.set(key, outcome)
