@@ -6,6 +6,9 @@ import type { Precision } from '../src/protocol/model.ts'
 import type { AdapterConfig } from '../src/protocol/run.ts'
 import { releaseFreeBuffers } from '../src/core/backend/memory.ts'
 import { startBackend } from '../src/core/backend/register.ts'
+import type { Outcome } from '../src/core/ops/webgpu/tuning/fastest.ts'
+import { DEFAULT } from '../src/core/ops/webgpu/tuning/settings.ts'
+import { currentTuner } from '../src/core/ops/webgpu/tuning/tuner.ts'
 import { measureCeiling, type Ceiling } from './ceiling.ts'
 import { between, bufferBytes, install, resetPeak, runDry, snapshot, type Counts } from './counters.ts'
 import { measureDecode, type DecodeFigures } from './decode.ts'
@@ -19,6 +22,7 @@ import { median } from './statistics.ts'
 export type Job =
   | { kind: 'start'; backend: BackendName }
   | { kind: 'ceiling'; sizes: number[] }
+  | { kind: 'tuning' }
   | {
       kind: 'steps'
       shape: ShapeName
@@ -50,9 +54,15 @@ export interface StockFigures {
   peakBytes: number
 }
 
+/** A class of shapes that kernels were tried out for: milliseconds of each setting, null where it was refused. */
+export interface TunedClass extends Outcome {
+  key: string
+}
+
 export interface Results {
   start: Adapter
   ceiling: Ceiling
+  tuning: TunedClass[]
   steps: StepFigures[]
   decode: DecodeFigures
   stock: StockFigures
@@ -69,6 +79,8 @@ export async function runJob(job: Job): Promise<Results[Job['kind']]> {
       return start(job.backend)
     case 'ceiling':
       return measureCeiling(job.sizes)
+    case 'tuning':
+      return [...(currentTuner()?.outcomes ?? [])].map(([key, outcome]) => ({ key, ...outcome }))
     case 'steps':
       return withShape(job.shape, job.precision, job.dry, async (loaded) => {
         const figures: StepFigures[] = []
@@ -112,6 +124,8 @@ async function withShape<T>(
 ): Promise<T> {
   const loaded = await loadShape(shape, precision, backend)
   runDry(dry)
+  // What is not executed cannot be timed.
+  if (backend === 'webgpu') currentTuner()?.force(dry ? DEFAULT : null)
   try {
     return await measure(loaded)
   } finally {

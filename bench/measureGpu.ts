@@ -71,6 +71,7 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
   const effort = dry ? DRY : MEASURED
   const steps: Gpu['steps'] = []
   const decode: Gpu['decode'] = []
+  const tuning: NonNullable<Gpu['tuning']> = []
   for (const shape of BASES)
     for (const precision of PRECISIONS) {
       const found = await attempt(`${shape}, ${precision}`, async (channel) => ({
@@ -89,11 +90,13 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
           tokens: dry ? DECODED.dry : DECODED.measured,
           dry,
         }),
+        tuning: await channel.run({ kind: 'tuning' }),
       }))
       if ('failed' in found) steps.push({ shape, precision, ...found })
       else {
         steps.push(...found.steps.map((figures) => ({ shape, precision, figures })))
         decode.push({ shape, precision, figures: found.decode })
+        if (!dry) tuning.push(...found.tuning.map((tuned) => ({ shape, precision, ...tuned })))
       }
     }
 
@@ -152,6 +155,7 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
     dry,
     ceiling,
     steps,
+    tuning,
     decode,
     stock,
     nanogpt,
