@@ -276,6 +276,18 @@ describe('a tuner', () => {
     expect(tuner.settingFor(work('a'))).toBe('subgroups')
   })
 
+  test('a run that goes on brings its choices, to the adapter that they were made on', async () => {
+    const memory = remembering({ a: 'subgroups', b: 'subgroups' })
+    const { tuner } = tunerWith(memory)
+    await tuner.load()
+    await tuner.adopt({ adapter: 'other', choices: { a: 'default' } })
+    await tuner.adopt(undefined)
+    expect(tuner.record).toEqual({ adapter: 'gpu', choices: { a: 'subgroups', b: 'subgroups' } })
+    await tuner.adopt({ adapter: 'gpu', choices: { a: 'f16' } })
+    expect(tuner.settingFor(work('a'))).toBe('f16')
+    expect(memory.saved).toEqual({ a: 'f16', b: 'subgroups' })
+  })
+
   test('out of time, the default is chosen for good', async () => {
     const memory = remembering()
     const { tuner, time } = tunerWith(memory, { took: 1100 })

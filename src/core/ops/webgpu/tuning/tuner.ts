@@ -19,6 +19,12 @@ export interface TuningMemory {
   save(adapter: string, choices: Record<string, string>): Promise<void>
 }
 
+export interface TuningRecord {
+  adapter: string
+  /** Setting by class. */
+  choices: Record<string, string>
+}
+
 /** Work of one class: what the kernels ask with. */
 export interface Tunable {
   /** Kind, precision and rounded sizes. */
@@ -87,10 +93,30 @@ export class Tuner {
   /** What an earlier session found; anything that is not a table of words is as good as nothing. */
   async load(): Promise<void> {
     if (!this.active || !this.#memory) return
-    const saved = await this.#memory.load(this.#adapter).catch(() => null)
-    if (typeof saved !== 'object' || saved === null || Array.isArray(saved)) return
-    for (const [key, setting] of Object.entries(saved))
+    this.#take(await this.#memory.load(this.#adapter).catch(() => null))
+  }
+
+  /** The choices with the adapter that they are for: what a run keeps with its checkpoints. */
+  get record(): TuningRecord {
+    return { adapter: this.#adapter, choices: Object.fromEntries(this.#choices) }
+  }
+
+  /** Goes on with the choices that a run was begun with, if it was on this adapter: the memory may have been cleared since. */
+  async adopt(record: TuningRecord | undefined): Promise<void> {
+    if (!this.active || record?.adapter !== this.#adapter) return
+    this.#take(record.choices)
+    await this.#save()
+  }
+
+  #take(choices: unknown): void {
+    if (typeof choices !== 'object' || choices === null || Array.isArray(choices)) return
+    for (const [key, setting] of Object.entries(choices))
       if (typeof setting === 'string') this.#choices.set(key, setting)
+  }
+
+  /** A full or forbidden database costs the choices of the next session, not this one's work. */
+  async #save(): Promise<void> {
+    await this.#memory?.save(this.#adapter, this.record.choices).catch(() => undefined)
   }
 
   /** The setting to run with, or null in a rehearsal: then the work is only noted. */
@@ -132,14 +158,8 @@ export class Tuner {
       }
     } finally {
       this.#wanted.clear()
-      // A full or forbidden database costs the choices of the next session, not this run.
-      await this.#memory?.save(this.#adapter, Object.fromEntries(this.#choices)).catch(() => undefined)
+      await this.#save()
     }
-  }
-
-  /** The choice of each class, for reports. */
-  get choices(): Record<string, string> {
-    return Object.fromEntries(this.#choices)
   }
 
   async #tryOut(key: string, work: Tunable, signal?: AbortSignal): Promise<void> {
