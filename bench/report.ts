@@ -14,7 +14,7 @@ export function report(results: BenchResults): string {
     '## Targets\n\n' + targets(results),
     ...(gpu
       ? [
-          `## WebGPU\n\n${aboutGpu(gpu)}\n\n${stepTable(gpu)}`,
+          `## WebGPU\n\n${aboutGpu(gpu)}\n\n${stepTable(gpu)}\n\n${flatness(gpu)}`,
           `### Kernels\n\n${settings(gpu)}`,
           `### Decoding\n\n${decodeTable(gpu)}`,
           `### Beside others\n\n${othersTable(gpu)}\n\n${agreement(gpu)}`,
@@ -66,6 +66,8 @@ function stepTable({ steps, ceiling }: Gpu): string {
       'tokens',
       'tokens/s',
       'of ceiling',
+      'JS ms a step: replayed',
+      'computed',
       'dispatches',
       'block: forward + recompute + backward',
       'outside',
@@ -82,11 +84,14 @@ function stepTable({ steps, ceiling }: Gpu): string {
 }
 
 function stepCells({ figures }: StepResult, ceiling: number | null): string[] {
-  const { tokens, secondsPerStep, flops, counts, blocks, outside, peakBytes, estimateBytes } = figures
+  const { tokens, secondsPerStep, flops, counts, blocks, outside, hostSeconds, peakBytes, estimateBytes } =
+    figures
   return [
     number(tokens),
     number(secondsPerStep && tokens / secondsPerStep),
     percent(secondsPerStep && ceiling ? flops / secondsPerStep / ceiling : null),
+    number(hostSeconds.replayed && 1000 * hostSeconds.replayed),
+    number(1000 * hostSeconds.computed),
     number(counts.dispatches),
     blocks ? [blocks.forward, blocks.recompute, blocks.backward].map(number).join(' + ') : NOT_MEASURED,
     number(outside),
@@ -217,6 +222,12 @@ function othersTable({ stock, nanogpt, torch, steps }: Gpu): string {
     ])
   }
   return table(['work', 'by', 'tokens/s', 'dispatches', 'peak'], rows, [0, 1])
+}
+
+function flatness({ flat }: Gpu): string {
+  if ('failed' in flat) return `Memory over many steps was not measured: ${flat.failed}.`
+  const { steps, pass, bytes: held, tensors } = flat
+  return `Graft-7M, ${number(steps)} steps over rows of 5 to 249 tokens, counted: after the second pass of ${pass} steps ${bytes(held.first)} and ${number(tensors.first)} tensors, later at most ${bytes(held.later)} and ${number(tensors.later)}.`
 }
 
 function agreement({ agreement: found }: Gpu): string {

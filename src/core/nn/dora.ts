@@ -30,7 +30,7 @@ export class DoraNorms {
 
   /** |W_i|^2 [out] */
   of(w: FrozenMatrix, ops: Ops): Tensor {
-    return (this.#squares ??= keep(rowSquares(w, ops)))
+    return (this.#squares ??= ops.once(() => keep(rowSquares(w, ops))))
   }
 
   dispose(): void {

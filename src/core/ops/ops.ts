@@ -10,6 +10,8 @@ import type { RngKey } from '../rng.ts'
 import type { AttentionLayout, AttentionMask } from './layout.ts'
 import type { FrozenMatrix } from './matrix.ts'
 import type { FusedOps } from './fused.ts'
+import type { Changing } from './changing.ts'
+import type { Recorder } from './recorder.ts'
 
 export type { FrozenMatrix } from './matrix.ts'
 
@@ -48,6 +50,7 @@ export interface LinearGradients {
   db?: Tensor
 }
 
+/** Where a step is recorded, these are read again at each replay. */
 export interface AdamwHyper {
   learningRate: number
   beta1: number
@@ -71,6 +74,15 @@ export interface Slot {
   decay: boolean
   /** Its learning rate / the step's: 1, or LoRA+'s ratio for B. */
   rate: number
+}
+
+/** AdamW over the flat state of some slots. */
+export interface Optimizer {
+  /** One step in PyTorch's order over state [3, P] = values, first and second moments.
+   *  The gradient [P] is clipped to hyper.clip by `norm` ([]); where norm is not finite the state stays as it was.
+   *  Consumes `state` and returns the new one (the same tensor where it is updated in place). */
+  step(state: Tensor, gradient: Tensor, norm: Tensor, hyper: AdamwHyper): Tensor
+  dispose(): void
 }
 
 /** Adds up gradients by name into one flat f32 [P] buffer. */
@@ -145,7 +157,9 @@ export interface Ops {
   gated(act: Activation, gate: Tensor, up: Tensor): Tensor
   gatedBackward(act: Activation, dh: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor }
 
+  /** a + b; b is as large as a, or one row [d] for all of a's. */
   add(a: Tensor, b: Tensor): Tensor
+  scale(x: Tensor, factor: number): Tensor
   /** x [N, d] with the elements that the dropout leaves out set to 0 and the others scaled: its own backward, too. */
   dropout(x: Tensor, dropout: Dropout): Tensor
   /** x [N, d] with column j multiplied by s[j]; s [d]. */
@@ -156,8 +170,8 @@ export interface Ops {
   /** The elements of x from `start` on, x read as one flat row, as a new tensor of the given shape. */
   part(x: Tensor, start: number, shape: number[]): Tensor
 
-  /** rows of x [N, d] at indices int32 [M] -> [M, d] */
-  gatherRows(x: Tensor, indices: Tensor): Tensor
+  /** rows of x [N, d] at indices int32 [M] (+ offset) -> [M, d] */
+  gatherRows(x: Tensor, indices: Tensor, offset?: number): Tensor
   /** The backward of gatherRows for distinct indices: dy [M, d] -> [N, d], zero elsewhere.
    *  `inverse` int32 [N] is the row of dy for each row of x, or M where there is none. */
   scatterRows(dy: Tensor, inverse: Tensor): Tensor
@@ -169,13 +183,13 @@ export interface Ops {
     h: Tensor,
     w: FrozenMatrix,
     labels: Tensor,
-    factor: number,
+    factor: Changing,
     trained?: boolean,
   ): { loss: Tensor; dh: Tensor; dw?: Tensor }
   /** The same without the gradient, for evaluation. */
-  headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor
+  headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: Changing): Tensor
   /** For small trained heads: logits [M, C], labels int32 [M] -> loss [], dLogits [M, C]. */
-  crossEntropy(logits: Tensor, labels: Tensor, factor: number): { loss: Tensor; dLogits: Tensor }
+  crossEntropy(logits: Tensor, labels: Tensor, factor: Changing): { loss: Tensor; dLogits: Tensor }
 
   /** a [m, k] b [k, n] with optional transposes, for small trained matrices. */
   matmul(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor
@@ -190,10 +204,14 @@ export interface Ops {
   gradientBuffer(slots: readonly Slot[], size: number): GradientBuffer
   /** sqrt(sum g^2) of the flat gradient [P] -> scalar []; not finite where any element is not. */
   globalNorm(gradient: Tensor): Tensor
-  /** One AdamW step in PyTorch's order over state [3, P] = values, first and second moments.
-   *  The gradient is clipped to hyper.clip by `norm` ([]); where norm is not finite the state stays as it was.
-   *  Consumes `state` and returns the new one (the same tensor where it is updated in place). */
-  adamw(state: Tensor, gradient: Tensor, norm: Tensor, slots: readonly Slot[], hyper: AdamwHyper): Tensor
+  /** sum x^2 -> scalar []; not finite where any element is not. */
+  sumOfSquares(x: Tensor): Tensor
+  optimizer(slots: readonly Slot[]): Optimizer
+
+  /** Work on frozen numbers alone, whose result is kept beyond the step: done at once, even while a step is recorded. */
+  once<T>(work: () => T): T
+  /** Records steps; absent where ops run at once. */
+  recorder?(): Recorder
 }
 
 /** Slots begin at multiples of this many elements: 256 bytes, WebGPU's strictest offset alignment. */

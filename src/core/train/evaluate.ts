@@ -54,7 +54,7 @@ async function addBatch(
   let result: ReturnType<typeof evaluateBatch>
   try {
     await rehearsals.before(
-      batch,
+      [batch.tokens.batch, batch.tokens.length, batch.labels.size],
       () => {
         const { loss, logits } = evaluateBatch(model, batch, trainable(), 1)
         return logits ? [loss, logits] : [loss]

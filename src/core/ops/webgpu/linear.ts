@@ -1,9 +1,10 @@
 // Linear layer with optional LoRA factors: the frozen product, the low-rank product, the bias and the addend are one
 // dispatch; a matrix in parts takes one for each. The formulas are those of reference/linear.ts.
-import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
+import { dispose, type Tensor } from '@tensorflow/tfjs-core'
 import { partsOf, type WholeMatrix } from '../matrix.ts'
 import type { Dropout, FrozenMatrix, LinearGradients, LoraFactors } from '../ops.ts'
 import { dropout } from './dropout.ts'
+import { add } from './elementwise.ts'
 import { jointBackward, jointForward, jointForwardInto, type JointLayer, type LowRank } from './joint.ts'
 import { product, productInto } from './matmul.ts'
 import { scratch } from './runner.ts'
