@@ -18,6 +18,8 @@ export interface BackendOptions {
   wasmPaths?: string | WasmFiles
   /** Where the kernels that suit a GPU are remembered; without it they are found anew each time. */
   tuning?: TuningMemory
+  /** Threads of WASM; default: all that registerWasm finds. */
+  wasmThreads?: number
   /** Told of every fault that no call reports: E_DEVICE_LOST, E_GPU, E_MEMORY. */
   onFault(error: GraftError): void
 }
@@ -141,8 +143,11 @@ function stopWebgpu(): void {
   running = null
 }
 
-async function startWasm({ wasmPaths }: BackendOptions): Promise<Started> {
-  const { simd, threads, reason } = await registerWasm(wasmPaths === undefined ? {} : { paths: wasmPaths })
+async function startWasm({ wasmPaths, wasmThreads }: BackendOptions): Promise<Started> {
+  const { simd, threads, reason } = await registerWasm({
+    ...(wasmPaths !== undefined && { paths: wasmPaths }),
+    ...(wasmThreads !== undefined && { threads: wasmThreads }),
+  })
   await choose('wasm')
   guardWasmMemory()
   const described = [simd ? 'SIMD' : 'no SIMD', threads === 1 ? `1 thread. ${reason}` : `${threads} threads`]
