@@ -46,7 +46,7 @@ class Parser {
     if (this.#peek.kind === 'end')
       throw this.#fault(0, 'it is empty; write a condition such as length(text) > 10.')
     const node = this.#or()
-    if (this.#peek.kind !== 'end') throw this.#unexpected('the end, or a word such as "and"')
+    if (this.#tokens[this.#next]!.kind !== 'end') throw this.#unexpected('the end, or a word such as "and"')
     return node
   }
 
