@@ -5,7 +5,7 @@ import { words, type Purpose } from '../rng.ts'
 const BLOCKS = 16
 
 export class Draw {
-  #words = new Uint32Array(0)
+  #words: Uint32Array = new Uint32Array(0)
   #at = 0
   #block = 0
 

@@ -7,16 +7,20 @@ const isBlank = (cell: string | undefined): boolean => cell === undefined || cel
 
 export function dropMissing(step: DropMissingStep, { columns }: Flow): Stage {
   const places = placesOf(columns, step.columns)
-  const missing = step.when === 'all'
-    ? (cells: readonly string[]) => places.every((place) => isBlank(cells[place]))
-    : (cells: readonly string[]) => places.some((place) => isBlank(cells[place]))
+  const missing =
+    step.when === 'all'
+      ? (cells: readonly string[]) => places.every((place) => isBlank(cells[place]))
+      : (cells: readonly string[]) => places.some((place) => isBlank(cells[place]))
   return rowStage(columns, (row) => (missing(row.cells) ? null : row))
 }
 
 export async function fillMissing(step: FillMissingStep, input: Flow, context: StepContext): Promise<Stage> {
   const { columns } = input
   const places = placesOf(columns, step.columns)
-  const fill = step.with === 'mode' ? await modes(input, places, context) : places.map(() => (step.with as { value: string }).value)
+  const fill =
+    step.with === 'mode'
+      ? await modes(input, places, context)
+      : places.map(() => (step.with as { value: string }).value)
   return rowStage(columns, (row) => {
     let cells: string[] | null = null
     for (const [i, place] of places.entries()) {
@@ -29,7 +33,11 @@ export async function fillMissing(step: FillMissingStep, input: Flow, context: S
 }
 
 /** The most frequent value of each column, the first met of equals; undefined where all cells are empty. */
-async function modes(input: Flow, places: readonly number[], context: StepContext): Promise<(string | undefined)[]> {
+async function modes(
+  input: Flow,
+  places: readonly number[],
+  context: StepContext,
+): Promise<(string | undefined)[]> {
   const counts = places.map(() => new Map<string, number>())
   await eachRow(input, context, ({ cells }) => {
     for (const [i, place] of places.entries()) {

@@ -20,7 +20,9 @@ export async function rebalance(step: RebalanceStep, input: Flow, context: StepC
     else members.set(value, [member])
   })
   const sizes = [...members.values()].map((list) => list.length)
-  const target = step.to ?? sizes.reduce((a, b) => (step.method === 'over' ? Math.max(a, b) : Math.min(a, b)), sizes[0] ?? 0)
+  const target =
+    step.to ??
+    sizes.reduce((a, b) => (step.method === 'over' ? Math.max(a, b) : Math.min(a, b)), sizes[0] ?? 0)
   /** How often each training row is there afterwards. */
   const times = new Map<number, number>()
   for (const list of members.values()) {

@@ -31,7 +31,8 @@ export function edit(step: EditStep, { columns }: Flow): Stage {
 
 export function chooseColumns(step: ColumnsStep, { columns }: Flow): Stage {
   const named = placesOf(columns, step.columns)
-  const places = step.how === 'keep' ? named : columns.map((_, i) => i).filter((place) => !named.includes(place))
+  const places =
+    step.how === 'keep' ? named : columns.map((_, i) => i).filter((place) => !named.includes(place))
   if (places.length === 0) throw new GraftError('E_ARGUMENT', 'no column would be left.')
   return rowStage(
     places.map((place) => columns[place]!),
