@@ -16,7 +16,7 @@ export interface CsvWriteOptions {
  * Full-width forms count too: some spreadsheets take them for the plain ones.
  */
 const FORMULA = /^'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/
-const GUARDED = /^'+[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/
+export const GUARDED = /^'+[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/
 
 /** The cell with a leading apostrophe where a spreadsheet would run it. */
 export function guarded(cell: string): string {

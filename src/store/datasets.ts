@@ -143,6 +143,22 @@ function unpackRows(batch: RowBatch): string[][] {
   return rows
 }
 
+/** Gives all rows of a dataset cells for columns that joined; narrower rows are read as well, so it may stop half-way. */
+export async function widenRows(store: Store, id: string, width: number): Promise<void> {
+  for await (const { start, rows } of eachBatch(store, id))
+    if (rows.some((row) => row.length < width)) await writeRows(store, id, start, rows, width)
+}
+
+/** Removes the rows from `row` on, which were added after the dataset was made. */
+export async function removeRowsFrom(store: Store, id: string, row: number): Promise<void> {
+  await guarded(() =>
+    store.main.rows
+      .where('[dataset+batch]')
+      .between([id, row / BATCH_ROWS], [id, Infinity])
+      .delete(),
+  )
+}
+
 /** Removes a dataset, its rows and its split; one that is not there is no error. */
 export async function removeDataset(store: Store, id: string): Promise<void> {
   const { datasets, parts, rows } = store.main
