@@ -19,6 +19,7 @@ import { appendFiles, importFiles } from './import/importFiles.ts'
 import { previewFiles } from './import/previewFiles.ts'
 import { applyRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
 import { splitDataset } from './recipe/splits.ts'
+import { takeOut } from './recipe/takeOut.ts'
 import type { Handlers } from './serve.ts'
 
 /** The calls of the data worker; `open` is given by tests. */
@@ -88,6 +89,7 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       changing(async () => changed(await applyRecipe(await opened(), id, recipe, context))),
     undoRecipe: ({ id }, context) =>
       changing(async () => changed(await undoRecipe(await opened(), id, context))),
+    takeOut: async ({ id, request }, context) => takeOut(await opened(), id, request, context),
   }
 }
 

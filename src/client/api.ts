@@ -77,6 +77,10 @@ export function createGraft(spawn: Spawn): GraftApi {
       recipe: (id) => data.call('recipe', { id }),
       apply: (id, recipe, options) => data.call('applyRecipe', { id, recipe }, options),
       undo: (id, options) => data.call('undoRecipe', { id }, options),
+      export(id, options) {
+        const { call, rest } = separate(options)
+        return data.call('takeOut', { id, request: rest }, call)
+      },
       subscribe: (listener) => data.subscribe(listener),
     },
     models: {

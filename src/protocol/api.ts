@@ -17,6 +17,7 @@ import type {
 } from './model.ts'
 import type { CallOptions } from './progress.ts'
 import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -56,6 +57,8 @@ export interface GraftApi {
     apply(id: string, recipe: RecipeStep[] | Recipe, options?: CallOptions): Promise<Dataset>
     /** Takes the latest change of the recipe back. */
     undo(id: string, options?: CallOptions): Promise<Dataset>
+    /** The current rows as a file; with `bundle` a zip with the recipe and a datasheet. */
+    export(id: string, request: TakeOutRequest & CallOptions): Promise<Blob>
     /** Rows as a model would read them in training; `config` shows a choice before it is confirmed. */
     render(
       id: string,

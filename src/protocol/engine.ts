@@ -16,6 +16,7 @@ import type {
   Tokens,
 } from './model.ts'
 import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -108,6 +109,7 @@ export interface DataCalls {
   recipe(args: { id: string }): RecipeState
   applyRecipe(args: { id: string; recipe: RecipeStep[] | Recipe }): Dataset
   undoRecipe(args: { id: string }): Dataset
+  takeOut(args: { id: string; request: TakeOutRequest }): Blob
 }
 
 export type DataEvent = { type: 'dataset'; dataset: Dataset } | { type: 'datasetRemoved'; id: string }
