@@ -57,6 +57,12 @@ export function createGraft(spawn: Spawn): GraftApi {
       configure: (id, config) => data.call('configure', { id, config }),
       render: (id, query, options) => engine.call('renderRows', { dataset: id, ...query }, options),
       split: (id, config) => data.call('split', { id, config: { ...DEFAULT_SPLIT, ...config } }),
+      search: (id, query, options) => data.call('searchRows', { id, query }, options),
+      place: (id, index, query, options) => data.call('placeOf', { id, index, query }, options),
+      profile(id, options = {}) {
+        const { call, rest } = separate(options)
+        return data.call('profileDataset', { id, options: rest }, call)
+      },
       subscribe: (listener) => data.subscribe(listener),
     },
     models: {

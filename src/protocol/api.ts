@@ -34,6 +34,7 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type { Profile, ProfileOptions, RowPlace, SearchQuery, SearchResult, ViewQuery } from './table.ts'
 
 export interface GraftApi {
   version: string
@@ -58,6 +59,12 @@ export interface GraftApi {
       query: { model: string; offset: number; limit: number; maxLength?: number; config?: TaskConfig },
       options?: CallOptions,
     ): Promise<RenderedRow[]>
+    /** A page of a view: filtered, searched, sampled and sorted rows, with their number and where the words are. */
+    search(id: string, query: SearchQuery, options?: CallOptions): Promise<SearchResult>
+    /** Where a row stands in a view. */
+    place(id: string, index: number, query: ViewQuery, options?: CallOptions): Promise<RowPlace>
+    /** What is in each column. */
+    profile(id: string, options?: ProfileOptions & CallOptions): Promise<Profile>
     subscribe(listener: (event: DataEvent) => void): () => void
   }
   models: {

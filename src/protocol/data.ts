@@ -1,5 +1,7 @@
 // Datasets as the page, the workers and the store speak of them.
 
+import type { ViewQuery } from './table.ts'
+
 export type ColumnType = 'text' | 'category' | 'number' | 'boolean' | 'date' | 'empty'
 
 export interface Column {
@@ -133,8 +135,8 @@ export interface Row {
   cells: Record<string, string>
 }
 
-export interface RowQuery {
+/** A page of a view of the rows; `search` of table.ts gives the same with the number of rows and the hits. */
+export interface RowQuery extends ViewQuery {
   offset: number
   limit: number
-  split?: SplitName
 }

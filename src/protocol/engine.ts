@@ -33,6 +33,7 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type { Profile, ProfileOptions, RowPlace, SearchQuery, SearchResult, ViewQuery } from './table.ts'
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu'
 
@@ -109,6 +110,9 @@ export interface DataCalls {
   removeDataset(args: { id: string }): void
   configure(args: { id: string; config: TaskConfig }): Dataset
   split(args: { id: string; config: SplitConfig }): Dataset
+  searchRows(args: { id: string; query: SearchQuery }): SearchResult
+  placeOf(args: { id: string; index: number; query: ViewQuery }): RowPlace
+  profileDataset(args: { id: string; options: ProfileOptions }): Profile
 }
 
 export type DataEvent = { type: 'dataset'; dataset: Dataset } | { type: 'datasetRemoved'; id: string }
