@@ -4,13 +4,7 @@ import type { Dataset, Row, SplitConfig } from '../src/protocol/data.ts'
 import type { DataCalls, DataEvent } from '../src/protocol/engine.ts'
 import type { FoundRow } from '../src/protocol/table.ts'
 import { openStore, type Store } from '../src/store/database.ts'
-import {
-  getDataset,
-  listDatasets,
-  readParts,
-  removeDataset,
-  updateDataset,
-} from '../src/store/datasets.ts'
+import { getDataset, listDatasets, readParts, removeDataset, updateDataset } from '../src/store/datasets.ts'
 import { sweep } from '../src/store/sweep.ts'
 import { columnValues, configured, defaultSplit } from './configure.ts'
 import { importFile } from './importFile.ts'
@@ -51,7 +45,8 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       changed(await importFile(await opened(), file, options, context)),
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
-    rows: async ({ id, query }, context) => (await views.search(await opened(), id, query, context)).rows.map(withoutHits),
+    rows: async ({ id, query }, context) =>
+      (await views.search(await opened(), id, query, context)).rows.map(withoutHits),
     removeDataset: async ({ id }) => {
       await removeDataset(await opened(), id)
       views.forget(id)

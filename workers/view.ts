@@ -1,8 +1,8 @@
 // Views of datasets in the data worker: one per dataset, kept while it is looked at and dropped when the dataset changes.
+import { compileCondition } from '../src/data/expression.ts'
 import { DatasetView } from '../src/data/view/datasetView.ts'
 import type { RowTest, ViewColumn } from '../src/data/view/filters.ts'
 import type { Dataset } from '../src/protocol/data.ts'
-import { GraftError } from '../src/protocol/errors.ts'
 import type { CallContext } from '../src/protocol/progress.ts'
 import type { CellEdit, RowPlace, SearchQuery, SearchResult, ViewQuery } from '../src/protocol/table.ts'
 import type { Store } from '../src/store/database.ts'
@@ -38,7 +38,13 @@ export class Views {
   }
 
   /** Where a row stands in a view. */
-  async place(store: Store, id: string, index: number, query: ViewQuery, context: CallContext): Promise<RowPlace> {
+  async place(
+    store: Store,
+    id: string,
+    index: number,
+    query: ViewQuery,
+    context: CallContext,
+  ): Promise<RowPlace> {
     const rows = await (await this.of(store, id)).view(query, context)
     if (!rows) return { index, position: index }
     const position = rows.indexOf(index)
@@ -58,7 +64,10 @@ export class Views {
   }
 }
 
-function sourceOf(store: Store, { id, rows, columns }: Dataset): ConstructorParameters<typeof DatasetView>[0] {
+function sourceOf(
+  store: Store,
+  { id, rows, columns }: Dataset,
+): ConstructorParameters<typeof DatasetView>[0] {
   return {
     rows,
     columns: columns.map(({ name, type }) => ({ name, type })),
@@ -69,6 +78,11 @@ function sourceOf(store: Store, { id, rows, columns }: Dataset): ConstructorPara
   }
 }
 
-function expression(source: string, _columns: readonly ViewColumn[]): RowTest {
-  throw new GraftError('E_ARGUMENT', `filter: "${source}" is no condition on a column.`)
+/** A condition of the expression language as a test of rows. */
+function expression(source: string, columns: readonly ViewColumn[]): RowTest {
+  const holds = compileCondition(
+    source,
+    columns.map(({ name }) => name),
+  )
+  return (cell) => holds(columns.map((_, column) => cell(column)))
 }

@@ -148,7 +148,7 @@ export class SearchIndex {
         const mark = of[words[place]!]!
         if (mark === 0) continue
         const value = mark === 2 || cut ? 2 : 1
-        for (let at = place === 0 ? 0 : ends[place - 1]!, row = firstRow; at < ends[place]!; ) {
+        for (let at = place === 0 ? 0 : ends[place - 1]!, row = firstRow; at < ends[place]!;) {
           let difference = 0
           let shift = 0
           let byte: number

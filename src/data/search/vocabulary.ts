@@ -83,7 +83,7 @@ export class Vocabulary {
     const result = { of, sure: 0, doubtful: 0 }
     const sorted = this.#sorted!
     let low = 0
-    for (let high = sorted.length; low < high; ) {
+    for (let high = sorted.length; low < high;) {
       const middle = (low + high) >>> 1
       if (this.#text(sorted[middle]!) < text) low = middle + 1
       else high = middle
@@ -173,7 +173,8 @@ function hashOf(room: Uint16Array, length: number): number {
 }
 
 function grown<T extends Uint16Array | Uint32Array>(old: T): T {
-  const larger = old instanceof Uint16Array ? new Uint16Array(old.length * 2) : new Uint32Array(old.length * 2)
+  const larger =
+    old instanceof Uint16Array ? new Uint16Array(old.length * 2) : new Uint32Array(old.length * 2)
   larger.set(old)
   return larger as T
 }

@@ -4,7 +4,15 @@
 import { SPLIT_NAMES, type Row } from '../../protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
 import type { CallContext } from '../../protocol/progress.ts'
-import type { CellEdit, FoundRow, RowFilter, Sample, SearchResult, Sort, ViewQuery } from '../../protocol/table.ts'
+import type {
+  CellEdit,
+  FoundRow,
+  RowFilter,
+  Sample,
+  SearchResult,
+  Sort,
+  ViewQuery,
+} from '../../protocol/table.ts'
 import { words as randomWords } from '../rng.ts'
 import { IndexBuilder, settle, type SearchIndex } from '../search/index.ts'
 import { hitsIn, matches, parseQuery, type Term } from '../search/query.ts'
@@ -18,8 +26,6 @@ import { monthFirst } from './values.ts'
 export const ROWS_BUDGET = 256 * 1024 * 1024
 /** Results kept of each kind; a mask is a byte a row, an order four. */
 const KEPT = 6
-/** Rows of a page at most. */
-export const PAGE_LIMIT = 1000
 
 /** Where a view gets its rows from. */
 export interface ViewSource {
@@ -85,7 +91,7 @@ export class DatasetView {
     const view = await this.view(query, context)
     const total = view ? view.length : this.#source.rows
     const indices = Array.from(
-      { length: Math.max(0, Math.min(limit, PAGE_LIMIT, total - offset)) },
+      { length: Math.max(0, Math.min(limit, total - offset)) },
       (_, i) => view?.[offset + i] ?? offset + i,
     )
     const [cells, parts] = await Promise.all([this.rows(indices), this.#partsOf()])
@@ -144,7 +150,11 @@ export class DatasetView {
   }
 
   /** Goes through all rows, or those of a mask; `cell` reads the row at hand. */
-  async scan(label: string, context: CallContext, visit: (cell: ReadCell, row: number) => void): Promise<void> {
+  async scan(
+    label: string,
+    context: CallContext,
+    visit: (cell: ReadCell, row: number) => void,
+  ): Promise<void> {
     await this.#scan(label, context, visit, true)
   }
 
@@ -205,8 +215,9 @@ export class DatasetView {
     return this.#masks.get(JSON.stringify(filters), context, async (shared) => {
       const columns = await Promise.all(
         this.#source.columns.map(async (column, place) =>
-          column.type === 'date' && filters.some((each) => typeof each !== 'string' && each.column === column.name)
-            ? { ...column, monthFirst: await this.#monthFirst(place, shared) }
+          column.type === 'date' &&
+          filters.some((each) => typeof each !== 'string' && each.column === column.name)
+            ? { ...column, monthFirst: await this.monthFirst(place, shared) }
             : column,
         ),
       )
@@ -214,9 +225,14 @@ export class DatasetView {
         typeof filter === 'string' ? this.#source.expression(filter, columns) : columnTest(filter, columns),
       )
       const mask = new Uint8Array(this.#source.rows)
-      await this.#scan('Filtering', shared, (cell, row) => {
-        mask[row] = tests.every((test) => test(cell)) ? 1 : 0
-      }, true)
+      await this.#scan(
+        'Filtering',
+        shared,
+        (cell, row) => {
+          mask[row] = tests.every((test) => test(cell)) ? 1 : 0
+        },
+        true,
+      )
       return mask
     })
   }
@@ -230,7 +246,8 @@ export class DatasetView {
         const doubtful: number[] = []
         for (let row = 0; row < candidates.length; row++) if (candidates[row] === 2) doubtful.push(row)
         await this.#each(doubtful, 'Searching', shared, (row, cells) => settle(candidates, row, cells, term))
-        if (term.not) for (let row = 0; row < candidates.length; row++) candidates[row] = candidates[row] ? 0 : 1
+        if (term.not)
+          for (let row = 0; row < candidates.length; row++) candidates[row] = candidates[row] ? 0 : 1
         found.push(candidates)
       }
       const mask = both(found)
@@ -261,26 +278,32 @@ export class DatasetView {
     const place = this.#place(column)
     return this.#orders.get(`${place} ${descending}`, context, async (shared) => {
       const { type } = this.#source.columns[place]!
-      const first = type === 'date' && (await this.#monthFirst(place, shared))
+      const first = type === 'date' && (await this.monthFirst(place, shared))
       const keys = sortKeys(type, this.#source.rows, first)
       await this.#scan(`Sorting by ${column}`, shared, (cell) => keys.add(cell(place)), true)
       return keys.order(descending)
     })
   }
 
-  #monthFirst(place: number, context: CallContext): Promise<boolean> {
+  /** Whether dates like 3/4/2025 of a column have the month first. */
+  monthFirst(place: number, context: CallContext): Promise<boolean> {
     return this.#dates.get(String(place), context, async (shared) => {
       const known = this.#source.columns[place]!.monthFirst
       if (known !== undefined) return known
       // One cell that can be read in one way only decides; most columns show it in their first rows.
       let day = false
       let month = false
-      await this.#scan('Reading dates', shared, (cell) => {
-        if (day) return
-        const text = cell(place)
-        if (monthFirst([text])) month = true
-        else if (/^\s*(1[3-9]|2\d|3[01])[./-]/.test(text)) day = true
-      }, true)
+      await this.#scan(
+        'Reading dates',
+        shared,
+        (cell) => {
+          if (day) return
+          const text = cell(place)
+          if (monthFirst([text])) month = true
+          else if (/^\s*(1[3-9]|2\d|3[01])[./-]/.test(text)) day = true
+        },
+        true,
+      )
       return month && !day
     })
   }

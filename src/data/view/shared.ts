@@ -43,12 +43,10 @@ export class Shared<T> {
         if (this.#entries.get(key) === entry) this.#entries.delete(key)
       }
       context.signal.addEventListener('abort', leave, { once: true })
-      result
-        .then(resolve, reject)
-        .finally(() => {
-          waiting.delete(context)
-          context.signal.removeEventListener('abort', leave)
-        })
+      result.then(resolve, reject).finally(() => {
+        waiting.delete(context)
+        context.signal.removeEventListener('abort', leave)
+      })
     })
   }
 

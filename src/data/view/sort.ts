@@ -125,13 +125,9 @@ class TextKeys implements SortKeys {
       }
       return sign * (lengthA - lengthB) || a - b
     }
-    for (let from = 0; from < filled; ) {
+    for (let from = 0; from < filled;) {
       let to = from + 1
-      while (
-        to < filled &&
-        high[order[to]!] === high[order[from]!] &&
-        low[order[to]!] === low[order[from]!]
-      )
+      while (to < filled && high[order[to]!] === high[order[from]!] && low[order[to]!] === low[order[from]!])
         to++
       if (to - from > 1) order.subarray(from, to).sort(compare)
       from = to
@@ -144,7 +140,7 @@ class TextKeys implements SortKeys {
 /** Rows by a 64-bit key of two words, stable; 16 bits a pass, and passes over equal digits are left out. */
 function radix(rows: Uint32Array, high: Uint32Array, low: Uint32Array, descending: boolean): Uint32Array {
   let from = rows
-  let to = new Uint32Array(rows.length)
+  let to: Uint32Array = new Uint32Array(rows.length)
   const counts = new Uint32Array(1 << 16)
   const turn = descending ? 0xffff : 0
   for (const [words, shift] of [

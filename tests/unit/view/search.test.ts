@@ -7,7 +7,20 @@ import { Vocabulary } from '../../../src/data/search/vocabulary.ts'
 import { eachWord, WORD_LIMIT, wordsOf } from '../../../src/data/search/words.ts'
 
 const word = fc.oneof(
-  fc.constantFrom('a', 'ab', 'abc', 'abcd', 'abce', 'Café', 'CAFE', 'naïve', '北京', 'Straße', 'e-mail', "don't"),
+  fc.constantFrom(
+    'a',
+    'ab',
+    'abc',
+    'abcd',
+    'abce',
+    'Café',
+    'CAFE',
+    'naïve',
+    '北京',
+    'Straße',
+    'e-mail',
+    "don't",
+  ),
   fc.string({ minLength: 1, maxLength: 5 }),
   fc.string({ unit: fc.constantFrom('a', 'b', 'ç', 'D'), minLength: 30, maxLength: 36 }),
 )
@@ -15,7 +28,9 @@ const cell = fc.array(word, { maxLength: 5 }).map((words) => words.join(' '))
 const table = fc.array(fc.array(cell, { minLength: 2, maxLength: 2 }), { minLength: 1, maxLength: 30 })
 const query = fc
   .array(
-    fc.tuple(fc.constantFrom('', '', '-'), fc.constantFrom('', '"'), word).map(([minus, quote, text]) => `${minus}${quote}${text}${quote}`),
+    fc
+      .tuple(fc.constantFrom('', '', '-'), fc.constantFrom('', '"'), word)
+      .map(([minus, quote, text]) => `${minus}${quote}${text}${quote}`),
     { minLength: 1, maxLength: 3 },
   )
   .map((parts) => parts.join(' '))
@@ -34,7 +49,8 @@ describe('the index', () => {
         const terms = parseQuery(text)
         const found = terms.map((term) => {
           const candidates = index.candidates(term)
-          for (const [row, cells] of rows.entries()) if (candidates[row] === 2) settle(candidates, row, cells, term)
+          for (const [row, cells] of rows.entries())
+            if (candidates[row] === 2) settle(candidates, row, cells, term)
           return candidates
         })
         for (const [row, cells] of rows.entries())
@@ -80,7 +96,8 @@ describe('the query', () => {
     expect(parseQuery('?! -')).toEqual([])
   })
   it('marks what was found, in the letters of the cell', () => {
-    const marked = (text: string, query: string) => hitsIn(text, parseQuery(query)).map(([from, to]) => text.slice(from, to))
+    const marked = (text: string, query: string) =>
+      hitsIn(text, parseQuery(query)).map(([from, to]) => text.slice(from, to))
     expect(marked('Café au lait, cafés', 'cafe')).toEqual(['Café', 'café'])
     expect(marked('I lost my card. My card!', '"my card" lo')).toEqual(['lo', 'my card', 'My card'])
     expect(marked('carding card', 'card carding')).toEqual(['carding', 'card'])

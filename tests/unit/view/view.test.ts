@@ -85,11 +85,11 @@ describe('cells as values', () => {
     for (const cell of ['2025-02-30', '12', '', 'soon', '2025-01-01 25:00', '13/13/2025'])
       expect(cellDate(cell)).toBeNaN()
     expect(new Date(cellDate('3/4/2025', true)).getUTCMonth()).toBe(2)
-    expect([monthFirst(['3/4/2025', '3/14/2025']), monthFirst(['14/3/2025', '3/4/2025']), monthFirst(['3/4/2025'])]).toEqual([
-      true,
-      false,
-      false,
-    ])
+    expect([
+      monthFirst(['3/4/2025', '3/14/2025']),
+      monthFirst(['14/3/2025', '3/4/2025']),
+      monthFirst(['3/4/2025']),
+    ]).toEqual([true, false, false])
   })
   it('folds case and accents', () => expect(fold('ÉLAN ﬁn ß')).toBe('elan fin ß'))
 })
@@ -101,7 +101,10 @@ describe('sorting', () => {
     return [...keys.order(descending)]
   }
   it('numbers as a stable sort of the values gives, empty cells last', () => {
-    const number = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: -3, max: 3 }))
+    const number = fc.oneof(
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.integer({ min: -3, max: 3 }),
+    )
     fc.assert(
       fc.property(fc.array(fc.option(number)), fc.boolean(), (values, descending) => {
         const rows = values.map((_, row) => row)
@@ -110,7 +113,13 @@ describe('sorting', () => {
           ...rows.filter((row) => values[row] !== null).sort((a, b) => sign * (values[a]! - values[b]!)),
           ...rows.filter((row) => values[row] === null),
         ]
-        expect(sorted('number', values.map((value) => (value === null ? ' ' : String(value))), descending)).toEqual(expected)
+        expect(
+          sorted(
+            'number',
+            values.map((value) => (value === null ? ' ' : String(value))),
+            descending,
+          ),
+        ).toEqual(expected)
       }),
     )
   })
@@ -126,7 +135,9 @@ describe('sorting', () => {
         const empty = (row: number) => cells[row]!.trim() === ''
         const sign = descending ? -1 : 1
         expect(sorted('text', cells, descending)).toEqual([
-          ...rows.filter((row) => !empty(row)).sort((a, b) => sign * Buffer.compare(bytes(cells[a]!), bytes(cells[b]!))),
+          ...rows
+            .filter((row) => !empty(row))
+            .sort((a, b) => sign * Buffer.compare(bytes(cells[a]!), bytes(cells[b]!))),
           ...rows.filter(empty),
         ])
       }),
@@ -147,13 +158,24 @@ describe('a view', () => {
     expect(await numbers({ filter: { column: 'text', is: 'contains', text: 'ELAN' } })).toEqual([2, 3])
     expect(await numbers({ filter: { column: 'text', is: 'empty' } })).toEqual([4])
     expect(await numbers({ filter: { column: 'price', is: 'equals', text: '12.0' } })).toEqual([0, 5])
-    expect(await numbers({ filter: { column: 'price', is: 'between', from: 1, to: '12' } })).toEqual([0, 1, 5])
-    expect(await numbers({ filter: { column: 'day', is: 'between', from: '2025-01-01', to: '2025-01-15' } })).toEqual([2])
-    expect(await numbers({ filter: { column: 'text', is: 'oneOf', values: ['red lamp', ' Blue lamp'], not: true } })).toEqual([
-      2, 3, 4, 5,
+    expect(await numbers({ filter: { column: 'price', is: 'between', from: 1, to: '12' } })).toEqual([
+      0, 1, 5,
     ])
     expect(
-      await numbers({ filter: [{ column: 'text', is: 'starts', text: 'blue' }, { column: 'day', is: 'empty', not: true }] }),
+      await numbers({ filter: { column: 'day', is: 'between', from: '2025-01-01', to: '2025-01-15' } }),
+    ).toEqual([2])
+    expect(
+      await numbers({
+        filter: { column: 'text', is: 'oneOf', values: ['red lamp', ' Blue lamp'], not: true },
+      }),
+    ).toEqual([2, 3, 4, 5])
+    expect(
+      await numbers({
+        filter: [
+          { column: 'text', is: 'starts', text: 'blue' },
+          { column: 'day', is: 'empty', not: true },
+        ],
+      }),
     ).toEqual([0, 5])
     expect(await numbers({ filter: 'red lamp' })).toEqual([1])
   })
@@ -164,7 +186,14 @@ describe('a view', () => {
     expect(await numbers({ query: '"blue chair"' })).toEqual([5])
     expect(await numbers({ query: 'la', split: 'train', sort: { column: 'price' } })).toEqual([1, 0])
     const page = await view.page({ query: 'lam red' }, 0, 9, context())
-    expect(page.rows.map(({ hits }) => hits)).toEqual([{ text: [[0, 3], [4, 7]] }])
+    expect(page.rows.map(({ hits }) => hits)).toEqual([
+      {
+        text: [
+          [0, 3],
+          [4, 7],
+        ],
+      },
+    ])
     expect(await numbers({ query: '!?' })).toEqual([0, 1, 2, 3, 4, 5])
   })
   it('edits are seen by everything, and can be taken away again', async () => {
@@ -199,7 +228,8 @@ describe('a view', () => {
     expect(await numbers({ sample: { rows: 1000 }, filter })).toHaveLength(72)
     // Every row is as likely as any other: with 200 seeds the mean is the middle.
     let sum = 0
-    for (let seed = 0; seed < 200; seed++) for (const row of await numbers({ sample: { rows: 20, seed } })) sum += row
+    for (let seed = 0; seed < 200; seed++)
+      for (const row of await numbers({ sample: { rows: 20, seed } })) sum += row
     expect(sum / 4000).toBeGreaterThan(240)
     expect(sum / 4000).toBeLessThan(259)
   })
@@ -216,13 +246,17 @@ describe('a view', () => {
     const { view } = viewOf(SHOP)
     const page = await view.page({ sort: { column: 'price' } }, 2, 2, context())
     expect([page.total, page.rows.map(({ index }) => index)]).toEqual([6, [0, 5]])
-    expect((await view.page({}, 5, 10, context())).rows.map(({ cells }) => cells.text)).toEqual(['blue chair'])
+    expect((await view.page({}, 5, 10, context())).rows.map(({ cells }) => cells.text)).toEqual([
+      'blue chair',
+    ])
     expect((await view.page({}, 50, 10, context())).rows).toEqual([])
     const refused = (query: ViewQuery, offset = 0) => expect(view.page(query, offset, 1, context())).rejects
     await refused({}, -1).toMatchObject({ code: 'E_ARGUMENT' })
     await refused({ sort: { column: 'x' } }).toMatchObject({ code: 'E_ARGUMENT' })
     await refused({ filter: { column: 'x', is: 'empty' } }).toMatchObject({ code: 'E_ARGUMENT' })
-    await refused({ filter: { column: 'price', is: 'between', from: 'x' } }).toMatchObject({ code: 'E_ARGUMENT' })
+    await refused({ filter: { column: 'price', is: 'between', from: 'x' } }).toMatchObject({
+      code: 'E_ARGUMENT',
+    })
     await refused({ sample: { rows: 0 } }).toMatchObject({ code: 'E_ARGUMENT' })
     await refused({ split: 'all' as 'test' }).toMatchObject({ code: 'E_ARGUMENT' })
   })
@@ -230,11 +264,14 @@ describe('a view', () => {
 
 describe('what memory holds', () => {
   it('compact rows give back every cell', () => {
-    const table = fc.array(fc.array(fc.string({ unit: 'binary' }), { minLength: 3, maxLength: 3 }), { maxLength: 20 })
+    const table = fc.array(fc.array(fc.string({ unit: 'binary' }), { minLength: 3, maxLength: 3 }), {
+      maxLength: 20,
+    })
     fc.assert(
       fc.property(table, (rows) => {
         const kept = new CompactRows(7, 3, 1e6)
-        for (let batch = 0; batch * 7 < rows.length; batch++) kept.add(batch, rows.slice(batch * 7, batch * 7 + 7))
+        for (let batch = 0; batch * 7 < rows.length; batch++)
+          kept.add(batch, rows.slice(batch * 7, batch * 7 + 7))
         expect(rows.map((_, row) => kept.row(row))).toEqual(rows)
       }),
     )
