@@ -7,7 +7,8 @@ import { openStore, type Store } from '../src/store/database.ts'
 import { getDataset, listDatasets, readParts, removeDataset, updateDataset } from '../src/store/datasets.ts'
 import { sweep } from '../src/store/sweep.ts'
 import { columnValues, configured, defaultSplit } from './configure.ts'
-import { importFile } from './importFile.ts'
+import { appendFiles, importFiles } from './import/importFiles.ts'
+import { previewFiles } from './import/previewFiles.ts'
 import { profileDataset } from './profile.ts'
 import type { Handlers } from './serve.ts'
 import { Views } from './view.ts'
@@ -42,7 +43,13 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
 
   return {
     importFile: async ({ file, options }, context) =>
-      changed(await importFile(await opened(), file, options, context)),
+      changed(await importFiles(await opened(), [file], options, context)),
+    importFiles: async ({ files, options }, context) =>
+      changed(await importFiles(await opened(), files, options, context)),
+    appendFiles: ({ id, files, options }, context) =>
+      changing(async () => changed(await appendFiles(await opened(), id, files, options, context))),
+    previewFiles: async ({ files, options }, context) =>
+      previewFiles(await opened(), files, options, context),
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
     rows: async ({ id, query }, context) =>
