@@ -5,8 +5,29 @@ import { words } from '../src/data/rng.ts'
 import { DatasetView } from '../src/data/view/datasetView.ts'
 import type { ViewQuery } from '../src/protocol/table.ts'
 
-const NOUNS = ['card', 'cash', 'loan', 'account', 'transfer', 'fee', 'refund', 'pin', 'limit', 'branch', 'phone', 'letter']
-const VERBS = ['lost', 'cannot use', 'would like to change', 'was charged for', 'am waiting for', 'do not recognise', 'need']
+const NOUNS = [
+  'card',
+  'cash',
+  'loan',
+  'account',
+  'transfer',
+  'fee',
+  'refund',
+  'pin',
+  'limit',
+  'branch',
+  'phone',
+  'letter',
+]
+const VERBS = [
+  'lost',
+  'cannot use',
+  'would like to change',
+  'was charged for',
+  'am waiting for',
+  'do not recognise',
+  'need',
+]
 const COLUMNS = [
   { name: 'id', type: 'text' },
   { name: 'text', type: 'text' },
@@ -50,7 +71,9 @@ export async function measureView(rows: number): Promise<ViewFigures> {
     readBatch: (batch) => {
       const random = words({ seed: 1, purpose: 'noise', step: batch }, BATCH_ROWS * 6)
       const count = Math.min(BATCH_ROWS, rows - batch * BATCH_ROWS)
-      const made = Array.from({ length: count }, (_, i) => generatedRow(batch * BATCH_ROWS + i, random, i * 6))
+      const made = Array.from({ length: count }, (_, i) =>
+        generatedRow(batch * BATCH_ROWS + i, random, i * 6),
+      )
       for (const row of made) for (const cell of row) characters += cell.length
       return Promise.resolve(made)
     },

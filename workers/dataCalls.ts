@@ -7,6 +7,7 @@ import { openStore, type Store } from '../src/store/database.ts'
 import { getDataset, listDatasets, readParts, removeDataset, updateDataset } from '../src/store/datasets.ts'
 import { sweep } from '../src/store/sweep.ts'
 import { columnValues, configured, defaultSplit } from './configure.ts'
+import { edited } from './edits.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
 import { previewFiles } from './import/previewFiles.ts'
 import { profileDataset } from './profile.ts'
@@ -85,6 +86,13 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       }),
     searchRows: async ({ id, query }, context) => views.search(await opened(), id, query, context),
     placeOf: async ({ id, index, query }, context) => views.place(await opened(), id, index, query, context),
+    editCells: ({ id, changes }) =>
+      changing(async () => {
+        const at = await opened()
+        const dataset = edited(await getDataset(at, id), changes)
+        await updateDataset(at, dataset)
+        return changed(dataset)
+      }),
     profileDataset: async ({ id, options }, context) => {
       const at = await opened()
       return profileDataset(at, await getDataset(at, id), await views.of(at, id), options, context)

@@ -4,7 +4,7 @@ import { DatasetView } from '../src/data/view/datasetView.ts'
 import type { RowTest, ViewColumn } from '../src/data/view/filters.ts'
 import type { Dataset } from '../src/protocol/data.ts'
 import type { CallContext } from '../src/protocol/progress.ts'
-import type { CellEdit, RowPlace, SearchQuery, SearchResult, ViewQuery } from '../src/protocol/table.ts'
+import type { RowPlace, SearchQuery, SearchResult, ViewQuery } from '../src/protocol/table.ts'
 import type { Store } from '../src/store/database.ts'
 import { BATCH_ROWS, getDataset, readParts, readRows } from '../src/store/datasets.ts'
 
@@ -13,7 +13,7 @@ const KEPT_DATASETS = 2
 
 /** Views by dataset. */
 export class Views {
-  readonly #views = new Map<string, { view: DatasetView; rows: number; columns: string }>()
+  readonly #views = new Map<string, { view: DatasetView; rows: number; columns: string; edits: string }>()
 
   /** The view of a dataset as it is now. Throws E_NOT_FOUND. */
   async of(store: Store, id: string): Promise<DatasetView> {
@@ -22,7 +22,11 @@ export class Views {
     let entry = this.#views.get(id)
     // Rows were appended, or columns read otherwise: everything made from them is out of date.
     if (entry?.rows !== dataset.rows || entry.columns !== columns)
-      entry = { view: new DatasetView(sourceOf(store, dataset)), rows: dataset.rows, columns }
+      entry = { view: new DatasetView(sourceOf(store, dataset)), rows: dataset.rows, columns, edits: '[]' }
+    if (entry.edits !== JSON.stringify(dataset.edits ?? [])) {
+      entry.edits = JSON.stringify(dataset.edits ?? [])
+      entry.view.edit(dataset.edits ?? [])
+    }
     this.#views.delete(id)
     this.#views.set(id, entry)
     for (const old of this.#views.keys()) {
@@ -53,10 +57,6 @@ export class Views {
 
   splitChanged(id: string): void {
     this.#views.get(id)?.view.splitChanged()
-  }
-
-  edited(id: string, edits: readonly CellEdit[]): void {
-    this.#views.get(id)?.view.edit(edits)
   }
 
   forget(id: string): void {

@@ -79,6 +79,7 @@ export function createGraft(spawn: Spawn): GraftApi {
       split: (id, config) => data.call('split', { id, config: { ...DEFAULT_SPLIT, ...config } }),
       search: (id, query, options) => data.call('searchRows', { id, query }, options),
       place: (id, index, query, options) => data.call('placeOf', { id, index, query }, options),
+      edit: (id, changes) => data.call('editCells', { id, changes }),
       profile(id, options = {}) {
         const { call, rest } = separate(options)
         return data.call('profileDataset', { id, options: rest }, call)

@@ -25,7 +25,15 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
-import type { Profile, ProfileOptions, RowPlace, SearchQuery, SearchResult, ViewQuery } from './table.ts'
+import type {
+  CellChange,
+  Profile,
+  ProfileOptions,
+  RowPlace,
+  SearchQuery,
+  SearchResult,
+  ViewQuery,
+} from './table.ts'
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu'
 
@@ -60,6 +68,7 @@ export interface EngineCalls {
     limit: number
     maxLength?: number
     config?: TaskConfig
+    tokens?: boolean
   }): RenderedRow[]
   tokenize(args: { model: string; text: string }): Tokens
   planRun(args: RunRequest): RunPlan
@@ -107,6 +116,7 @@ export interface DataCalls {
   split(args: { id: string; config: SplitConfig }): Dataset
   searchRows(args: { id: string; query: SearchQuery }): SearchResult
   placeOf(args: { id: string; index: number; query: ViewQuery }): RowPlace
+  editCells(args: { id: string; changes: CellChange[] }): Dataset
   profileDataset(args: { id: string; options: ProfileOptions }): Profile
 }
 

@@ -65,12 +65,19 @@ export interface RowPlace {
   position: number | null
 }
 
-/** A cell that a person has changed. */
+/** A cell that a person has changed, by the row's place in the file. */
 export interface CellEdit {
   /** Row of the dataset, from 0. */
   row: number
   column: string
   value: string
+}
+
+/** A change of a cell by hand; null gives the cell back as it was imported. */
+export interface CellChange {
+  row: number
+  column: string
+  value: string | null
 }
 
 export interface ProfileOptions {
