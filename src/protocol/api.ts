@@ -28,6 +28,15 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type {
+  CellChange,
+  Profile,
+  ProfileOptions,
+  RowPlace,
+  SearchQuery,
+  SearchResult,
+  ViewQuery,
+} from './table.ts'
 
 export interface GraftApi {
   version: string
@@ -59,12 +68,29 @@ export interface GraftApi {
     undo(id: string, options?: CallOptions): Promise<Dataset>
     /** The current rows as a file; with `bundle` a zip with the recipe and a datasheet. */
     export(id: string, request: TakeOutRequest & CallOptions): Promise<Blob>
-    /** Rows as a model would read them in training; `config` shows a choice before it is confirmed. */
+    /**
+     * Rows as a model would read them in training; `config` shows a choice before it is confirmed, `tokens` adds them one by one.
+     */
     render(
       id: string,
-      query: { model: string; offset: number; limit: number; maxLength?: number; config?: TaskConfig },
+      query: {
+        model: string
+        offset: number
+        limit: number
+        maxLength?: number
+        config?: TaskConfig
+        tokens?: boolean
+      },
       options?: CallOptions,
     ): Promise<RenderedRow[]>
+    /** A page of a view: filtered, searched, sampled and sorted rows, with their number and where the words are. */
+    search(id: string, query: SearchQuery, options?: CallOptions): Promise<SearchResult>
+    /** Where a row stands in a view. */
+    place(id: string, index: number, query: ViewQuery, options?: CallOptions): Promise<RowPlace>
+    /** Changes cells by hand, or gives them back as they were imported (`value: null`). */
+    edit(id: string, changes: CellChange[]): Promise<Dataset>
+    /** What is in each column. */
+    profile(id: string, options?: ProfileOptions & CallOptions): Promise<Profile>
     subscribe(listener: (event: DataEvent) => void): () => void
   }
   models: {

@@ -27,6 +27,15 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type {
+  CellChange,
+  Profile,
+  ProfileOptions,
+  RowPlace,
+  SearchQuery,
+  SearchResult,
+  ViewQuery,
+} from './table.ts'
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu'
 
@@ -61,6 +70,7 @@ export interface EngineCalls {
     limit: number
     maxLength?: number
     config?: TaskConfig
+    tokens?: boolean
   }): RenderedRow[]
   tokenize(args: { model: string; text: string }): Tokens
   planRun(args: RunRequest): RunPlan
@@ -110,6 +120,10 @@ export interface DataCalls {
   applyRecipe(args: { id: string; recipe: RecipeStep[] | Recipe }): Dataset
   undoRecipe(args: { id: string }): Dataset
   takeOut(args: { id: string; request: TakeOutRequest }): Blob
+  searchRows(args: { id: string; query: SearchQuery }): SearchResult
+  placeOf(args: { id: string; index: number; query: ViewQuery }): RowPlace
+  editCells(args: { id: string; changes: CellChange[] }): Dataset
+  profileDataset(args: { id: string; options: ProfileOptions }): Profile
 }
 
 export type DataEvent = { type: 'dataset'; dataset: Dataset } | { type: 'datasetRemoved'; id: string }
