@@ -14,6 +14,9 @@ export type JobKind =
   | 'generate'
   | 'predict'
   | 'export'
+  | 'recipe'
+  | 'split'
+  | 'takeOut'
 
 export class Job {
   readonly id: number
