@@ -15,7 +15,8 @@ import {
 } from '../src/store/datasets.ts'
 import { sweep } from '../src/store/sweep.ts'
 import { columnValues, configured, defaultSplit } from './configure.ts'
-import { importFile } from './importFile.ts'
+import { appendFiles, importFiles } from './import/importFiles.ts'
+import { previewFiles } from './import/previewFiles.ts'
 import type { Handlers } from './serve.ts'
 
 /** The calls of the data worker; `open` is given by tests. */
@@ -46,7 +47,13 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
 
   return {
     importFile: async ({ file, options }, context) =>
-      changed(await importFile(await opened(), file, options, context)),
+      changed(await importFiles(await opened(), [file], options, context)),
+    importFiles: async ({ files, options }, context) =>
+      changed(await importFiles(await opened(), files, options, context)),
+    appendFiles: ({ id, files, options }, context) =>
+      changing(async () => changed(await appendFiles(await opened(), id, files, options, context))),
+    previewFiles: async ({ files, options }, context) =>
+      previewFiles(await opened(), files, options, context),
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
     rows: async ({ id, query }) => page(await opened(), id, query),

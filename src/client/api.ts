@@ -21,6 +21,16 @@ function separate<T extends object>(
 /** A run by its id, or any other target. */
 const targetOf = (target: string | Target): Target => (typeof target === 'string' ? { run: target } : target)
 
+/** Calls with files, given as one or as a list. Rejects with E_ARGUMENT for anything else. */
+function withFiles<T>(method: string, given: File | File[], call: (files: File[]) => Promise<T>): Promise<T> {
+  const files: unknown[] = Array.isArray(given) ? given : [given]
+  if (files.length === 0 || !files.every((file) => file instanceof File))
+    return Promise.reject(
+      new GraftError('E_ARGUMENT', `datasets.${method} takes a File, or a list of Files.`),
+    )
+  return call(files)
+}
+
 /** How to start the two workers; the page decides where their scripts are. */
 export interface Spawn {
   engine(): Worker
@@ -44,11 +54,21 @@ export function createGraft(spawn: Spawn): GraftApi {
       subscribe: (listener) => engine.subscribe(listener),
     },
     datasets: {
-      import(file, options = {}) {
-        if (!(file instanceof File))
-          return Promise.reject(new GraftError('E_ARGUMENT', 'datasets.import takes a File.'))
+      preview(files, options = {}) {
         const { call, rest } = separate(options)
-        return data.call('importFile', { file, options: rest }, call)
+        return withFiles('preview', files, (files) =>
+          data.call('previewFiles', { files, options: rest }, call),
+        )
+      },
+      import(files, options = {}) {
+        const { call, rest } = separate(options)
+        return withFiles('import', files, (files) => data.call('importFiles', { files, options: rest }, call))
+      },
+      append(id, files, options = {}) {
+        const { call, rest } = separate(options)
+        return withFiles('append', files, (files) =>
+          data.call('appendFiles', { id, files, options: rest }, call),
+        )
       },
       list: () => data.call('listDatasets', {}),
       get: (id) => data.call('getDataset', { id }),

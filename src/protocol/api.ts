@@ -1,14 +1,6 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
-import type {
-  Dataset,
-  ImportOptions,
-  RenderedRow,
-  Row,
-  RowQuery,
-  SplitConfig,
-  SplitName,
-  TaskConfig,
-} from './data.ts'
+import type { Dataset, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { ImportOptions, Preview } from './bringIn.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type {
@@ -45,7 +37,11 @@ export interface GraftApi {
     subscribe(listener: (event: EngineEvent) => void): () => void
   }
   datasets: {
-    import(file: File, options?: ImportOptions & CallOptions): Promise<Dataset>
+    /** The beginning of files as an import with these options would read them. */
+    preview(files: File | File[], options?: ImportOptions & CallOptions): Promise<Preview>
+    import(files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>
+    /** Adds the rows of files at the end; the rows that are there keep their indices and their part of the split. */
+    append(id: string, files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>
     list(): Promise<Dataset[]>
     get(id: string): Promise<Dataset>
     rows(id: string, query: RowQuery): Promise<Row[]>

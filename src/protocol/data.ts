@@ -15,10 +15,12 @@ export interface Column {
 
 /** Something of the file that could not be taken as it stands; it does not stop the import. */
 export interface Problem {
-  kind: 'ragged' | 'quote' | 'empty' | 'encoding' | 'header' | 'limit' | 'json'
-  /** Line of the file, counted from 1; for a quoted cell over several lines, the line on which its row begins. */
+  kind: 'ragged' | 'quote' | 'empty' | 'encoding' | 'header' | 'limit' | 'json' | 'file'
+  /** Line of the file, or row of a Parquet file, counted from 1; for a quoted cell over several lines, the line on which its row begins. */
   line: number
   message: string
+  /** Which file, where there were several. */
+  file?: string
 }
 
 export type Task = 'classify' | 'instruct' | 'chat' | 'complete'
@@ -90,23 +92,25 @@ export interface Split extends SplitConfig {
   rows: Record<SplitName, number>
 }
 
-export type FileFormat = 'csv' | 'json' | 'jsonl'
+export type FileFormat = 'csv' | 'json' | 'jsonl' | 'parquet' | 'text' | 'zip'
 
 export interface Dataset {
   id: string
   name: string
   createdAt: number
-  /** Size of the source file. */
+  /** Size of the source, all files together. */
   bytes: number
-  /** SHA-256 of the source file, hex. */
+  /** SHA-256 of the source, hex; of several files, of their bytes one after the other. */
   sha256: string
   rows: number
   columns: Column[]
   /** The first PROBLEM_LIMIT problems; `problemCount` counts all of them. */
   problems: Problem[]
   problemCount: number
-  /** Empty for JSON. */
+  /** Empty where the format has none. */
   delimiter: string
+  /** How the bytes were read; absent where the format has its own, and in datasets of earlier versions. */
+  encoding?: string
   /** Absent in datasets of earlier versions, which are CSV. */
   format?: FileFormat
   /** What Graft guesses, before anyone confirms. */
@@ -116,14 +120,6 @@ export interface Dataset {
   /** Labels in the order of the score head (classify only), sorted by code point. */
   labels: string[] | null
   split: Split | null
-}
-
-export interface ImportOptions {
-  name?: string
-  /** Guessed when absent. */
-  delimiter?: string
-  /** Whether the first row names the columns; default true. */
-  header?: boolean
 }
 
 /** One row: its index in the file's order, its part of the split, its cells by column name. */

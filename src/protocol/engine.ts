@@ -1,14 +1,6 @@
 // What the two workers can do, by name: the contract between the page and the workers.
-import type {
-  Dataset,
-  ImportOptions,
-  RenderedRow,
-  Row,
-  RowQuery,
-  SplitConfig,
-  SplitName,
-  TaskConfig,
-} from './data.ts'
+import type { Dataset, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { ImportOptions, Preview } from './bringIn.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type {
@@ -102,7 +94,10 @@ export type EngineEvent =
 
 /** Calls of the data worker. */
 export interface DataCalls {
+  previewFiles(args: { files: File[]; options: ImportOptions }): Preview
   importFile(args: { file: File; options: ImportOptions }): Dataset
+  importFiles(args: { files: File[]; options: ImportOptions }): Dataset
+  appendFiles(args: { id: string; files: File[]; options: ImportOptions }): Dataset
   listDatasets(args: Record<string, never>): Dataset[]
   getDataset(args: { id: string }): Dataset
   rows(args: { id: string; query: RowQuery }): Row[]

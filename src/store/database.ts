@@ -9,12 +9,24 @@ import type { AdapterConfig, HistoryEntry, Run } from '../protocol/run.ts'
 import { guarded } from './quota.ts'
 
 /** Our own version of the layout: Dexie opens a newer database without complaint, we must not. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
-/** A batch of rows; cells in the order of the dataset's columns. */
-export interface RowBatch {
-  dataset: string
-  batch: number
+/**
+ * Consecutive rows, cells in the order of the dataset's columns. `batch` is the number of the first row in thousands: 3 is
+ * row 3000, and 3.25 row 3250 where long rows did not fit one value. No batch goes beyond the next thousand.
+ */
+export type RowBatch = { dataset: string; batch: number } & (PackedRows | PlainRows)
+
+/** The cells one after the other: one long text costs a browser far less to copy than a thousand short ones. */
+export interface PackedRows {
+  width: number
+  text: string
+  /** Length of each cell, in UTF-16 units. */
+  lengths: Uint32Array
+}
+
+/** As the first version of the schema wrote them. */
+export interface PlainRows {
   rows: string[][]
 }
 
@@ -201,7 +213,8 @@ function openDatabase(database: Dexie): Promise<unknown> {
 
 async function checkSchema(ledger: LedgerDatabase): Promise<void> {
   const found = await guarded(() => ledger.facts.get('schemaVersion'))
-  if (found === undefined)
+  // Version 2 reads what version 1 wrote as it stands; only the other way round it must be told.
+  if (found === undefined || found.value < SCHEMA_VERSION)
     await guarded(() => ledger.facts.put({ key: 'schemaVersion', value: SCHEMA_VERSION }))
   else if (found.value > SCHEMA_VERSION)
     throw new GraftError(
