@@ -15,6 +15,7 @@ import {
 } from '../src/store/datasets.ts'
 import { sweep } from '../src/store/sweep.ts'
 import { columnValues, configured, defaultSplit } from './configure.ts'
+import { healthReport } from './health.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
 import { previewFiles } from './import/previewFiles.ts'
 import type { Handlers } from './serve.ts'
@@ -57,6 +58,8 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
     rows: async ({ id, query }) => page(await opened(), id, query),
+    health: async ({ id, options }, context) => healthReport(await opened(), id, options, context),
+    rowsAt: async ({ id, indices }) => rowsAt(await opened(), id, indices),
     removeDataset: async ({ id }) => {
       await removeDataset(await opened(), id)
       emit({ type: 'datasetRemoved', id })
@@ -124,15 +127,7 @@ async function page(store: Store, id: string, { offset, limit, split }: RowQuery
         'E_ARGUMENT',
         `rows: ${name} must be a whole number from 0, but is ${String(value)}.`,
       )
-  const dataset = await getDataset(store, id)
-  const { parts } = await readParts(store, id)
-  const names = dataset.columns.map((column) => column.name)
-  const make = (cells: string[], index: number): Row => ({
-    index,
-    split: SPLIT_NAMES[parts[index]!] ?? null,
-    // Own properties, whatever the columns are called.
-    cells: Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ''])),
-  })
+  const { parts, make } = await rowMaker(store, id)
   if (split === undefined) {
     const rows = await readRows(store, id, offset, limit)
     return rows.map((cells, i) => make(cells, offset + i))
@@ -142,6 +137,34 @@ async function page(store: Store, id: string, { offset, limit, split }: RowQuery
   const indices = rowsOfPart(parts, part, offset, limit)
   const rows = await readRowsAt(store, id, indices)
   return rows.map((cells, i) => make(cells, indices[i]!))
+}
+
+/** Rows that are asked for by index in one call: a page of a list, not a dataset. */
+const ROWS_AT_LIMIT = 1000
+
+async function rowsAt(store: Store, id: string, indices: number[]): Promise<Row[]> {
+  if (!Array.isArray(indices) || indices.length > ROWS_AT_LIMIT)
+    throw new GraftError('E_ARGUMENT', `rowsAt takes a list of at most ${ROWS_AT_LIMIT} rows.`)
+  const { make } = await rowMaker(store, id)
+  const rows = await readRowsAt(store, id, indices)
+  return rows.map((cells, i) => make(cells, indices[i]!))
+}
+
+/** Makes rows of a dataset's cells. Throws E_NOT_FOUND. */
+async function rowMaker(
+  store: Store,
+  id: string,
+): Promise<{ parts: Uint8Array; make: (cells: string[], index: number) => Row }> {
+  const dataset = await getDataset(store, id)
+  const { parts } = await readParts(store, id)
+  const names = dataset.columns.map((column) => column.name)
+  const make = (cells: string[], index: number): Row => ({
+    index,
+    split: SPLIT_NAMES[parts[index]!] ?? null,
+    // Own properties, whatever the columns are called.
+    cells: Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ''])),
+  })
+  return { parts, make }
 }
 
 function rowsOfPart(parts: Uint8Array, part: number, offset: number, limit: number): number[] {
