@@ -1,6 +1,5 @@
 // What the data worker does, call by call. The store is opened at the first call, and swept of what crashes left.
-import { DEFAULT_SPLIT, splitRows, type SplitResult } from '../src/data/split.ts'
-import { SPLIT_NAMES, type Dataset, type Row, type RowQuery, type SplitConfig } from '../src/protocol/data.ts'
+import { SPLIT_NAMES, type Dataset, type Row, type RowQuery } from '../src/protocol/data.ts'
 import type { DataCalls, DataEvent } from '../src/protocol/engine.ts'
 import { GraftError } from '../src/protocol/errors.ts'
 import { openStore, type Store } from '../src/store/database.ts'
@@ -13,11 +12,14 @@ import {
   removeDataset,
   updateDataset,
 } from '../src/store/datasets.ts'
+import { whileWriting } from '../src/store/locks.ts'
 import { sweep } from '../src/store/sweep.ts'
-import { columnValues, configured, defaultSplit } from './configure.ts'
+import { configured } from './configure.ts'
 import { healthReport } from './health.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
 import { previewFiles } from './import/previewFiles.ts'
+import { applyRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
+import { splitDataset } from './recipe/splits.ts'
 import type { Handlers } from './serve.ts'
 
 /** The calls of the data worker; `open` is given by tests. */
@@ -64,11 +66,11 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       await removeDataset(await opened(), id)
       emit({ type: 'datasetRemoved', id })
     },
-    configure: ({ id, config }, { signal }) =>
+    configure: ({ id, config }, context) =>
       changing(async () => {
         const at = await opened()
         const before = await getDataset(at, id)
-        const dataset = await configured(at, before, config, signal)
+        const dataset = await configured(at, before, config, context.signal)
         const { chosen } = await readParts(at, id)
         const wanted = dataset.config?.task === 'classify' ? dataset.config.columns.label : undefined
         if (chosen || before.split?.stratify === wanted) {
@@ -76,18 +78,19 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
           return changed(dataset)
         }
         // Nobody chose the split: it follows the task, so that every label keeps its share in each part.
-        const { split, parts } = await defaultSplit(at, dataset, wanted, signal)
-        await updateDataset(at, { ...dataset, split }, { parts, chosen: false })
-        return changed({ ...dataset, split })
+        return changed(await whileWriting(() => splitDataset(at, dataset, {}, false, context)))
       }),
-    split: ({ id, config }, { signal }) =>
+    split: ({ id, config }, context) =>
       changing(async () => {
         const at = await opened()
         const dataset = await getDataset(at, id)
-        const { split, parts } = await chosenSplit(at, dataset, config, signal)
-        await updateDataset(at, { ...dataset, split }, { parts, chosen: true })
-        return changed({ ...dataset, split })
+        return changed(await whileWriting(() => splitDataset(at, dataset, config, true, context)))
       }),
+    recipe: async ({ id }) => recipeState(await opened(), id),
+    applyRecipe: ({ id, recipe }, context) =>
+      changing(async () => changed(await applyRecipe(await opened(), id, recipe, context))),
+    undoRecipe: ({ id }, context) =>
+      changing(async () => changed(await undoRecipe(await opened(), id, context))),
   }
 }
 
@@ -95,29 +98,6 @@ async function openSwept(onClosed: (reason: 'upgrade' | 'cleared') => void): Pro
   const store = await openStore({ onClosed })
   await sweep(store)
   return store
-}
-
-/**
- * A split as the user asked for it; what they leave out is as by default, and a classify task is stratified by its label
- * unless `stratify` names another column or is empty.
- */
-async function chosenSplit(
-  store: Store,
-  dataset: Dataset,
-  given: Partial<SplitConfig>,
-  signal: AbortSignal,
-): Promise<SplitResult> {
-  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const label = dataset.config?.task === 'classify' ? dataset.config.columns.label : undefined
-  const config: SplitConfig = {
-    ...DEFAULT_SPLIT,
-    ...(label === undefined ? {} : { stratify: label }),
-    ...asked,
-  }
-  if (!config.stratify) delete config.stratify
-  const strata =
-    config.stratify === undefined ? null : await columnValues(store, dataset, config.stratify, signal)
-  return splitRows(dataset.rows, config, strata)
 }
 
 async function page(store: Store, id: string, { offset, limit, split }: RowQuery): Promise<Row[]> {
@@ -129,13 +109,13 @@ async function page(store: Store, id: string, { offset, limit, split }: RowQuery
       )
   const { parts, make } = await rowMaker(store, id)
   if (split === undefined) {
-    const rows = await readRows(store, id, offset, limit)
+    const rows = await readRows(store, dataset, offset, limit)
     return rows.map((cells, i) => make(cells, offset + i))
   }
   const part = SPLIT_NAMES.indexOf(split)
   if (part < 0) throw new GraftError('E_ARGUMENT', `rows: split must be one of ${SPLIT_NAMES.join(', ')}.`)
   const indices = rowsOfPart(parts, part, offset, limit)
-  const rows = await readRowsAt(store, id, indices)
+  const rows = await readRowsAt(store, dataset, indices)
   return rows.map((cells, i) => make(cells, indices[i]!))
 }
 

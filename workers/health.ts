@@ -5,12 +5,13 @@ import { judge } from '../src/data/health/report.ts'
 import { loadTokenizer, type TextTokenizer } from '../src/data/tokenizer.ts'
 import type { Dataset, TaskConfig } from '../src/protocol/data.ts'
 import { GraftError } from '../src/protocol/errors.ts'
-import type { HealthOptions, HealthReport } from '../src/protocol/health.ts'
+import type { Finding, HealthOptions, HealthReport } from '../src/protocol/health.ts'
 import type { CallContext } from '../src/protocol/progress.ts'
 import { readBlob } from '../src/store/chunks.ts'
 import type { Store } from '../src/store/database.ts'
 import { eachBatch, getDataset, readParts } from '../src/store/datasets.ts'
 import { findModel } from '../src/store/models.ts'
+import { rawIds } from '../src/store/recipes.ts'
 
 /** Throws E_NOT_FOUND, and what `judge` throws. */
 export async function healthReport(
@@ -39,7 +40,25 @@ export async function healthReport(
     options,
     context,
   )
-  return { dataset: id, createdAt: Date.now(), seconds: (performance.now() - started) / 1000, ...judged }
+  const ids = await rawIds(store, id)
+  return {
+    dataset: id,
+    createdAt: Date.now(),
+    seconds: (performance.now() - started) / 1000,
+    ...judged,
+    findings: ids ? judged.findings.map((finding) => byRawId(finding, ids)) : judged.findings,
+  }
+}
+
+/** Recipes know rows by their raw id; a report names them by where they stand now. */
+function byRawId(finding: Finding, ids: Uint32Array): Finding {
+  const remedies = finding.remedies.map((remedy) => ({
+    ...remedy,
+    steps: remedy.steps.map((step) =>
+      step.kind === 'dropRows' ? { ...step, rows: step.rows.map((row) => ids[row]!) } : step,
+    ),
+  }))
+  return { ...finding, remedies }
 }
 
 /** Rows made into examples as training makes them; the count is of the whole row, before the cut. */

@@ -1,5 +1,5 @@
 // What the two workers can do, by name: the contract between the page and the workers.
-import type { Dataset, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
 import type { ImportOptions, Preview } from './bringIn.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
@@ -16,6 +16,7 @@ import type {
   PrecisionReport,
   Tokens,
 } from './model.ts'
+import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -106,7 +107,10 @@ export interface DataCalls {
   rowsAt(args: { id: string; indices: number[] }): Row[]
   removeDataset(args: { id: string }): void
   configure(args: { id: string; config: TaskConfig }): Dataset
-  split(args: { id: string; config: SplitConfig }): Dataset
+  split(args: { id: string; config: SplitRequest }): Dataset
+  recipe(args: { id: string }): RecipeState
+  applyRecipe(args: { id: string; recipe: RecipeStep[] | Recipe }): Dataset
+  undoRecipe(args: { id: string }): Dataset
 }
 
 export type DataEvent = { type: 'dataset'; dataset: Dataset } | { type: 'datasetRemoved'; id: string }
