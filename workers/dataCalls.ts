@@ -107,7 +107,7 @@ async function page(store: Store, id: string, { offset, limit, split }: RowQuery
         'E_ARGUMENT',
         `rows: ${name} must be a whole number from 0, but is ${String(value)}.`,
       )
-  const { parts, make } = await rowMaker(store, id)
+  const { dataset, parts, make } = await rowMaker(store, id)
   if (split === undefined) {
     const rows = await readRows(store, dataset, offset, limit)
     return rows.map((cells, i) => make(cells, offset + i))
@@ -125,8 +125,8 @@ const ROWS_AT_LIMIT = 1000
 async function rowsAt(store: Store, id: string, indices: number[]): Promise<Row[]> {
   if (!Array.isArray(indices) || indices.length > ROWS_AT_LIMIT)
     throw new GraftError('E_ARGUMENT', `rowsAt takes a list of at most ${ROWS_AT_LIMIT} rows.`)
-  const { make } = await rowMaker(store, id)
-  const rows = await readRowsAt(store, id, indices)
+  const { dataset, make } = await rowMaker(store, id)
+  const rows = await readRowsAt(store, dataset, indices)
   return rows.map((cells, i) => make(cells, indices[i]!))
 }
 
@@ -134,7 +134,7 @@ async function rowsAt(store: Store, id: string, indices: number[]): Promise<Row[
 async function rowMaker(
   store: Store,
   id: string,
-): Promise<{ parts: Uint8Array; make: (cells: string[], index: number) => Row }> {
+): Promise<{ dataset: Dataset; parts: Uint8Array; make: (cells: string[], index: number) => Row }> {
   const dataset = await getDataset(store, id)
   const { parts } = await readParts(store, id)
   const names = dataset.columns.map((column) => column.name)
@@ -144,7 +144,7 @@ async function rowMaker(
     // Own properties, whatever the columns are called.
     cells: Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ''])),
   })
-  return { parts, make }
+  return { dataset, parts, make }
 }
 
 function rowsOfPart(parts: Uint8Array, part: number, offset: number, limit: number): number[] {

@@ -28,7 +28,7 @@ export async function healthReport(
     {
       columns: dataset.columns.map(({ name }) => name),
       rows: dataset.rows,
-      batches: () => eachBatch(store, id),
+      batches: () => eachBatch(store, dataset),
     },
     {
       types: dataset.columns.map(({ type }) => type),
