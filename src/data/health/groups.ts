@@ -8,6 +8,8 @@ import { percent, plural, some } from './say.ts'
 
 /** Classes of a chart; the largest ones. */
 const LABELS_SHOWN = 12
+/** Rows of a label without which its share is no more than a guess. */
+const LABEL_ROWS = 10
 /** Chance, over all comparisons together, that a difference that is none is called one. */
 const ALPHA = 0.05
 
@@ -18,21 +20,21 @@ export function groupsCheck(input: HealthInput): Check | null {
   const rows = groups.map(() => 0)
   /** Mentions by group and label. */
   const byLabel = groups.map((): number[] => [])
-  const list = new RowList()
+  const lists = groups.map(() => new RowList())
+  let mentions = 0
   return {
     kinds: ['groups'],
     row(row) {
       const found = finder.in(row.words)
       if (found.size === 0) return
-      const names: string[] = []
       for (const [group, word] of found) {
         rows[group]!++
-        names.push(`${groups[group]!.name} (“${word}”)`)
+        lists[group]!.add(row.index, `${groups[group]!.name} (“${word}”)`)
         if (row.label !== NO_LABEL) byLabel[group]![row.label] = (byLabel[group]![row.label] ?? 0) + 1
       }
-      list.add(row.index, some(names, 3))
+      mentions++
     },
-    finish: () => (list.count === 0 ? [] : [describe()]),
+    finish: () => (mentions === 0 ? [] : [describe()]),
   }
 
   function describe(): Finding {
@@ -53,9 +55,11 @@ export function groupsCheck(input: HealthInput): Check | null {
     }
     const largest = names
       .map((_, label) => label)
+      .filter((label) => counts[label]! >= LABEL_ROWS)
       .sort((a, b) => counts[b]! - counts[a]!)
       .slice(0, LABELS_SHOWN)
-    const charts = [...new Set(uneven.map(({ group }) => group))].map((group): IntervalChart => {
+    const charted = [...new Set(uneven.map(({ group }) => group))]
+    const charts = charted.map((group): IntervalChart => {
       const odd = uneven.filter((one) => one.group === group).map(({ label }) => label)
       const shown = [...new Set([...odd, ...largest])].slice(0, LABELS_SHOWN)
       return {
@@ -72,18 +76,20 @@ export function groupsCheck(input: HealthInput): Check | null {
         }),
       }
     })
+    const shown = together(uneven.length ? charted.map((group) => lists[group]!) : lists)
     const said = [...new Set(uneven.map(({ group }) => groups[group]!.name))]
     return finding(input, {
       kind: 'groups',
       severity: uneven.length ? 'check' : 'know',
       title: uneven.length
-        ? `${some(said, 2)}: mentioned more beside some labels than beside others`
-        : `${plural(list.count, 'row')} (${percent(list.count / input.rows)}) mention groups of people`,
+        ? `Mentions of ${some(said, 2)} differ from label to label`
+        : `${plural(mentions, 'row')} (${percent(mentions / input.rows)}) mention groups of people`,
       explanation: uneven.length
         ? `In ${plural(uneven.length, 'case')} the share of rows that mention a group differs between a label and the rest by more than chance (95% over all comparisons). The model may learn the group as a reason for the label. Mentions are counted by a short list of words, which you can edit.`
         : `Mentions are counted by a short list of words, which you can edit. ${judged ? 'None is clearly tied to a label.' : 'Who is missing here, the model knows only from its base.'}`,
-      count: list.count,
-      rows: list.rows,
+      // Of a very large set only the first rows of each group are known by number.
+      count: uneven.length ? Math.max(shown.count, ...charted.map((group) => lists[group]!.count)) : mentions,
+      rows: shown.rows,
       charts,
       table: {
         columns: ['Group', 'Rows', 'Share', '95% interval'],
@@ -99,6 +105,16 @@ export function groupsCheck(input: HealthInput): Check | null {
       },
     })
   }
+}
+
+/** Rows of several lists, each once and in order; a row in more than one has all their notes. */
+function together(lists: readonly RowList[]): RowList {
+  const notes = new Map<number, string[]>()
+  for (const { rows } of lists)
+    for (const { row, note } of rows) notes.set(row, [...(notes.get(row) ?? []), note!])
+  const all = new RowList()
+  for (const [row, of] of [...notes].sort((a, b) => a[0] - b[0])) all.add(row, some(of, 3))
+  return all
 }
 
 /** z of the difference between a label's share and that of the other rows (two proportions, pooled). */

@@ -237,7 +237,7 @@ describe('people', () => {
     ])
     const [finding] = await found('groups', rows)
     expect(finding!.severity).toBe('check')
-    expect(finding!.title).toBe('women: mentioned more beside some labels than beside others')
+    expect(finding!.title).toBe('Mentions of women differ from label to label')
     const bar = finding!.charts![0]!.intervals.find(({ label }) => label === 'question')!
     expect(bar.count).toBe(100)
     expect(bar.share).toBeCloseTo(0.5, 10)
