@@ -58,12 +58,21 @@ export function rareClassesCheck(input: HealthInput): Check | null {
             rows: few.slice(0, 100).map((label) => [label.name, label.rows]),
           },
           remedies: [
-            {
-              label: 'Merge them into “other”',
-              steps: [
-                { kind: 'mapLabels', column, map: few.map(({ name }): [string, string] => [name, 'other']) },
-              ],
-            },
+            // One class under another name, or several that are too few together, would be as rare.
+            ...(few.length > 1 && list.count >= rare
+              ? [
+                  {
+                    label: 'Merge them into “other”',
+                    steps: [
+                      {
+                        kind: 'mapLabels' as const,
+                        column,
+                        map: few.map(({ name }): [string, string] => [name, 'other']),
+                      },
+                    ],
+                  },
+                ]
+              : []),
             {
               label: 'Drop their rows',
               steps: [

@@ -17,9 +17,14 @@ const SHORTCUT_ROWS = 20
 
 interface Word {
   total: number
-  /** Occurrences, and rows with it, by label. */
-  by: Map<number, { times: number; rows: number }>
+  /** The last row that had it. */
+  row: number
+  /** Occurrences, and rows with it, by label; holes where there are none. */
+  times: number[]
+  rows: number[]
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
 
 export function labelWordsCheck(input: HealthInput): Check | null {
   if (input.label === null || input.texts.length === 0) return null
@@ -32,16 +37,13 @@ export function labelWordsCheck(input: HealthInput): Check | null {
       const { label } = row
       if (label === NO_LABEL) return
       totals[label] = (totals[label] ?? 0) + row.words.length
-      const seen = new Set<string>()
       for (const text of row.words) {
         let word = words.get(text)
-        if (!word) words.set(text, (word = { total: 0, by: new Map() }))
+        if (!word) words.set(text, (word = { total: 0, row: -1, times: [], rows: [] }))
         word.total++
-        let here = word.by.get(label)
-        if (!here) word.by.set(label, (here = { times: 0, rows: 0 }))
-        here.times++
-        if (!seen.has(text)) here.rows++
-        seen.add(text)
+        word.times[label] = (word.times[label] ?? 0) + 1
+        if (word.row !== row.index) word.rows[label] = (word.rows[label] ?? 0) + 1
+        word.row = row.index
       }
       while (words.size > WORDS_KEPT) {
         least++
@@ -53,22 +55,18 @@ export function labelWordsCheck(input: HealthInput): Check | null {
       const { names, counts, tooMany } = input.labels
       if (names.length < 2 || tooMany) return []
       const classes = names.length
-      const entries = [...words].filter(([text, { by }]) => {
-        let rows = 0
-        for (const { rows: here } of by.values()) rows += here
-        return rows >= ROWS_LEAST && !/^\d+$/.test(text)
-      })
+      const entries = [...words].filter(([text, { rows }]) => sum(rows) >= ROWS_LEAST && !/^\d+$/.test(text))
       if (entries.length === 0) return []
       const table = new Float64Array(entries.length * classes)
-      for (const [i, [, { by }]] of entries.entries())
-        for (const [label, { times }] of by) table[i * classes + label] = times
+      for (const [i, [, { times }]] of entries.entries())
+        times.forEach((number, label) => (table[i * classes + label] = number))
       const data = {
         counts: table,
         classes,
         totals: Float64Array.from({ length: classes }, (_, label) => totals[label] ?? 0),
       }
       const order = names.map((_, label) => label).sort((a, b) => counts[b]! - counts[a]!)
-      const rowsInAll = counts.reduce((sum, number) => sum + number, 0)
+      const rowsInAll = sum(counts)
       const shortcuts: string[] = []
       const lines: (string | number)[][] = []
       for (const label of order.slice(0, LABELS_SHOWN)) {
@@ -80,10 +78,9 @@ export function labelWordsCheck(input: HealthInput): Check | null {
           .slice(0, SHOWN)
         if (best.length) lines.push([names[label]!, best.map((i) => entries[i]![0]).join(', ')])
         for (const i of best) {
-          const { by } = entries[i]![1]
-          const inside = by.get(label)?.rows ?? 0
-          let all = 0
-          for (const { rows } of by.values()) all += rows
+          const { rows } = entries[i]![1]
+          const inside = rows[label] ?? 0
+          const all = sum(rows)
           const outside = (all - inside) / Math.max(1, rowsInAll - counts[label]!)
           if (
             counts[label]! >= SHORTCUT_ROWS &&

@@ -1,5 +1,6 @@
 // Cells with nothing in them, or only a word that stands for nothing, column by column; and rows that are all empty.
 import type { Finding } from '../../protocol/health.ts'
+import type { RecipeStep } from '../../protocol/recipe.ts'
 import { bySize, finding, RowList, type Check, type HealthInput } from './check.ts'
 import { percent, plural } from './say.ts'
 
@@ -38,24 +39,19 @@ export function missingCheck(input: HealthInput): Check {
         const why = used.has(place)
           ? 'The column is used in training: such a row teaches nothing, or teaches to answer nothing.'
           : 'The column is not used in training.'
-        const remedies: Finding['remedies'] = [
-          ...(empty
-            ? [{ label: 'Drop rows without it', steps: [{ kind: 'dropMissing' as const, columns: [name] }] }]
-            : []),
-          ...(words.size
-            ? [
+        const emptied: RecipeStep[] =
+          words.size === 0
+            ? []
+            : [
                 {
-                  label: 'Empty these words',
-                  steps: [
-                    {
-                      kind: 'mapLabels' as const,
-                      column: name,
-                      map: [...words.keys()].map((word): [string, string] => [word, '']),
-                    },
-                  ],
+                  kind: 'mapLabels',
+                  column: name,
+                  map: [...words.keys()].map((word): [string, string] => [word, '']),
                 },
               ]
-            : []),
+        const remedies: Finding['remedies'] = [
+          { label: 'Drop rows without it', steps: [...emptied, { kind: 'dropMissing', columns: [name] }] },
+          ...(emptied.length ? [{ label: 'Empty these words', steps: emptied }] : []),
         ]
         return [
           finding(input, {

@@ -82,7 +82,10 @@ describe('rows', () => {
     const [finding] = await found('missing', planted({ 3: ['  ', 'question'], 9: ['N/A', 'question'] }))
     expect(finding).toMatchObject({ column: 'text', count: 2, severity: 'fix' })
     expect(rowsOf(finding)).toEqual([3, 9])
-    expect(finding!.remedies[0]!.steps).toEqual([{ kind: 'dropMissing', columns: ['text'] }])
+    expect(finding!.remedies[0]!.steps).toEqual([
+      { kind: 'mapLabels', column: 'text', map: [['N/A', '']] },
+      { kind: 'dropMissing', columns: ['text'] },
+    ])
   })
   it('finds exact copies, white space at the ends aside', async () => {
     const rows = clean()
