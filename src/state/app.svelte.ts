@@ -7,6 +7,7 @@ import { Adapters } from './adapters.svelte.ts'
 import { Datasets } from './datasets.svelte.ts'
 import { kindOf } from './dropped.ts'
 import { Engine } from './engine.svelte.ts'
+import { Health } from './health.svelte.ts'
 import { Hub } from './hub.svelte.ts'
 import { Models } from './models.svelte.ts'
 import { Notices } from './notices.svelte.ts'
@@ -27,6 +28,7 @@ export class App {
   readonly work = new Work(this.notices)
   readonly engine: Engine
   readonly datasets: Datasets
+  readonly health: Health
   readonly hub: Hub
   readonly models: Models
   readonly adapters: Adapters
@@ -42,6 +44,7 @@ export class App {
     this.api = api
     this.engine = new Engine(api, this.notices)
     this.datasets = new Datasets(api, this.work, this.notices, this.selection)
+    this.health = new Health(api, this.work, this.notices)
     this.hub = new Hub(api)
     this.models = new Models(api, this.work, this.notices, this.selection, this.hub)
     this.adapters = new Adapters(api, this.work, this.notices, this.hub)

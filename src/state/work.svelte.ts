@@ -5,6 +5,7 @@ import type { Notices } from './notices.svelte.ts'
 
 export type JobKind =
   | 'import'
+  | 'health'
   | 'model'
   | 'adapter'
   | 'precision'
