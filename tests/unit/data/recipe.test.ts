@@ -390,7 +390,7 @@ describe('recipes', () => {
     }),
     fc.record({
       kind: fc.constant('fillMissing' as const),
-      columns: fc.constant(['b']),
+      columns: fc.constant<string[]>(['b']),
       with: fc.constant('mode' as const),
     }),
   )
