@@ -4,7 +4,7 @@
 import { permutation } from '../rng.ts'
 import { finding, NO_LABEL, RankedRows, type Check, type HealthInput, type RowView } from './check.ts'
 import { labelIssues } from './confident.ts'
-import { features, inverseFrequencies, SparseRows } from './features.ts'
+import { features, FEATURES_MOST, inverseFrequencies, SparseRows } from './features.ts'
 import { Logistic } from './logistic.ts'
 import { count, excerpt, percent, plural } from './say.ts'
 
@@ -14,7 +14,6 @@ const FOLDS = 5
 const CLASS_LEAST = FOLDS
 /** Weights of a model: 32 MB. More classes get fewer features. */
 const WEIGHTS_LIMIT = 2 ** 23
-const FEATURES_MOST = 2 ** 16
 /** Rows times classes of which a model learns: bounds the time to about half a minute. */
 const WORK_LIMIT = 4_000_000
 const EPOCHS = 5
