@@ -2,7 +2,8 @@
 import { SvelteMap } from 'svelte/reactivity'
 import type { GraftApi } from '../protocol/api.ts'
 import type { Dataset } from '../protocol/data.ts'
-import type { HealthOptions, HealthReport, Remedy } from '../protocol/health.ts'
+import { GROUPS } from '../data/health/lexicon.ts'
+import type { DemographicGroup, HealthOptions, HealthReport, Remedy } from '../protocol/health.ts'
 import type { Notices } from './notices.svelte.ts'
 import type { Work } from './work.svelte.ts'
 
@@ -17,6 +18,8 @@ const signature = ({ rows, version, edits, split, config }: Dataset & { edits?: 
   JSON.stringify([rows, version, edits, split, config])
 
 export class Health {
+  /** The groups of people whose mentions are counted unless a person writes others. */
+  readonly lexicon: readonly DemographicGroup[] = GROUPS
   options = $state.raw<HealthOptions>({})
   /** Dataset of the report that is being made. */
   running = $state<string | null>(null)
