@@ -1,13 +1,13 @@
 // What the data worker does, call by call. The store is opened at the first call, and swept of what crashes left.
-import { SPLIT_NAMES, type Dataset, type Row, type RowQuery } from '../src/protocol/data.ts'
+import { SPLIT_NAMES, type Dataset, type Row } from '../src/protocol/data.ts'
 import type { DataCalls, DataEvent } from '../src/protocol/engine.ts'
 import { GraftError } from '../src/protocol/errors.ts'
+import type { FoundRow } from '../src/protocol/table.ts'
 import { openStore, type Store } from '../src/store/database.ts'
 import {
   getDataset,
   listDatasets,
   readParts,
-  readRows,
   readRowsAt,
   removeDataset,
   updateDataset,
@@ -18,14 +18,19 @@ import { configured } from './configure.ts'
 import { healthReport } from './health.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
 import { previewFiles } from './import/previewFiles.ts'
+import { profileDataset } from './profile.ts'
 import { applyRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
+import { editCells } from './recipe/edits.ts'
 import { splitDataset } from './recipe/splits.ts'
+import { takeOut } from './recipe/takeOut.ts'
 import type { Handlers } from './serve.ts'
+import { Views } from './view.ts'
 
 /** The calls of the data worker; `open` is given by tests. */
 export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): Handlers<DataCalls> {
   let store: Promise<Store> | null = null
   let changes: Promise<unknown> = Promise.resolve()
+  const views = new Views()
 
   const opened = (): Promise<Store> => {
     store ??= open((reason) => {
@@ -44,6 +49,7 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     return result
   }
   const changed = (dataset: Dataset): Dataset => {
+    views.splitChanged(dataset.id)
     emit({ type: 'dataset', dataset })
     return dataset
   }
@@ -59,11 +65,13 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       previewFiles(await opened(), files, options, context),
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
-    rows: async ({ id, query }) => page(await opened(), id, query),
+    rows: async ({ id, query }, context) =>
+      (await views.search(await opened(), id, query, context)).rows.map(withoutHits),
     health: async ({ id, options }, context) => healthReport(await opened(), id, options, context),
     rowsAt: async ({ id, indices }) => rowsAt(await opened(), id, indices),
     removeDataset: async ({ id }) => {
       await removeDataset(await opened(), id)
+      views.forget(id)
       emit({ type: 'datasetRemoved', id })
     },
     configure: ({ id, config }, context) =>
@@ -91,6 +99,15 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       changing(async () => changed(await applyRecipe(await opened(), id, recipe, context))),
     undoRecipe: ({ id }, context) =>
       changing(async () => changed(await undoRecipe(await opened(), id, context))),
+    takeOut: async ({ id, request }, context) => takeOut(await opened(), id, request, context),
+    searchRows: async ({ id, query }, context) => views.search(await opened(), id, query, context),
+    placeOf: async ({ id, index, query }, context) => views.place(await opened(), id, index, query, context),
+    editCells: ({ id, changes }, context) =>
+      changing(async () => changed(await editCells(await opened(), id, changes, context))),
+    profileDataset: async ({ id, options }, context) => {
+      const at = await opened()
+      return profileDataset(at, await getDataset(at, id), await views.of(at, id), options, context)
+    },
   }
 }
 
@@ -100,23 +117,8 @@ async function openSwept(onClosed: (reason: 'upgrade' | 'cleared') => void): Pro
   return store
 }
 
-async function page(store: Store, id: string, { offset, limit, split }: RowQuery): Promise<Row[]> {
-  for (const [name, value] of Object.entries({ offset, limit }))
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new GraftError(
-        'E_ARGUMENT',
-        `rows: ${name} must be a whole number from 0, but is ${String(value)}.`,
-      )
-  const { dataset, parts, make } = await rowMaker(store, id)
-  if (split === undefined) {
-    const rows = await readRows(store, dataset, offset, limit)
-    return rows.map((cells, i) => make(cells, offset + i))
-  }
-  const part = SPLIT_NAMES.indexOf(split)
-  if (part < 0) throw new GraftError('E_ARGUMENT', `rows: split must be one of ${SPLIT_NAMES.join(', ')}.`)
-  const indices = rowsOfPart(parts, part, offset, limit)
-  const rows = await readRowsAt(store, dataset, indices)
-  return rows.map((cells, i) => make(cells, indices[i]!))
+function withoutHits({ index, split, cells }: FoundRow): Row {
+  return { index, split, cells }
 }
 
 /** Rows that are asked for by index in one call: a page of a list, not a dataset. */
@@ -145,12 +147,4 @@ async function rowMaker(
     cells: Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ''])),
   })
   return { dataset, parts, make }
-}
-
-function rowsOfPart(parts: Uint8Array, part: number, offset: number, limit: number): number[] {
-  const found: number[] = []
-  let seen = 0
-  for (let row = 0; row < parts.length && found.length < limit; row++)
-    if (parts[row] === part && seen++ >= offset) found.push(row)
-  return found
 }

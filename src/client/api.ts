@@ -79,6 +79,17 @@ export function createGraft(spawn: Spawn): GraftApi {
       recipe: (id) => data.call('recipe', { id }),
       apply: (id, recipe, options) => data.call('applyRecipe', { id, recipe }, options),
       undo: (id, options) => data.call('undoRecipe', { id }, options),
+      export(id, options) {
+        const { call, rest } = separate(options)
+        return data.call('takeOut', { id, request: rest }, call)
+      },
+      search: (id, query, options) => data.call('searchRows', { id, query }, options),
+      place: (id, index, query, options) => data.call('placeOf', { id, index, query }, options),
+      edit: (id, changes) => data.call('editCells', { id, changes }),
+      profile(id, options = {}) {
+        const { call, rest } = separate(options)
+        return data.call('profileDataset', { id, options: rest }, call)
+      },
       subscribe: (listener) => data.subscribe(listener),
     },
     models: {

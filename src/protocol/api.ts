@@ -18,6 +18,7 @@ import type {
 } from './model.ts'
 import type { CallOptions } from './progress.ts'
 import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -28,6 +29,15 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type {
+  CellChange,
+  Profile,
+  ProfileOptions,
+  RowPlace,
+  SearchQuery,
+  SearchResult,
+  ViewQuery,
+} from './table.ts'
 
 export interface GraftApi {
   version: string
@@ -61,12 +71,31 @@ export interface GraftApi {
     apply(id: string, recipe: RecipeStep[] | Recipe, options?: CallOptions): Promise<Dataset>
     /** Takes the latest change of the recipe back. */
     undo(id: string, options?: CallOptions): Promise<Dataset>
-    /** Rows as a model would read them in training; `config` shows a choice before it is confirmed. */
+    /** The current rows as a file; with `bundle` a zip with the recipe and a datasheet. */
+    export(id: string, request: TakeOutRequest & CallOptions): Promise<Blob>
+    /**
+     * Rows as a model would read them in training; `config` shows a choice before it is confirmed, `tokens` adds them one by one.
+     */
     render(
       id: string,
-      query: { model: string; offset: number; limit: number; maxLength?: number; config?: TaskConfig },
+      query: {
+        model: string
+        offset: number
+        limit: number
+        maxLength?: number
+        config?: TaskConfig
+        tokens?: boolean
+      },
       options?: CallOptions,
     ): Promise<RenderedRow[]>
+    /** A page of a view: filtered, searched, sampled and sorted rows, with their number and where the words are. */
+    search(id: string, query: SearchQuery, options?: CallOptions): Promise<SearchResult>
+    /** Where a row stands in a view. */
+    place(id: string, index: number, query: ViewQuery, options?: CallOptions): Promise<RowPlace>
+    /** Changes cells by hand, or gives them back as they were imported (`value: null`). */
+    edit(id: string, changes: CellChange[]): Promise<Dataset>
+    /** What is in each column. */
+    profile(id: string, options?: ProfileOptions & CallOptions): Promise<Profile>
     subscribe(listener: (event: DataEvent) => void): () => void
   }
   models: {

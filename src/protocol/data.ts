@@ -1,5 +1,7 @@
 // Datasets as the page, the workers and the store speak of them.
 
+import type { CellEdit, ViewQuery } from './table.ts'
+
 export type ColumnType = 'text' | 'category' | 'number' | 'boolean' | 'date' | 'empty'
 
 export interface Column {
@@ -72,6 +74,8 @@ export interface RenderedRow {
   label: string | null
   /** Why nothing of the row can be learnt, or null. */
   problem: string | null
+  /** Token by token, where asked for. */
+  list?: { ids: number[]; texts: string[]; trained: boolean[] }
 }
 
 export const SPLIT_NAMES = ['train', 'validation', 'test'] as const
@@ -157,6 +161,8 @@ export interface Dataset {
   /** Labels in the order of the score head (classify only), sorted by code point. */
   labels: string[] | null
   split: Split | null
+  /** Cells changed by hand; the rows as they were imported are kept. */
+  edits?: CellEdit[]
 }
 
 /** One row: its index in the file's order, its part of the split, its cells by column name. */
@@ -166,8 +172,8 @@ export interface Row {
   cells: Record<string, string>
 }
 
-export interface RowQuery {
+/** A page of a view of the rows; `search` of table.ts gives the same with the number of rows and the hits. */
+export interface RowQuery extends ViewQuery {
   offset: number
   limit: number
-  split?: SplitName
 }

@@ -17,6 +17,7 @@ import type {
   Tokens,
 } from './model.ts'
 import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -27,6 +28,15 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type {
+  CellChange,
+  Profile,
+  ProfileOptions,
+  RowPlace,
+  SearchQuery,
+  SearchResult,
+  ViewQuery,
+} from './table.ts'
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu'
 
@@ -61,6 +71,7 @@ export interface EngineCalls {
     limit: number
     maxLength?: number
     config?: TaskConfig
+    tokens?: boolean
   }): RenderedRow[]
   tokenize(args: { model: string; text: string }): Tokens
   planRun(args: RunRequest): RunPlan
@@ -111,6 +122,11 @@ export interface DataCalls {
   recipe(args: { id: string }): RecipeState
   applyRecipe(args: { id: string; recipe: RecipeStep[] | Recipe }): Dataset
   undoRecipe(args: { id: string }): Dataset
+  takeOut(args: { id: string; request: TakeOutRequest }): Blob
+  searchRows(args: { id: string; query: SearchQuery }): SearchResult
+  placeOf(args: { id: string; index: number; query: ViewQuery }): RowPlace
+  editCells(args: { id: string; changes: CellChange[] }): Dataset
+  profileDataset(args: { id: string; options: ProfileOptions }): Profile
 }
 
 export type DataEvent = { type: 'dataset'; dataset: Dataset } | { type: 'datasetRemoved'; id: string }

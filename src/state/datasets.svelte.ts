@@ -69,11 +69,11 @@ export class Datasets {
     }
   }
 
-  /** Confirms how rows become examples and how they are divided. True when both were accepted. */
-  async use(id: string, config: TaskConfig, split: SplitConfig): Promise<boolean> {
+  /** Confirms how rows become examples and how they are divided; null leaves the parts as they are. True when accepted. */
+  async use(id: string, config: TaskConfig, split: SplitConfig | null): Promise<boolean> {
     try {
       this.#put(await this.#api.datasets.configure(id, config))
-      this.#put(await this.#api.datasets.split(id, split))
+      if (split) this.#put(await this.#api.datasets.split(id, split))
       this.#selection.dataset = id
       return true
     } catch (thrown) {

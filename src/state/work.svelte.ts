@@ -15,6 +15,9 @@ export type JobKind =
   | 'generate'
   | 'predict'
   | 'export'
+  | 'recipe'
+  | 'split'
+  | 'takeOut'
 
 export class Job {
   readonly id: number

@@ -6,8 +6,8 @@ import { eachBatch, type RowsOf, type SplitParts } from '../../src/store/dataset
 
 /** The dataset as it is without its recipe; its split is that of the version, whose rows it counts. */
 export function rawOf(dataset: Dataset): Dataset {
-  const { version, ...rest } = dataset
-  return version ? { ...rest, rows: version.raw.rows, columns: version.raw.columns } : dataset
+  const { version, edits: _edits, ...rest } = dataset
+  return version ? { ...rest, rows: version.raw.rows, columns: version.raw.columns } : rest
 }
 
 /** Part of each raw row, NO_PART for one that was left out when the split was made. */

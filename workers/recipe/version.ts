@@ -1,12 +1,14 @@
 // A recipe over the raw rows becomes rows in the store: what everything after the Data view reads.
 import { columnOf } from '../../src/data/columns.ts'
 import { cook } from '../../src/data/recipe/cook.ts'
+import type { FlowRow } from '../../src/data/recipe/flow.ts'
 import { DEFAULT_SPLIT, withCounts } from '../../src/data/split.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
 import type { Column, Dataset } from '../../src/protocol/data.ts'
 import { asGraftError, GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { Recipe } from '../../src/protocol/recipe.ts'
+import type { CellEdit } from '../../src/protocol/table.ts'
 import type { Store } from '../../src/store/database.ts'
 import { removeVersion, saveVersion } from '../../src/store/recipes.ts'
 import { configured } from '../configure.ts'
@@ -69,13 +71,17 @@ export async function makeVersion(
         }),
     })
     const made = new Numbers()
+    const hand = new HandEdits(recipe, cooked.columns)
     for await (const rows of cooked.batches()) {
       throwIfAborted(signal)
       await sink.take(
         rows.map(({ cells }) => [...cells]),
         cooked.columns,
       )
-      for (const { id, synthetic } of rows) made.push(id, synthetic ? 1 : 0)
+      for (const row of rows) {
+        hand.see(row, made.length)
+        made.push(row.id, row.synthetic ? 1 : 0)
+      }
       progress({ label: 'Writing the rows', done: made.length, unit: 'rows' })
       if (sink.overflowed)
         throw new GraftError(
@@ -95,6 +101,7 @@ export async function makeVersion(
       columns: profiles.map((profile) => typedAs(raw.columns, columnOf(profile))),
       suggestion: suggestTask(profiles),
       split: withCounts(raw.split ?? DEFAULT_SPLIT, parts),
+      ...(hand.found.length > 0 && { edits: hand.found }),
       version: {
         rows: key,
         raw: { rows: raw.rows, columns: raw.columns },
@@ -162,5 +169,27 @@ class Numbers {
 
   done(): { ids: Uint32Array; synthetic: Uint8Array } {
     return { ids: this.#ids.slice(0, this.length), synthetic: this.#marks.slice(0, this.length) }
+  }
+}
+
+/** Which cells of the rows are as someone wrote them by hand. */
+class HandEdits {
+  readonly found: CellEdit[] = []
+  readonly #edits = new Map<number, { place: number; column: string; value: string }[]>()
+
+  constructor(recipe: Recipe, columns: readonly string[]) {
+    for (const step of recipe.steps)
+      if (step.kind === 'edit' && step.enabled !== false)
+        for (const { row, column, value } of step.edits) {
+          const ofRow = this.#edits.get(row) ?? []
+          const others = ofRow.filter((edit) => edit.column !== column)
+          this.#edits.set(row, [...others, { place: columns.indexOf(column), column, value }])
+        }
+  }
+
+  see({ cells, id, synthetic }: FlowRow, index: number): void {
+    if (synthetic) return
+    for (const { place, column, value } of this.#edits.get(id) ?? [])
+      if (cells[place] === value) this.found.push({ row: index, column, value })
   }
 }

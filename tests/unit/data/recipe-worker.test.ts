@@ -1,15 +1,20 @@
 // Recipes and splits through the data worker, over an IndexedDB in memory: what is stored, taken back, appended to and exported.
 import 'fake-indexeddb/auto'
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
+import { unzipSync } from 'fflate'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Dataset, Row, SplitName, SplitRequest } from '../../../src/protocol/data.ts'
 import type { CallContext } from '../../../src/protocol/progress.ts'
 import type { Recipe, RecipeStep } from '../../../src/protocol/recipe.ts'
+import type { CellChange } from '../../../src/protocol/table.ts'
+import type { TakeOutRequest } from '../../../src/protocol/takeOut.ts'
 import { openStore, type Store } from '../../../src/store/database.ts'
 import { eachBatch, readParts } from '../../../src/store/datasets.ts'
 import { rawIds } from '../../../src/store/recipes.ts'
 import { sweep } from '../../../src/store/sweep.ts'
 import { dataCalls } from '../../../workers/dataCalls.ts'
+import { fileName } from '../../../workers/recipe/takeOut.ts'
 
 let store: Store
 let calls: ReturnType<typeof dataCalls>
@@ -227,6 +232,61 @@ describe('a recipe', () => {
   })
 })
 
+describe('edits by hand', () => {
+  const edit = async (id: string, changes: CellChange[]) => calls.editCells({ id, changes }, context())
+
+  test('are one step at the end of the recipe, by raw id, and reach everything that reads rows', async () => {
+    const { id } = await load(csv(0, 40))
+    await apply(id, [{ kind: 'filter', where: 'label != "card"' }])
+    const [first] = await rows(id)
+    await edit(id, [{ row: 0, column: 'text', value: 'better' }])
+    const made = await edit(id, [{ row: 1, column: 'label', value: 'new' }])
+    expect(made.edits).toEqual([
+      { row: 0, column: 'text', value: 'better' },
+      { row: 1, column: 'label', value: 'new' },
+    ])
+    expect((await rows(id)).slice(0, 2).map(({ cells }) => [cells.text, cells.label])).toEqual([
+      ['better', 'cash'],
+      [expect.any(String), 'new'],
+    ])
+    const { recipe, undoable } = await state(id)
+    expect(recipe.steps.at(-1)).toEqual({
+      kind: 'edit',
+      edits: [
+        { row: 1, column: 'text', value: 'better' },
+        { row: 2, column: 'label', value: 'new' },
+      ],
+    })
+    expect(undoable).toBe(2)
+    // Other steps may change: the edit stays with its row.
+    await apply(id, recipe.steps.slice(1))
+    expect((await rows(id))[1]!.cells.text).toBe('better')
+    await undo(id)
+    await edit(id, [{ row: 0, column: 'text', value: null }])
+    expect((await rows(id))[0]!.cells).toEqual(first!.cells)
+    await edit(id, [{ row: 1, column: 'label', value: null }])
+    expect((await state(id)).recipe.steps).toHaveLength(1)
+    expect((await calls.getDataset({ id }, context())).edits).toBeUndefined()
+  })
+
+  test.each([
+    [{ row: 40, column: 'text', value: 'x' }],
+    [{ row: 0, column: 'none', value: 'x' }],
+    [{ row: 0, column: 'text', value: 3 as never }],
+  ])('%j is refused', async (change) => {
+    const { id } = await load(csv(0, 40))
+    await expect(edit(id, [change])).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+  })
+
+  test('not of rows that a step made', async () => {
+    const { id } = await load(csv(0, 40))
+    const made = await apply(id, [{ kind: 'addRows', columns: ['text'], rows: [['fresh']] }])
+    await expect(edit(id, [{ row: made.rows - 1, column: 'text', value: 'x' }])).rejects.toMatchObject({
+      code: 'E_ARGUMENT',
+    })
+  })
+})
+
 describe('splits', () => {
   const partsByRow = async (id: string): Promise<Map<number, SplitName | null>> => {
     const ids = await rawIds(store, id)
@@ -337,5 +397,95 @@ describe('splits', () => {
   ])('%j is refused', async (request, code) => {
     const { id } = await load(csv(0, 30))
     await expect(split(id, request)).rejects.toMatchObject({ code })
+  })
+})
+
+describe('taking out', () => {
+  const out = async (id: string, request: TakeOutRequest) => calls.takeOut({ id, request }, context())
+  const reimport = async (blob: Blob, name: string): Promise<Dataset> =>
+    calls.importFiles({ files: [new File([blob], name)], options: { guarded: true } }, context())
+
+  test.each(['csv', 'jsonl', 'parquet'] as const)('%s comes back as it was', async (format) => {
+    const { id } = await load(`text,label\n"=1+1, ""x""\nline",a\n'=2,b\n${'word,a\n'.repeat(20)}`)
+    await apply(id, [{ kind: 'derive', column: 'n', template: '{length(text)}' }])
+    const again = await reimport(await out(id, { format }), `again.${format}`)
+    expect((await rows(again.id)).map(({ cells }) => cells)).toEqual(
+      (await rows(id)).map(({ cells }) => cells),
+    )
+  })
+
+  test('formulas are guarded, and raw on request', async () => {
+    const { id } = await load('text,label\n=cmd(),a\nx,b\n')
+    expect(await (await out(id, { format: 'csv' })).text()).toBe("text,label\n'=cmd(),a\nx,b\n")
+    expect(await (await out(id, { format: 'csv', guard: false })).text()).toBe('text,label\n=cmd(),a\nx,b\n')
+  })
+
+  test('one part, with marks', async () => {
+    const { id } = await load(csv(0, 50).replace('label', 'split'))
+    await apply(id, [{ kind: 'augment', method: 'typo', column: 'text' }])
+    const lines = (await (await out(id, { format: 'jsonl', split: 'train', marks: true })).text())
+      .trim()
+      .split('\n')
+    const found = lines.map((line) => JSON.parse(line) as Record<string, string>)
+    expect(new Set(found.map(({ split_2: part }) => part))).toEqual(new Set(['train']))
+    const made = (await calls.getDataset({ id }, context())).version!.synthetic
+    expect(found.filter(({ synthetic }) => synthetic === 'true')).toHaveLength(made)
+    expect(found).toHaveLength(40 + made)
+  })
+
+  test('the bundle: data, recipe and datasheet', async () => {
+    const { id } = await load(csv(0, 120))
+    await calls.configure(
+      { id, config: { task: 'classify', columns: { text: 'text', label: 'label' } } },
+      context(),
+    )
+    await apply(id, [
+      { kind: 'dedupeExact', columns: ['text'] },
+      { kind: 'dropMissing', enabled: false },
+    ])
+    const blob = await out(id, {
+      format: 'csv',
+      bundle: true,
+      licence: 'CC BY 4.0',
+      about: '<b>Bank</b> questions',
+      problems: ['Few rows'],
+    })
+    const files = unzipSync(new Uint8Array(await blob.arrayBuffer()))
+    expect(Object.keys(files)).toEqual(['test.csv', 'recipe.json', 'datasheet.md'])
+    const text = (name: string) => new TextDecoder().decode(files[name])
+    expect(JSON.parse(text('recipe.json'))).toEqual((await state(id)).recipe)
+    const sheet = text('datasheet.md')
+    for (const words of [
+      '# test.csv',
+      '\\<b\\>Bank\\</b\\> questions',
+      createHash('sha256').update(files['test.csv']!).digest('hex'),
+      'Raw rows: 120',
+      '1. Drop exact duplicates by text, keeping the first: 120 rows before, 90 after; 30 removed',
+      ': switched off',
+      'the values of label keep their shares',
+      '| card |',
+      '- Few rows',
+      'CC BY 4.0',
+    ])
+      expect(sheet).toContain(words)
+    // The recipe over the same source gives the same dataset.
+    const again = await load(csv(0, 120))
+    await apply(again.id, JSON.parse(text('recipe.json')) as Recipe)
+    expect(await (await out(again.id, { format: 'csv' })).text()).toBe(text('test.csv'))
+  })
+
+  test.each<[object]>([
+    [{ format: 'xlsx' }],
+    [{ format: 'csv', split: 'dev' }],
+    [{ format: 'csv', guard: 'no' }],
+    [{}],
+  ])('%j is refused', async (request) => {
+    const { id } = await load(csv(0, 5))
+    await expect(out(id, request as TakeOutRequest)).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+  })
+
+  test('file names', () => {
+    expect(fileName('a/b:c.csv', { format: 'jsonl' })).toBe('a_b_c.jsonl')
+    expect(fileName('.csv', { format: 'csv', split: 'test' })).toBe('dataset-test.csv')
   })
 })
