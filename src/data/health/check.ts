@@ -92,11 +92,16 @@ export class RowView {
   }
 }
 
-/** Gives way to other work, and throws E_ABORTED once the caller has cancelled. */
-export type Pause = () => Promise<void>
+/**
+ * Gives way to other work, and throws E_ABORTED once the caller has cancelled. `share`: how much of this work is done, from 0
+ * to 1, where that is known.
+ */
+export type Pause = (share?: number) => Promise<void>
 
 export interface Check {
   kinds: readonly FindingKind[]
+  /** What `between` does, in the words of progress. */
+  working?: string
   /** Every row, in order. */
   row?(row: RowView): void
   /** After the first pass: how many more passes it needs; default none. */

@@ -2,6 +2,8 @@
 // "Feature Hashing"). Rows are kept as compressed sparse rows: feature numbers one after the other, and where each begins.
 import { hash32, mix } from './hash.ts'
 
+/** Numbers that a feature may have; a model with many classes folds them. */
+export const FEATURES_MOST = 2 ** 16
 /** Features of one text; a longer one is known by its beginning. */
 export const FEATURES_LIMIT = 400
 

@@ -2,9 +2,17 @@
 // fifth, and confident learning (confident.ts) decides how many of each class to doubt. Where there are more rows than
 // the model learns from, it judges the rest in a second pass, with the average of its five versions.
 import { permutation } from '../rng.ts'
-import { finding, NO_LABEL, RankedRows, type Check, type HealthInput, type RowView } from './check.ts'
+import {
+  finding,
+  NO_LABEL,
+  RankedRows,
+  type Check,
+  type HealthInput,
+  type Pause,
+  type RowView,
+} from './check.ts'
 import { labelIssues } from './confident.ts'
-import { features, inverseFrequencies, SparseRows } from './features.ts'
+import { features, FEATURES_MOST, inverseFrequencies, SparseRows } from './features.ts'
 import { Logistic } from './logistic.ts'
 import { count, excerpt, percent, plural } from './say.ts'
 
@@ -14,7 +22,6 @@ const FOLDS = 5
 const CLASS_LEAST = FOLDS
 /** Weights of a model: 32 MB. More classes get fewer features. */
 const WEIGHTS_LIMIT = 2 ** 23
-const FEATURES_MOST = 2 ** 16
 /** Rows times classes of which a model learns: bounds the time to about half a minute. */
 const WORK_LIMIT = 4_000_000
 const EPOCHS = 5
@@ -47,6 +54,7 @@ export function mislabelledCheck(input: HealthInput): Check | null {
       index[sparse.rows] = row.index
       sparse.add(features(row.words, FEATURES_MOST - 1))
     },
+    working: 'Learning the labels, to judge them',
     async between(pause) {
       const { names, tooMany } = input.labels
       skipped = tooMany ? 'The label column has too many different values to be classes.' : null
@@ -137,7 +145,7 @@ export async function crossValidate(
   given: Int32Array,
   names: number,
   seed: number,
-  pause: () => Promise<void>,
+  pause: Pause,
 ): Promise<Judge | null> {
   const counts = new Int32Array(names)
   for (const label of given) counts[label]!++
@@ -171,7 +179,7 @@ export async function crossValidate(
     for (let row = 0; row < rows.rows; row++)
       if (fold[row] === held) probabilities.set(model.predict(rows.at(row)), row * classes)
     average.addScaled(model, 1 / FOLDS)
-    await pause()
+    await pause((held + 1) / FOLDS)
   }
 
   const { rows: wrong, cuts } = labelIssues({ labels, probabilities, classes })

@@ -36,6 +36,7 @@ export function nearDuplicatesCheck(input: HealthInput): Check | null {
       sizes[row.index] = set.length
       keys.set(hasher.keys(set), row.index * bands)
     },
+    working: 'Comparing texts',
     async between(pause) {
       const found = await candidatePairs(keys, bands, (row) => sizes[row]! > 0, pause)
       cut = found.cut

@@ -14,7 +14,7 @@ import {
 import type { CallContext } from '../../protocol/progress.ts'
 import { optionalColumns, requiredColumns } from '../examples.ts'
 import type { Table } from '../table.ts'
-import { Labels, NO_ROW, RowView, type Check, type HealthInput } from './check.ts'
+import { Labels, NO_ROW, RowView, type Check, type HealthInput, type Pause } from './check.ts'
 import { imbalanceCheck, rareClassesCheck } from './classes.ts'
 import { coverageCheck } from './coverage.ts'
 import { conflictsCheck, duplicatesCheck } from './duplicates.ts'
@@ -98,8 +98,20 @@ export async function judge(
   const checks = checksOf(input, known.measure)
   const started = performance.now()
   let slice = started
-  const pause = async (): Promise<void> => {
+  let label = 'Looking at the rows'
+  let working = started
+  const pause: Pause = async (share) => {
     throwIfAborted(signal)
+    if (share !== undefined) {
+      const passed = (performance.now() - working) / 1000
+      progress({
+        label,
+        done: Math.round(100 * share),
+        total: 100,
+        unit: 'steps',
+        ...(passed > 1 && share > 0 ? { secondsLeft: (passed / share) * (1 - share) } : {}),
+      })
+    }
     if (performance.now() - slice < SLICE_MS) return
     await new Promise((resolve) => setTimeout(resolve))
     throwIfAborted(signal)
@@ -108,7 +120,6 @@ export async function judge(
 
   const texts = new FirstRows(table.rows)
   const view = new RowView(input.texts, conversations(known.config, table.columns))
-  let label = 'Looking at the rows'
   const pass = async (each: (row: RowView) => void): Promise<void> => {
     let done = 0
     const begun = performance.now()
@@ -139,11 +150,13 @@ export async function judge(
     for (const check of firstChecks) check.row!(row)
   })
 
-  label = 'Comparing texts and labels'
-  progress({ label, done: 0, unit: 'items' })
   const asked: { check: Check; passes: number }[] = []
   for (const check of checks) {
-    const passes = (await check.between?.(pause)) ?? 0
+    if (!check.between) continue
+    label = check.working ?? label
+    working = performance.now()
+    progress({ label, done: 0, total: 100, unit: 'steps' })
+    const passes = await check.between(pause)
     if (passes > 0) asked.push({ check, passes })
   }
   label = 'Verifying what was found'

@@ -1,5 +1,5 @@
-// How the health report is said: names of checks, and of what comes first.
-import type { FindingKind, Severity } from '../../protocol/health.ts'
+// How the health report is said: names of checks, of what comes first, and the groups of people as text.
+import type { DemographicGroup, FindingKind, Severity } from '../../protocol/health.ts'
 
 export const GROUPS: Record<Severity, { title: string; text: string; one: string }> = {
   fix: {
@@ -39,4 +39,33 @@ export const KINDS: Record<FindingKind, string> = {
   groups: 'Groups of people',
   labelWords: 'Words of the labels',
   classCoverage: 'Target shares',
+}
+
+/** Groups of people as a person edits them: one a line, its name, a colon, and its words. */
+export function writeGroups(groups: readonly DemographicGroup[]): string {
+  return groups.map(({ name, words }) => `${name}: ${words.join(', ')}`).join('\n')
+}
+
+/** What was written; `wrong` is the first line that is no group, from 1. Known names keep their theme. */
+export function readGroups(
+  text: string,
+  known: readonly DemographicGroup[],
+): { groups: DemographicGroup[]; wrong: number | null } {
+  let wrong: number | null = null
+  const groups = text.split('\n').flatMap((line, i) => {
+    if (line.trim() === '') return []
+    const at = line.indexOf(':')
+    const name = line.slice(0, Math.max(0, at)).trim()
+    const words = line
+      .slice(at + 1)
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== '')
+    if (name === '' || words.length === 0) {
+      wrong ??= i + 1
+      return []
+    }
+    return [{ theme: known.find((group) => group.name === name)?.theme ?? '', name, words }]
+  })
+  return { groups, wrong }
 }
