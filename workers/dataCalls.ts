@@ -1,16 +1,19 @@
 // What the data worker does, call by call. The store is opened at the first call, and swept of what crashes left.
-import { DEFAULT_SPLIT, splitRows, type SplitResult } from '../src/data/split.ts'
-import type { Dataset, Row, SplitConfig } from '../src/protocol/data.ts'
+import type { Dataset, Row } from '../src/protocol/data.ts'
 import type { DataCalls, DataEvent } from '../src/protocol/engine.ts'
 import type { FoundRow } from '../src/protocol/table.ts'
 import { openStore, type Store } from '../src/store/database.ts'
 import { getDataset, listDatasets, readParts, removeDataset, updateDataset } from '../src/store/datasets.ts'
+import { whileWriting } from '../src/store/locks.ts'
 import { sweep } from '../src/store/sweep.ts'
-import { columnValues, configured, defaultSplit } from './configure.ts'
-import { edited } from './edits.ts'
+import { configured } from './configure.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
 import { previewFiles } from './import/previewFiles.ts'
 import { profileDataset } from './profile.ts'
+import { applyRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
+import { editCells } from './recipe/edits.ts'
+import { splitDataset } from './recipe/splits.ts'
+import { takeOut } from './recipe/takeOut.ts'
 import type { Handlers } from './serve.ts'
 import { Views } from './view.ts'
 
@@ -60,11 +63,11 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       views.forget(id)
       emit({ type: 'datasetRemoved', id })
     },
-    configure: ({ id, config }, { signal }) =>
+    configure: ({ id, config }, context) =>
       changing(async () => {
         const at = await opened()
         const before = await getDataset(at, id)
-        const dataset = await configured(at, before, config, signal)
+        const dataset = await configured(at, before, config, context.signal)
         const { chosen } = await readParts(at, id)
         const wanted = dataset.config?.task === 'classify' ? dataset.config.columns.label : undefined
         if (chosen || before.split?.stratify === wanted) {
@@ -72,27 +75,24 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
           return changed(dataset)
         }
         // Nobody chose the split: it follows the task, so that every label keeps its share in each part.
-        const { split, parts } = await defaultSplit(at, dataset, wanted, signal)
-        await updateDataset(at, { ...dataset, split }, { parts, chosen: false })
-        return changed({ ...dataset, split })
+        return changed(await whileWriting(() => splitDataset(at, dataset, {}, false, context)))
       }),
-    split: ({ id, config }, { signal }) =>
+    split: ({ id, config }, context) =>
       changing(async () => {
         const at = await opened()
         const dataset = await getDataset(at, id)
-        const { split, parts } = await chosenSplit(at, dataset, config, signal)
-        await updateDataset(at, { ...dataset, split }, { parts, chosen: true })
-        return changed({ ...dataset, split })
+        return changed(await whileWriting(() => splitDataset(at, dataset, config, true, context)))
       }),
+    recipe: async ({ id }) => recipeState(await opened(), id),
+    applyRecipe: ({ id, recipe }, context) =>
+      changing(async () => changed(await applyRecipe(await opened(), id, recipe, context))),
+    undoRecipe: ({ id }, context) =>
+      changing(async () => changed(await undoRecipe(await opened(), id, context))),
+    takeOut: async ({ id, request }, context) => takeOut(await opened(), id, request, context),
     searchRows: async ({ id, query }, context) => views.search(await opened(), id, query, context),
     placeOf: async ({ id, index, query }, context) => views.place(await opened(), id, index, query, context),
-    editCells: ({ id, changes }) =>
-      changing(async () => {
-        const at = await opened()
-        const dataset = edited(await getDataset(at, id), changes)
-        await updateDataset(at, dataset)
-        return changed(dataset)
-      }),
+    editCells: ({ id, changes }, context) =>
+      changing(async () => changed(await editCells(await opened(), id, changes, context))),
     profileDataset: async ({ id, options }, context) => {
       const at = await opened()
       return profileDataset(at, await getDataset(at, id), await views.of(at, id), options, context)
@@ -104,29 +104,6 @@ async function openSwept(onClosed: (reason: 'upgrade' | 'cleared') => void): Pro
   const store = await openStore({ onClosed })
   await sweep(store)
   return store
-}
-
-/**
- * A split as the user asked for it; what they leave out is as by default, and a classify task is stratified by its label
- * unless `stratify` names another column or is empty.
- */
-async function chosenSplit(
-  store: Store,
-  dataset: Dataset,
-  given: Partial<SplitConfig>,
-  signal: AbortSignal,
-): Promise<SplitResult> {
-  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const label = dataset.config?.task === 'classify' ? dataset.config.columns.label : undefined
-  const config: SplitConfig = {
-    ...DEFAULT_SPLIT,
-    ...(label === undefined ? {} : { stratify: label }),
-    ...asked,
-  }
-  if (!config.stratify) delete config.stratify
-  const strata =
-    config.stratify === undefined ? null : await columnValues(store, dataset, config.stratify, signal)
-  return splitRows(dataset.rows, config, strata)
 }
 
 function withoutHits({ index, split, cells }: FoundRow): Row {

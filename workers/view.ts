@@ -18,7 +18,10 @@ export class Views {
   /** The view of a dataset as it is now. Throws E_NOT_FOUND. */
   async of(store: Store, id: string): Promise<DatasetView> {
     const dataset = await getDataset(store, id)
-    const columns = JSON.stringify(dataset.columns.map(({ name, type }) => [name, type]))
+    const columns = JSON.stringify([
+      dataset.version?.rows,
+      dataset.columns.map(({ name, type }) => [name, type]),
+    ])
     let entry = this.#views.get(id)
     // Rows were appended, or columns read otherwise: everything made from them is out of date.
     if (entry?.rows !== dataset.rows || entry.columns !== columns)

@@ -4,11 +4,8 @@ import type { GraftApi } from '../protocol/api.ts'
 import type { DataCalls, DataEvent, EngineCalls, EngineEvent } from '../protocol/engine.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { CallOptions } from '../protocol/progress.ts'
-import type { SplitConfig } from '../protocol/data.ts'
 import type { Target } from '../protocol/target.ts'
 import { WorkerHandle } from './workerHandle.ts'
-
-const DEFAULT_SPLIT: SplitConfig = { train: 0.8, validation: 0.1, test: 0.1, seed: 42 }
 
 /** The call options of an object that holds other options too, and the rest. */
 function separate<T extends object>(
@@ -76,7 +73,14 @@ export function createGraft(spawn: Spawn): GraftApi {
       remove: (id) => data.call('removeDataset', { id }),
       configure: (id, config) => data.call('configure', { id, config }),
       render: (id, query, options) => engine.call('renderRows', { dataset: id, ...query }, options),
-      split: (id, config) => data.call('split', { id, config: { ...DEFAULT_SPLIT, ...config } }),
+      split: (id, request, options) => data.call('split', { id, config: request }, options),
+      recipe: (id) => data.call('recipe', { id }),
+      apply: (id, recipe, options) => data.call('applyRecipe', { id, recipe }, options),
+      undo: (id, options) => data.call('undoRecipe', { id }, options),
+      export(id, options) {
+        const { call, rest } = separate(options)
+        return data.call('takeOut', { id, request: rest }, call)
+      },
       search: (id, query, options) => data.call('searchRows', { id, query }, options),
       place: (id, index, query, options) => data.call('placeOf', { id, index, query }, options),
       edit: (id, changes) => data.call('editCells', { id, changes }),

@@ -1,5 +1,5 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
-import type { Dataset, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
 import type { ImportOptions, Preview } from './bringIn.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
@@ -16,6 +16,8 @@ import type {
   Tokens,
 } from './model.ts'
 import type { CallOptions } from './progress.ts'
+import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -56,7 +58,16 @@ export interface GraftApi {
     rows(id: string, query: RowQuery): Promise<Row[]>
     remove(id: string): Promise<void>
     configure(id: string, config: TaskConfig): Promise<Dataset>
-    split(id: string, config: Partial<SplitConfig>): Promise<Dataset>
+    /** Divides the rows; what is left out is as by default. */
+    split(id: string, request: SplitRequest, options?: CallOptions): Promise<Dataset>
+    /** The steps between the raw rows and the dataset's rows, and what each does. */
+    recipe(id: string): Promise<RecipeState>
+    /** Makes these the steps of the recipe, or takes over a whole one; the raw rows stay as they are. */
+    apply(id: string, recipe: RecipeStep[] | Recipe, options?: CallOptions): Promise<Dataset>
+    /** Takes the latest change of the recipe back. */
+    undo(id: string, options?: CallOptions): Promise<Dataset>
+    /** The current rows as a file; with `bundle` a zip with the recipe and a datasheet. */
+    export(id: string, request: TakeOutRequest & CallOptions): Promise<Blob>
     /**
      * Rows as a model would read them in training; `config` shows a choice before it is confirmed, `tokens` adds them one by one.
      */

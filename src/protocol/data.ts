@@ -89,11 +89,46 @@ export interface SplitConfig {
   seed: number
   /** Column whose values keep their shares in every part. */
   stratify?: string
+  /** Several such columns: their combinations keep their shares. */
+  by?: string[]
+  /** Column whose equal values stay in one part: all rows of a customer. */
+  group?: string
+  /** Column of times: training is before validation, and validation before test. */
+  time?: string
+  /** Rows that say almost the same stay in one part: the least Jaccard similarity of their word shingles, 0.5 to 1. */
+  near?: number
+  /** Divides what is not for testing into this many equal parts, of which one validates. */
+  folds?: number
+  /** Which of the folds validates, from 0; default 0. */
+  fold?: number
+}
+
+/** A split as it is asked for; what is absent is as by default. */
+export interface SplitRequest extends Omit<Partial<SplitConfig>, 'by' | 'near'> {
+  /** One or more columns whose values keep their shares in every part. */
+  by?: string | string[]
+  /** `true`: 0.8. */
+  near?: number | boolean
+  /** What train, validation and test count: shares that add up to 1 (default), or rows. Of rows, training may be left out:
+   *  then it gets what is left. */
+  unit?: 'share' | 'rows'
 }
 
 export interface Split extends SplitConfig {
   /** Rows in each part. */
   rows: Record<SplitName, number>
+}
+
+/** The rows that a recipe gave. */
+export interface DatasetVersion {
+  /** Where the store keeps them. */
+  rows: string
+  /** The dataset below the recipe. */
+  raw: { rows: number; columns: Column[] }
+  /** Rows that steps added. */
+  synthetic: number
+  /** Steps that are switched on. */
+  steps: number
 }
 
 export type FileFormat = 'csv' | 'json' | 'jsonl' | 'parquet' | 'text' | 'zip'
@@ -119,6 +154,8 @@ export interface Dataset {
   format?: FileFormat
   /** What Graft guesses, before anyone confirms. */
   suggestion: TaskConfig | null
+  /** Rows that a recipe made of the raw ones; `rows`, `columns`, `labels` and `split` are about these. Absent: the raw rows. */
+  version?: DatasetVersion
   /** What the user confirmed with `configure`. */
   config: TaskConfig | null
   /** Labels in the order of the score head (classify only), sorted by code point. */

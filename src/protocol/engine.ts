@@ -1,5 +1,5 @@
 // What the two workers can do, by name: the contract between the page and the workers.
-import type { Dataset, RenderedRow, Row, RowQuery, SplitConfig, SplitName, TaskConfig } from './data.ts'
+import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
 import type { ImportOptions, Preview } from './bringIn.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
@@ -15,6 +15,8 @@ import type {
   PrecisionReport,
   Tokens,
 } from './model.ts'
+import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -113,7 +115,11 @@ export interface DataCalls {
   rows(args: { id: string; query: RowQuery }): Row[]
   removeDataset(args: { id: string }): void
   configure(args: { id: string; config: TaskConfig }): Dataset
-  split(args: { id: string; config: SplitConfig }): Dataset
+  split(args: { id: string; config: SplitRequest }): Dataset
+  recipe(args: { id: string }): RecipeState
+  applyRecipe(args: { id: string; recipe: RecipeStep[] | Recipe }): Dataset
+  undoRecipe(args: { id: string }): Dataset
+  takeOut(args: { id: string; request: TakeOutRequest }): Blob
   searchRows(args: { id: string; query: SearchQuery }): SearchResult
   placeOf(args: { id: string; index: number; query: ViewQuery }): RowPlace
   editCells(args: { id: string; changes: CellChange[] }): Dataset

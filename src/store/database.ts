@@ -5,6 +5,7 @@ import { Dexie, type Table } from 'dexie'
 import type { Dataset } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { AdapterInfo, ModelInfo, Precision } from '../protocol/model.ts'
+import type { Recipe, StepReport } from '../protocol/recipe.ts'
 import type { AdapterConfig, HistoryEntry, Run } from '../protocol/run.ts'
 import { guarded } from './quota.ts'
 
@@ -34,8 +35,25 @@ export interface PlainRows {
 export interface PartsRecord {
   id: string
   parts: Uint8Array
+  /** The same for each raw row, where a recipe made others of them: 255 for a row that had left before the split. */
+  raw?: Uint8Array
+  /** Fold of each raw row, 255 for none; only of a split into folds. */
+  folds?: Uint8Array
   /** The user asked for this split; otherwise it is the default one and may follow the task. */
   chosen: boolean
+}
+
+/** The recipe of a dataset, what it did, and which raw row stands behind each row. */
+export interface RecipeRecord {
+  id: string
+  recipe: Recipe
+  /** The recipes before it, the latest last. */
+  past: Recipe[]
+  reports: (StepReport | null)[]
+  /** Raw id of each row; absent where the rows are the raw ones. */
+  ids?: Uint32Array
+  /** 1 for each row that a step added. */
+  synthetic?: Uint8Array
 }
 
 /** Bytes in the chunk table, and what they must hash to. */
@@ -118,6 +136,7 @@ export interface CheckpointRecord extends BlobEntry {
 export interface MainDatabase extends Dexie {
   datasets: Table<Dataset, string>
   parts: Table<PartsRecord, string>
+  recipes: Table<RecipeRecord, string>
   rows: Table<RowBatch, [string, number]>
   models: Table<ModelRecord, string>
   adapters: Table<AdapterRecord, string>
@@ -163,6 +182,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   })
   main.version(2).stores({ downloads: 'key' })
   main.version(3).stores({ adapters: 'id, model, createdAt' })
+  main.version(4).stores({ recipes: 'id' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true

@@ -10,6 +10,12 @@ export const BATCH_ROWS = 1000
 /** Characters after which a value is written with fewer rows: browsers refuse values above some 130 MB. */
 export const BATCH_CHARACTERS = 8_000_000
 
+/**
+ * Whose rows: by id, those that the recipe gave (the raw ones without a recipe); of a record, those that it had when it was
+ * read, whatever happens to the dataset meanwhile. `{ id }` alone stands for the raw rows.
+ */
+export type RowsOf = string | Pick<Dataset, 'id' | 'version'>
+
 /** Part of each row (an index into SPLIT_NAMES), and whether the user chose it. */
 export type SplitParts = Omit<PartsRecord, 'id'>
 
@@ -74,8 +80,9 @@ export async function readParts(store: Store, id: string): Promise<SplitParts> {
 }
 
 /** Rows `offset` to `offset + limit` in the file's order; cells in the order of the columns. */
-export async function readRows(store: Store, id: string, offset: number, limit: number): Promise<string[][]> {
+export async function readRows(store: Store, of: RowsOf, offset: number, limit: number): Promise<string[][]> {
   if (limit <= 0) return []
+  const id = await rowsKey(store, of)
   const first = Math.floor(offset / BATCH_ROWS)
   const batches = await readThousands(store, id, first, Math.floor((offset + limit - 1) / BATCH_ROWS))
   const start = offset - first * BATCH_ROWS
@@ -83,7 +90,8 @@ export async function readRows(store: Store, id: string, offset: number, limit: 
 }
 
 /** Rows by index, in the order asked; only the batches they are in are read. */
-export async function readRowsAt(store: Store, id: string, indices: ArrayLike<number>): Promise<string[][]> {
+export async function readRowsAt(store: Store, of: RowsOf, indices: ArrayLike<number>): Promise<string[][]> {
+  const id = await rowsKey(store, of)
   const wanted = Array.from(indices)
   const numbers = [...new Set(wanted.map((index) => Math.floor(index / BATCH_ROWS)))]
   const thousands = await Promise.all(numbers.map((number) => readThousands(store, id, number, number)))
@@ -98,14 +106,22 @@ export async function readRowsAt(store: Store, id: string, indices: ArrayLike<nu
 /** All rows in batches, in the file's order, without holding more than a thousand rows. */
 export async function* eachBatch(
   store: Store,
-  id: string,
+  of: RowsOf,
 ): AsyncGenerator<{ start: number; rows: string[][] }> {
+  const id = await rowsKey(store, of)
   for (let thousand = 0; ; thousand++) {
     const batches = await readThousands(store, id, thousand, thousand)
     if (batches.length === 0) return
     for (const batch of batches)
       yield { start: Math.round(batch.batch * BATCH_ROWS), rows: unpackRows(batch) }
   }
+}
+
+/** The key of the rows in the table of rows. */
+async function rowsKey(store: Store, of: RowsOf): Promise<string> {
+  if (typeof of !== 'string') return of.version?.rows ?? of.id
+  const dataset = await guarded(() => store.main.datasets.get(of))
+  return dataset?.version?.rows ?? of
 }
 
 /** The batches of the thousands `first` to `last`, in order. */
@@ -145,7 +161,7 @@ function unpackRows(batch: RowBatch): string[][] {
 
 /** Gives all rows of a dataset cells for columns that joined; narrower rows are read as well, so it may stop half-way. */
 export async function widenRows(store: Store, id: string, width: number): Promise<void> {
-  for await (const { start, rows } of eachBatch(store, id))
+  for await (const { start, rows } of eachBatch(store, { id }))
     if (rows.some((row) => row.length < width)) await writeRows(store, id, start, rows, width)
 }
 
@@ -161,12 +177,15 @@ export async function removeRowsFrom(store: Store, id: string, row: number): Pro
 
 /** Removes a dataset, its rows and its split; one that is not there is no error. */
 export async function removeDataset(store: Store, id: string): Promise<void> {
-  const { datasets, parts, rows } = store.main
+  const { datasets, parts, rows, recipes } = store.main
   await guarded(() =>
-    store.main.transaction('rw', datasets, parts, rows, async () => {
+    store.main.transaction('rw', datasets, parts, rows, recipes, async () => {
+      const version = (await datasets.get(id))?.version?.rows
       await datasets.delete(id)
       await parts.delete(id)
-      await rows.where('[dataset+batch]').between([id, 0], [id, Infinity]).delete()
+      await recipes.delete(id)
+      for (const key of version === undefined ? [id] : [id, version])
+        await rows.where('[dataset+batch]').between([key, 0], [key, Infinity]).delete()
     }),
   )
 }

@@ -40,7 +40,7 @@ export async function renderRows(
   const taskConfig = config ?? taskOf(dataset)
   const { tokenizer, info } = await models.use(model)
   throwIfAborted(signal)
-  const rows = await readRows(store, id, offset, Math.min(limit, RENDER_LIMIT))
+  const rows = await readRows(store, dataset, offset, Math.min(limit, RENDER_LIMIT))
   const classify = taskConfig.task === 'classify'
   const place = dataset.columns.findIndex(({ name }) => name === taskConfig.columns.label)
   const labelOf = (cells: string[]) => (cells[place] ?? '').trim()

@@ -8,19 +8,21 @@ import type { ImportOptions } from '../../src/protocol/bringIn.ts'
 import type { Column, Dataset, Problem } from '../../src/protocol/data.ts'
 import { throwIfAborted } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
-import { DEFAULT_SPLIT, splitRows, type SplitResult } from '../../src/data/split.ts'
+import { DEFAULT_SPLIT, NO_PART, splitRows, type SplitResult } from '../../src/data/split.ts'
 import type { Store } from '../../src/store/database.ts'
 import {
   eachBatch,
   getDataset,
   insertDataset,
-  readParts,
   removeDataset,
   removeRowsFrom,
-  updateDataset,
   widenRows,
 } from '../../src/store/datasets.ts'
 import { whileWriting } from '../../src/store/locks.ts'
+import { readRecipe } from '../../src/store/recipes.ts'
+import { emptyRecipe, splitOf } from '../recipe/calls.ts'
+import { rawOf } from '../recipe/raw.ts'
+import { makeVersion } from '../recipe/version.ts'
 import { hashFiles } from './hash.ts'
 import { RowSink } from './rowSink.ts'
 import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
@@ -101,20 +103,25 @@ export function appendFiles(
 ): Promise<Dataset> {
   checkOptions(options, files)
   return whileWriting(async () => {
-    const before = await getDataset(store, id)
-    const { parts, chosen } = await readParts(store, id)
+    // Rows join below the recipe, and the recipe is made anew.
+    const current = await getDataset(store, id)
+    const before = rawOf(current)
+    const { parts, chosen, folds } = await splitOf(store, id)
     const sink = new RowSink(store, id, before.rows)
     try {
       const names = before.columns.map(({ name }) => name)
       const columns = new UnionColumns(options.union ?? false, names)
       const read = await readInto(sink, columns, store, files, options, context)
       const profiles = await profilesOfAll(store, id, columns.names, context)
-      const { seed, train, validation, test } = before.split ?? DEFAULT_SPLIT
+      const config = before.split ?? DEFAULT_SPLIT
+      const { seed, train, validation, test } = config
       // Another seed, so that the new rows are not divided in step with the first ones.
       const fresh = splitRows(sink.rows, { seed: (seed + before.rows) >>> 0, train, validation, test }, null)
       const all = new Uint8Array(before.rows + sink.rows)
       all.set(parts)
-      all.set(fresh.parts, before.rows)
+      // Groups, times and folds say where a new row belongs; without them the shares do.
+      if ((config.group ?? config.time ?? config.folds) === undefined) all.set(fresh.parts, before.rows)
+      else all.fill(NO_PART, before.rows)
       throwIfAborted(context.signal)
       if (columns.names.length > names.length) await widenRows(store, id, columns.names.length)
       const dataset: Dataset = {
@@ -131,19 +138,16 @@ export function appendFiles(
         suggestion: suggestTask(profiles),
         // New rows may bring new labels: the task is confirmed anew.
         ...(before.config?.task === 'classify' && { config: null, labels: null }),
-        ...(before.split && {
-          split: {
-            ...before.split,
-            rows: {
-              train: before.split.rows.train + fresh.split.rows.train,
-              validation: before.split.rows.validation + fresh.split.rows.validation,
-              test: before.split.rows.test + fresh.split.rows.test,
-            },
-          },
-        }),
       }
-      await updateDataset(store, dataset, { parts: all, chosen })
-      return dataset
+      const record = await readRecipe(store, id)
+      return await makeVersion(
+        store,
+        dataset,
+        { parts: all, chosen, ...(folds && { folds }) },
+        record?.recipe ?? emptyRecipe(),
+        record?.past ?? [],
+        context,
+      )
     } catch (error) {
       await sink.settle()
       await removeRowsFrom(store, id, before.rows).catch(() => undefined)
@@ -241,7 +245,7 @@ async function profilesOfAll(
   { signal }: CallContext,
 ): Promise<ColumnProfile[]> {
   const counters = names.map((name) => new ColumnCounter(name))
-  for await (const { rows } of eachBatch(store, id)) {
+  for await (const { rows } of eachBatch(store, { id })) {
     throwIfAborted(signal)
     for (const row of rows) for (const [i, counter] of counters.entries()) counter.add(row[i] ?? '')
   }

@@ -65,7 +65,7 @@ export class RowSink {
         this.store,
         this.id,
         start,
-        await readRows(this.store, this.id, start, next - start),
+        await readRows(this.store, { id: this.id }, start, next - start),
         length,
       )
     }
