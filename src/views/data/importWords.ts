@@ -92,7 +92,7 @@ export function doubts({ confidence, encoding, guarded }: Preview): string[] {
 
 /** Text from the clipboard as a file: what spreadsheets copy is separated by tabs. */
 export function pastedFile(text: string): File {
-  return new File([text], text.includes('\t') ? 'Pasted cells.tsv' : 'Pasted text.txt', {
+  return new File([text], text.includes('\t') ? 'Pasted cells' : 'Pasted text.txt', {
     type: 'text/plain',
   })
 }
