@@ -128,16 +128,26 @@ function readThousands(store: Store, id: string, first: number, last: number): P
 }
 
 function packRows(rows: readonly (readonly string[])[], width: number): PackedRows {
+  const lengths = new Uint32Array(rows.length * width)
   const cells: string[] = []
-  for (const row of rows) for (let i = 0; i < width; i++) cells.push(row[i] ?? '')
-  return { width, cells }
+  for (const row of rows)
+    for (let i = 0; i < width; i++) {
+      const cell = row[i] ?? ''
+      lengths[cells.length] = cell.length
+      cells.push(cell)
+    }
+  return { width, text: cells.join(''), lengths }
 }
 
 function unpackRows(batch: RowBatch): string[][] {
   if ('rows' in batch) return batch.rows
-  const { width, cells } = batch
+  const { width, text, lengths } = batch
   const rows: string[][] = []
-  for (let at = 0; at < cells.length; at += width) rows.push(cells.slice(at, at + width))
+  for (let cell = 0, at = 0; cell < lengths.length;) {
+    const row: string[] = []
+    for (let i = 0; i < width; i++) row.push(text.slice(at, (at += lengths[cell++]!)))
+    rows.push(row)
+  }
   return rows
 }
 
