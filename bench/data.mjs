@@ -1,10 +1,18 @@
-// npm run bench:data [-- --mb 500] [-- --site <folder>]: the data tools on a table of a million rows, in Chromium on the built
-// site. The table is made on the spot, in the browser; beside the import stands PapaParse on its own, in a worker of its
+// npm run bench:data [-- --mb 500 --goes 3 --site <folder>]: the data tools on a table of a million rows, in Chromium on the
+// built site. The table is made on the spot, in the browser; beside the import stands PapaParse on its own, in a worker of its
 // own page of the same browser, reading the same file and keeping nothing. Writes bench/results/data.json.
 //
 // Every tool is a part of PARTS: it gets the page with the dataset and gives its line of the table.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,7 +21,11 @@ import { root } from '../tools/install.mjs'
 import { serve } from '../tools/serve.mjs'
 
 const { values } = parseArgs({
-  options: { mb: { type: 'string', default: '500' }, site: { type: 'string' } },
+  options: {
+    mb: { type: 'string', default: '500' },
+    goes: { type: 'string', default: '3' },
+    site: { type: 'string' },
+  },
 })
 const MEGABYTES = Number(values.mb)
 /** Bytes of a row, about: a million of them are 500 MB. */
@@ -170,9 +182,23 @@ if (!values.site)
 const opened = await openSite({ gpu: false, site })
 opened.context.setDefaultTimeout(1_800_000)
 const results = { rows: ROWS, targets: TARGETS }
+/** The fastest of several goes: what else a machine does only ever adds time. */
+const best = (goes) => ({
+  ...goes.reduce((a, b) => (b.seconds < a.seconds ? b : a)),
+  extraBytes: Math.max(...goes.map(({ extraBytes }) => extraBytes)),
+  longestTaskMs: Math.max(...goes.map(({ longestTaskMs }) => longestTaskMs ?? 0)),
+})
 try {
-  results.papa = await papa(opened.context, opened.profile)
-  for (const [name, part] of Object.entries(PARTS)) results[name] = await part(opened)
+  const goes = { papa: [] }
+  for (let go = 0; go < Number(values.goes); go++) {
+    goes.papa.push(await papa(opened.context, opened.profile))
+    for (const [name, part] of Object.entries(PARTS)) (goes[name] ??= []).push(await part(opened))
+    // The next go finds the disk as this one did.
+    await opened.page.evaluate(async () => {
+      for (const { id } of await window.graft.datasets.list()) await window.graft.datasets.remove(id)
+    })
+  }
+  for (const [name, each] of Object.entries(goes)) results[name] = best(each)
 } finally {
   await opened.close()
 }
@@ -188,7 +214,10 @@ const line = (name, { bytes, seconds, extraBytes, longestTaskMs }) => ({
   'extra MB at most': Math.round(extraBytes / 1e6),
   'longest task, ms': longestTaskMs === undefined ? '' : Math.round(longestTaskMs),
 })
-console.table([line('PapaParse alone', results.papa), ...Object.keys(PARTS).map((name) => line(name, results[name]))])
+console.table([
+  line('PapaParse alone', results.papa),
+  ...Object.keys(PARTS).map((name) => line(name, results[name])),
+])
 console.log(
   `${ROWS.toLocaleString('en')} rows, ${(results.import.bytes / 1e6).toFixed(0)} MB. Import beside PapaParse: ${results.share.toFixed(2)} (target ${TARGETS.speedBesidePapa}).`,
 )
