@@ -308,7 +308,9 @@ describe('several files, and rows that are added', () => {
       message: expect.stringMatching(/first.csv.*"source"/) as string,
     })
     expect(await left()).toEqual([0, 0, 0])
-    const dataset = await load([first, third], { union: true })
+    const found = await preview([first, third], { union: true })
+    expect(found).toMatchObject({ header: true, files: 2, complete: true, name: 'first.csv and 1 more' })
+    const dataset = await load([first, third], found.options)
     expect(await cellsOf(dataset)).toEqual([
       ['One', 'a', ''],
       ['Two', 'b', ''],
