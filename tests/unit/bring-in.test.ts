@@ -401,6 +401,18 @@ describe('what the store keeps', () => {
 })
 
 describe('hostile input', () => {
+  test('too little room is told before anything is written, with what is needed and free', async () => {
+    vi.stubGlobal('navigator', { storage: { estimate: () => Promise.resolve({ usage: 900, quota: 1000 }) } })
+    try {
+      await expect(load(file('a,b\n' + 'x,y\n'.repeat(100)))).rejects.toMatchObject({
+        code: 'E_STORAGE',
+        details: { reason: 'quota', neededBytes: 404, freeBytes: 100 },
+      })
+    } finally {
+      vi.unstubAllGlobals()
+    }
+    expect(await left()).toEqual([0, 0, 0])
+  })
   test('a cell of 200 MB is stopped at the limit, and the limit is named', async () => {
     const cell = 'x'.repeat(1 << 20)
     for (const open of ['', '"']) {

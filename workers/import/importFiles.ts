@@ -20,6 +20,7 @@ import {
   updateDataset,
   widenRows,
 } from '../../src/store/datasets.ts'
+import { requireRoom } from '../../src/store/quota.ts'
 import { whileWriting } from '../../src/store/locks.ts'
 import { hashFiles } from './hash.ts'
 import { RowSink } from './rowSink.ts'
@@ -171,6 +172,8 @@ async function readInto(
   const problems: Problem[] = []
   let problemCount = 0
   let reading = newReading()
+  // About as much is stored as is read; what is packed needs more, and is told when room runs out.
+  await requireRoom(sizeOf(files), nameOf(files))
   const hashing = hashFiles(files, signal)
   // Where the import fails first, nobody asks for the hash.
   hashing.catch(() => undefined)
