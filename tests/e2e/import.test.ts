@@ -101,13 +101,11 @@ it('several files become one dataset or one each; more rows are added', async ()
   await page.getByText('All 2 rows').waitFor()
   await press('Import')
   await heading('a.csv and 1 more')
-  await page
-    .getByLabel('Add rows')
-    .setInputFiles({
-      name: 'c.csv',
-      mimeType: 'text/csv',
-      buffer: Buffer.from('source,text,label\nmail,Third,z\n'),
-    })
+  await page.getByLabel('Add rows').setInputFiles({
+    name: 'c.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from('source,text,label\nmail,Third,z\n'),
+  })
   await heading('Add rows to a.csv and 1 more')
   await press('Add rows')
   await heading('a.csv and 1 more')
