@@ -17,7 +17,7 @@ import { median } from './statistics.ts'
 
 /** What this module does. */
 export type Job =
-  | { kind: 'start'; backend: BackendName }
+  | { kind: 'start'; backend: BackendName; threads?: number }
   | { kind: 'ceiling'; sizes: number[] }
   | {
       kind: 'steps'
@@ -66,7 +66,7 @@ export async function runJob<K extends Job['kind']>(job: Extract<Job, { kind: K 
 export async function runJob(job: Job): Promise<Results[Job['kind']]> {
   switch (job.kind) {
     case 'start':
-      return start(job.backend)
+      return start(job.backend, job.threads)
     case 'ceiling':
       return measureCeiling(job.sizes)
     case 'steps':
@@ -92,10 +92,11 @@ export async function runJob(job: Job): Promise<Results[Job['kind']]> {
   }
 }
 
-async function start(name: BackendName): Promise<Adapter> {
+async function start(name: BackendName, threads?: number): Promise<Adapter> {
   install()
   watchBlocks()
   const { adapter, features } = await startBackend(name, {
+    ...(threads !== undefined && { wasmThreads: threads }),
     onFault(error) {
       throw error
     },

@@ -198,7 +198,7 @@ function agreement({ agreement: found }: Gpu): string {
   return `The stock step is the same step: over ${found.stock.length} executed steps of a tiny model its losses differ from Graft's by at most ${off.toExponential(0)}.`
 }
 
-function besideTable({ date, otherWork, shape, tokens, graft, torch }: Beside): string {
+function besideTable({ date, otherWork, shape, tokens, graft, alone, torch }: Beside): string {
   const row = (by: string, seconds: readonly number[]) => [
     by,
     number(tokens / median(seconds)),
@@ -211,6 +211,7 @@ function besideTable({ date, otherWork, shape, tokens, graft, torch }: Beside): 
     ['by', 'tokens/s', 'median s', 'min s', 'max s', 'steps'],
     [
       row(`Graft, Chromium (${graft.adapter})`, graft.seconds),
+      ...(alone ? [row(`Graft, Chromium (${alone.adapter})`, alone.seconds)] : []),
       row(`PyTorch ${torch.version} + peft (${torch.device})`, torch.seconds),
     ],
   )}`

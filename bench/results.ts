@@ -26,6 +26,8 @@ export interface Beside {
   shape: ShapeName
   tokens: number
   graft: { seconds: number[]; adapter: string }
+  /** Graft on one thread, for what the second is worth. */
+  alone?: { seconds: number[]; adapter: string }
   torch: { seconds: number[]; device: string; version: string }
 }
 

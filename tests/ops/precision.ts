@@ -132,7 +132,7 @@ export function precisionTests(ops: OpsOf): void {
       skip(!hasHostArrays(), 'the GPU unpacks in its kernels')
       const given = await matrices([23, 10], precision)
       const [x, dy] = [tensor(data(30), [3, 10]), tensor(data(69), [3, 23])]
-      await compare(given, (w) => ({ y: timesTransposed(x, w, 70), dx: times(dy, w, 70) }))
+      await compare(given, (w) => ({ y: timesTransposed(x, w, undefined, 70), dx: times(dy, w, undefined, 70) }))
       tf.dispose([x, dy])
       free(given)
     })

@@ -22,13 +22,10 @@ export const referenceOps: Ops = {
   name: 'reference',
   embedding,
   embeddingGradient,
-  linear: (x, w, bias, lora, plus) => withPlus(plus, () => linear(x, w, bias, lora)),
-  linearBackward: (dy, x, w, lora, plus) => {
-    const gradients = linearBackward(dy, x, w, lora)
-    return plus ? { ...gradients, dx: withPlus(plus, () => gradients.dx) } : gradients
-  },
-  rmsNorm: (x, w, eps, plus) => withPlus(plus, () => rmsNorm(x, w, eps)),
-  rmsNormBackward: (dy, x, w, eps, plus) => withPlus(plus, () => rmsNormBackward(dy, x, w, eps)),
+  linear,
+  linearBackward,
+  rmsNorm,
+  rmsNormBackward,
   rmsNormWeightGradient,
   layerNorm: (x, w, b, eps, plus) => withPlus(plus, () => layerNorm(x, w, b, eps)),
   layerNormBackward: (dy, x, w, eps, plus) => withPlus(plus, () => layerNormBackward(dy, x, w, eps)),
@@ -51,7 +48,7 @@ export const referenceOps: Ops = {
   headCrossEntropy,
   headLoss,
   crossEntropy,
-  matmul: product,
+  matmul: (a, b, transposeA, transposeB) => product(a, b, transposeA, transposeB),
   gradientBuffer: (slots, size) => new ReferenceGradientBuffer(slots, size),
   globalNorm,
   adamw,

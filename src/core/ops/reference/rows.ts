@@ -56,3 +56,8 @@ export function part(x: Tensor, start: number, shape: number[]): Tensor {
   backend.wasm.HEAPU8.copyWithin(addressOf(backend, out.dataId), source, source + size * ELEMENT_BYTES)
   return asTensor(out)
 }
+
+/** A copy of x that may be written to: what is added to by a product. Elsewhere than on wasm nothing is written in place. */
+export function ownCopy(x: Tensor): Tensor {
+  return isWasm() ? part(x, 0, x.shape) : x
+}
