@@ -52,6 +52,14 @@ export class CsvScanner {
     return line
   }
 
+  /** Takes everything up to the next line end away, or all there is; whether there was one. */
+  skipLine(): boolean {
+    const end = this.text.slice(this.#at).search(/[\r\n]/)
+    if (end < 0) this.#at = this.text.length
+    else this.#at += end + (this.text.startsWith('\r\n', this.#at + end) ? 2 : 1)
+    return end >= 0
+  }
+
   /** Takes `length` characters away and gives them. */
   take(length: number): string {
     const taken = this.text.slice(this.#at, this.#at + length)
