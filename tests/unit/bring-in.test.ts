@@ -1,16 +1,21 @@
 // Files of every kind into datasets: what is guessed and shown before, what is corrected, several files, appended rows.
 import 'fake-indexeddb/auto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { loadTokenizer } from '../../src/data/tokenizer.ts'
 import { writeCsv } from '../../src/formats/csvWrite.ts'
 import { writeParquet } from '../../src/formats/parquetWrite.ts'
 import { blobOf, type ByteChunks, type TableSource } from '../../src/formats/tableSource.ts'
 import { writeZip } from '../../src/formats/zip.ts'
 import type { ImportOptions } from '../../src/protocol/bringIn.ts'
 import type { Dataset } from '../../src/protocol/data.ts'
+import type { ModelInfo } from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import { openStore, type RowBatch, type Store } from '../../src/store/database.ts'
 import { eachBatch, readRows, readRowsAt } from '../../src/store/datasets.ts'
+import { putModel, writeModelFile } from '../../src/store/models.ts'
 import { dataCalls } from '../../workers/dataCalls.ts'
 
 let store: Store
@@ -232,6 +237,26 @@ describe('texts without columns', () => {
     ])
     const han = await load(file('漢字'.repeat(6), 'y.txt'), { unit: 'window', windowSize: 5 })
     expect((await cellsOf(han)).flat()).toEqual(['漢字漢字漢', '字漢字漢字', '漢字'])
+  })
+  test('windows of tokens of a stored base', async () => {
+    const folder = join(import.meta.dirname, '../golden/tiny-llama')
+    const read = (name: string): Buffer => readFileSync(join(folder, name))
+    const names = ['tokenizer.json', 'tokenizer_config.json']
+    const files = await Promise.all(names.map((name) => writeModelFile(store, 'tiny', name, [read(name)])))
+    await putModel(store, { id: 'tiny', createdAt: 1, info: {} as ModelInfo, files })
+    const tokenizer = loadTokenizer(
+      JSON.parse(read('tokenizer.json').toString()) as unknown,
+      JSON.parse(read('tokenizer_config.json').toString()) as unknown,
+    )
+    const words = Array.from({ length: 60 }, (_, i) => ['Where', 'is', 'unbelievable', `x${i}`][i % 4]!)
+    const options = { unit: 'window', windowSize: 24, model: 'tiny' } as const
+    const dataset = await load(file(words.join(' '), 'x.txt'), options)
+    const windows = (await cellsOf(dataset)).flat()
+    expect(windows.join(' ')).toBe(words.join(' '))
+    const sizes = windows.map((window) => tokenizer.encode(window, { special: false }).length)
+    // The space before a window's first word is part of its count.
+    for (const size of sizes) expect(size).toBeLessThanOrEqual(25)
+    for (const size of sizes.slice(0, -1)) expect(size).toBeGreaterThan(10)
   })
   test('windows of tokens need a stored base', async () => {
     await expect(load(file('a b c', 'x.txt'), { unit: 'window', model: 'nothing' })).rejects.toMatchObject({
