@@ -37,12 +37,16 @@ export function standsFor(
   return precision === 'f32' ? values : out
 }
 
-interface Given {
+export interface Given {
   packed: FrozenMatrix
   plain: FrozenMatrix
 }
 
-async function matrices(shape: [number, number], precision: Precision, limit?: number): Promise<Given> {
+export async function matrices(
+  shape: [number, number],
+  precision: Precision,
+  limit?: number,
+): Promise<Given> {
   const [rows, columns] = shape
   const values = Float32Array.from(data(rows * columns, 0.3))
   const packed = await placeMatrix(
