@@ -33,6 +33,24 @@ export const MEASURE_LABELS: Record<Measure, string> = {
   tokens: 'Tokens',
 }
 
+/** What a chart shows, as its title. */
+export function titleOf(profile: ColumnProfile, measure: Measure): string {
+  switch (measure) {
+    case 'values':
+      return 'Most frequent values'
+    case 'numbers':
+      return 'Distribution'
+    case 'dates':
+      return `Rows by ${profile.dates?.unit ?? 'time'}`
+    case 'characters':
+    case 'words':
+    case 'tokens':
+      return `Length in ${measure}`
+    default:
+      return measure satisfies never
+  }
+}
+
 export function summaryOf(profile: ColumnProfile, measure: Measure): NumberSummary | null {
   return measure === 'values' || measure === 'dates' ? null : profile[measure]
 }

@@ -1,5 +1,5 @@
 // How a split is asked for, and how one that was made is said.
-import type { Split, SplitRequest } from '../../protocol/data.ts'
+import type { Column, Dataset, Split, SplitRequest } from '../../protocol/data.ts'
 
 export type SplitMode = 'random' | 'group' | 'time'
 
@@ -21,8 +21,14 @@ export interface SplitChoice {
 }
 
 /** The form for a split that is there. */
-export function choiceOf(split: Split | null, columns: readonly string[]): SplitChoice {
-  const [first = ''] = columns
+export function choiceOf({ split, columns, rows, config, suggestion }: Dataset): SplitChoice {
+  const used = Object.values((config ?? suggestion)?.columns ?? {})
+  const nameOf = (found: Column | undefined): string => (found ?? columns[0])?.name ?? ''
+  // A column whose values repeat and that is not what is learnt: a customer, an author.
+  const group = columns.find(
+    ({ name, distinct, type }) => type !== 'date' && !used.includes(name) && distinct < rows,
+  )
+  const time = columns.find(({ type }) => type === 'date')
   return {
     mode: split?.time === undefined ? (split?.group === undefined ? 'random' : 'group') : 'time',
     unit: 'share',
@@ -30,8 +36,8 @@ export function choiceOf(split: Split | null, columns: readonly string[]): Split
     test: Math.round((split?.test ?? 0.1) * 1000) / 10,
     seed: split?.seed ?? 42,
     by: split?.by ?? (split?.stratify === undefined ? [] : [split.stratify]),
-    group: split?.group ?? first,
-    time: split?.time ?? first,
+    group: split?.group ?? nameOf(group),
+    time: split?.time ?? nameOf(time),
     near: split?.near !== undefined,
     folds: split?.folds ?? 0,
     fold: split?.fold ?? 0,
@@ -67,14 +73,18 @@ export function problemOf(choice: SplitChoice, rows: number): string | null {
 /** How the rows of a split were divided, in a phrase. */
 export function saySplit(split: Split): string {
   const how = [
-    split.time === undefined ? null : `in the order of ${split.time}`,
+    split.time === undefined
+      ? split.group === undefined
+        ? 'at random'
+        : null
+      : `in the order of ${split.time}`,
     split.group === undefined ? null : `rows of one ${split.group} together`,
     split.near === undefined ? null : 'near-duplicates together',
     split.stratify === undefined ? null : `shares of ${split.stratify} kept`,
     split.by === undefined ? null : `shares of ${split.by.join(' and ')} kept`,
     split.folds === undefined ? null : `fold ${(split.fold ?? 0) + 1} of ${split.folds} validates`,
   ].filter((part) => part !== null)
-  return how.length > 0 ? how.join(', ') : 'at random'
+  return how.join(', ')
 }
 
 /** Whether the short form beside the rows can say this split; otherwise it must not overwrite it. */

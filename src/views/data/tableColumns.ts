@@ -2,6 +2,8 @@
 // out of sight costs as much as one in sight.
 import type { Column } from '../../protocol/data.ts'
 
+/** A text's line is not cut shorter than this for the sake of other columns, in pixels. */
+const SHORT_TEXT = 240
 /** Columns drawn left and right of those in sight. */
 const OVERSCAN = 1
 
@@ -14,7 +16,15 @@ export function columnWidths(columns: readonly Column[], room: number): number[]
     return Math.max(type === 'text' ? 160 : 128, least, Math.min(420, meanLength * 6.5 + 24))
   })
   const left = room - wanted.reduce((sum, width) => sum + width, 0)
-  if (left <= 0) return wanted
+  if (left <= 0) {
+    // Long texts give way first: their lines are cut anyway.
+    const spare = wanted.map((width, i) =>
+      columns[i]!.type === 'text' ? Math.max(0, width - SHORT_TEXT) : 0,
+    )
+    const all = spare.reduce((sum, each) => sum + each, 0)
+    const give = Math.min(1, -left / Math.max(1, all))
+    return wanted.map((width, i) => Math.ceil(width - spare[i]! * give))
+  }
   const texts = columns.map(({ type, meanLength }) => (type === 'text' ? Math.max(1, meanLength) : 0))
   const share = texts.some((weight) => weight > 0) ? texts : wanted
   const total = share.reduce((sum, weight) => sum + weight, 0)
@@ -75,6 +85,11 @@ export function moved(
 const CELL_CHARACTERS = 240
 /** Characters before the first hit that stay in sight. */
 const BEFORE_HIT = 24
+
+/** A cell without hits as a line. */
+export function plainLine(cell: string | undefined): string {
+  return cell === undefined ? '' : cell.length > CELL_CHARACTERS ? cell.slice(0, CELL_CHARACTERS) : cell
+}
 
 export interface CellPart {
   text: string
