@@ -1,5 +1,6 @@
 // Writing one token after another with the key-value cache, as the product does (generate/generate.ts).
 import { decode } from '../src/core/generate/generate.ts'
+import { GREEDY } from '../src/core/generate/sampler.ts'
 import { weightBytes } from '../src/core/train/memory.ts'
 import { Turns } from '../src/core/turns.ts'
 import { between, snapshot, type Counts } from './counters.ts'
@@ -39,20 +40,21 @@ export async function measureDecode(
     prompt: randomIds(1, prompt, a.vocab)[0]!,
     maxTokens: wanted,
     endIds: new Set(),
-    sampling: { temperature: 0, topK: 0, topP: 1, seed: 1 },
+    sampling: GREEDY,
     onToken() {
       times.push(performance.now())
       seen.push(snapshot())
       return false
     },
   })
-  const begin = Math.min(WARMUP, times.length - 2)
+  const begin = Math.min(WARMUP, times.length - 3)
   const cached = 2 * 4 * a.layers * a.keyValueHeads * a.headSize * (prompt + wanted / 2)
   return {
     prompt,
     tokens: wanted,
     secondsPerToken: dry ? null : median(differences(times.slice(begin))) / 1000,
-    counts: between(seen[begin]!, seen.at(-1)!, seen.length - 1 - begin),
+    // While the last token is read, no further one is computed.
+    counts: between(seen[begin]!, seen.at(-2)!, seen.length - 2 - begin),
     bytesPerToken: weightBytes(family, a, precision) - ropeBytes(a) + cached,
   }
 }

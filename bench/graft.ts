@@ -14,10 +14,11 @@ import type { Transformer } from '../src/core/models/transformer.ts'
 import type { WeightSource } from '../src/core/models/weights.ts'
 import { opsFor } from '../src/core/ops/index.ts'
 import { estimateMemory } from '../src/core/train/memory.ts'
-import { Trainer } from '../src/core/train/trainer.ts'
+import { Trainer, type TrainerOptions } from '../src/core/train/trainer.ts'
 import { Turns } from '../src/core/turns.ts'
 import { between, bufferBytes, resetPeak, snapshot, type Counts } from './counters.ts'
 import { stepFlops } from './flops.ts'
+import { hostSeconds, watchHost } from './host.ts'
 import { blockDispatches, forgetBlocks, watchedOps, type BlockDispatches } from './phases.ts'
 import { randomIds, randomWeights } from './randomWeights.ts'
 import { SHAPES, type ShapeName } from './shapes.ts'
@@ -48,7 +49,10 @@ export interface StepFigures {
   losses: number[]
   /** What one step sends to the GPU, a mean of the groups. */
   counts: Counts
+  /** Of a step that is computed call by call: a replayed one has the same dispatches, and no blocks. */
   blocks: BlockDispatches | null
+  /** Seconds that JavaScript takes for a step, waiting not counted: replayed, and computed call by call. */
+  hostSeconds: { replayed: number | null; computed: number }
   /** Dispatches of a step that belong to no block. */
   outside: number | null
   /** Most bytes held at once, the base included, and what the product's estimate says. */
@@ -100,23 +104,28 @@ export async function measureStep(
   loaded: LoadedShape,
   tokens: number,
   { warmup, groups, seconds }: Effort,
-  { dry = false, method = 'lora' }: { dry?: boolean; method?: AdapterConfig['method'] } = {},
+  {
+    dry = false,
+    method = 'lora',
+    checkpointing = CHECKPOINTING[loaded.backend],
+  }: { dry?: boolean; method?: AdapterConfig['method']; checkpointing?: Checkpointing } = {},
 ): Promise<StepFigures> {
   const { model, precision, backend } = loaded
   const { family, architecture } = model
   const { batch, length } = rowsFor(loaded, tokens)
   const adapter = defaultAdapter({ method, r: RANK, alpha: 2 * RANK })
   const readEvery = READ_EVERY[backend]
+  const computed = await computedSteps(loaded, adapter, batch, length, checkpointing)
   releaseFreeBuffers()
   resetPeak()
   resetPool()
-  forgetBlocks()
 
-  const readings: { at: number; counts: Counts }[] = []
+  // Of replayed steps numbers come while the next steps go on: `step` is what had been handed over by then.
+  const readings: { at: number; step: number; counts: Counts }[] = []
   const losses: number[] = []
-  let blocks: BlockDispatches | null = null
   const started = performance.now()
-  const trainer = await makeTrainer(
+  watchHost()
+  const trainer: Trainer = await makeTrainer(
     loaded,
     adapter,
     batch,
@@ -124,23 +133,25 @@ export async function measureStep(
     (warmup + groups) * readEvery,
     (steps) => {
       losses.push(...steps)
-      readings.push({ at: performance.now(), counts: snapshot() })
-      // What the first steps compile, upload and try out is not counted, unless no later step shows its blocks.
-      if (readings.length === warmup) {
-        blocks = blockDispatches()
-        forgetBlocks()
-      }
+      readings.push({ at: performance.now(), step: trainer.step, counts: snapshot() })
+      // What the first steps compile, upload and record is not counted.
+      if (readings.length === warmup) watchHost()
       if (readings.length > warmup + 1 && performance.now() - started > seconds * 1000) trainer.stop()
     },
+    { checkpointing },
   )
+  let recorded: boolean
   try {
     await trainer.run()
+    recorded = trainer.recorded
   } finally {
     trainer.dispose()
   }
+  const host = hostSeconds()
   const measured = readings.slice(Math.max(0, warmup - 1))
-  const counts = between(measured[0]!.counts, measured.at(-1)!.counts, (measured.length - 1) * readEvery)
-  blocks = blockDispatches() ?? blocks
+  const [first, last] = [measured[0]!, measured.at(-1)!]
+  const counts = between(first.counts, last.counts, last.step - first.step)
+  const { blocks } = computed
   const times = differences(measured.map(({ at }) => at / 1000)).map((time) => time / readEvery)
   const { forward, backward, recompute } = stepFlops(family, architecture, { batch, length, r: RANK })
   const request = {
@@ -148,7 +159,7 @@ export async function measureStep(
     adapter,
     batchSize: batch,
     maxLength: length,
-    checkpointing: CHECKPOINTING[backend],
+    checkpointing,
   }
   const inBlocks = blocks && blocks.forward + blocks.recompute + blocks.backward
   return {
@@ -159,6 +170,9 @@ export async function measureStep(
     losses,
     counts,
     blocks,
+    hostSeconds: recorded
+      ? { replayed: host, computed: computed.hostSeconds }
+      : { replayed: null, computed: host },
     outside: inBlocks === null ? null : counts.dispatches - inBlocks * architecture.layers,
     peakBytes: peakOf(backend) - loaded.baseline,
     estimateBytes: estimateMemory(family, architecture, request, precision, { backend, bytes: 1e12 }).bytes,
@@ -167,14 +181,45 @@ export async function measureStep(
   }
 }
 
+/** Steps of the same shape that are not recorded: which dispatches belong to blocks, and what JavaScript takes for them. */
+async function computedSteps(
+  loaded: LoadedShape,
+  adapter: AdapterConfig,
+  batch: number,
+  length: number,
+  checkpointing: Checkpointing,
+): Promise<{ blocks: BlockDispatches | null; hostSeconds: number }> {
+  forgetBlocks()
+  const warmup = 1
+  const steps = warmup + 2
+  const trainer: Trainer = await makeTrainer(
+    loaded,
+    adapter,
+    batch,
+    length,
+    steps,
+    () => {
+      if (trainer.step === warmup) watchHost()
+    },
+    { recorded: false, readEvery: 1, checkpointing },
+  )
+  try {
+    await trainer.run()
+  } finally {
+    trainer.dispose()
+  }
+  return { blocks: blockDispatches(), hostSeconds: hostSeconds() }
+}
+
 /** A run whose every step takes the same rows; `onReading` gets the losses of the steps since the last reading. */
-async function makeTrainer(
+export async function makeTrainer(
   { model, source, backend }: LoadedShape,
   adapter: AdapterConfig,
   batch: number,
   length: number,
   steps: number,
   onReading: (losses: number[]) => void,
+  options: Partial<TrainerOptions> = {},
 ): Promise<Trainer> {
   const { family, architecture } = model
   const plan = planAdapter(family, architecture, adapter, null)
@@ -211,6 +256,7 @@ async function makeTrainer(
       checkpoint: () => Promise.resolve(true),
     },
     readEvery: READ_EVERY[backend],
+    ...options,
   })
 }
 

@@ -3,12 +3,13 @@
 import { memory } from '@tensorflow/tfjs-core'
 import type { BackendName } from '../src/protocol/engine.ts'
 import type { Precision } from '../src/protocol/model.ts'
-import type { AdapterConfig } from '../src/protocol/run.ts'
+import type { AdapterConfig, Checkpointing } from '../src/protocol/run.ts'
 import { releaseFreeBuffers } from '../src/core/backend/memory.ts'
 import { startBackend } from '../src/core/backend/register.ts'
 import { measureCeiling, type Ceiling } from './ceiling.ts'
 import { between, bufferBytes, install, resetPeak, runDry, snapshot, type Counts } from './counters.ts'
 import { measureDecode, type DecodeFigures } from './decode.ts'
+import { measureFlat, type FlatFigures } from './flat.ts'
 import { loadShape, measureStep, unload, type Effort, type LoadedShape, type StepFigures } from './graft.ts'
 import type { NanogptFigures, NanogptRequest } from './nanogpt.ts'
 import { watchBlocks } from './phases.ts'
@@ -17,7 +18,7 @@ import { median } from './statistics.ts'
 
 /** What this module does. */
 export type Job =
-  | { kind: 'start'; backend: BackendName }
+  | { kind: 'start'; backend: BackendName; threads?: number }
   | { kind: 'ceiling'; sizes: number[] }
   | {
       kind: 'steps'
@@ -27,7 +28,9 @@ export type Job =
       effort: Effort
       dry: boolean
       method?: AdapterConfig['method']
+      checkpointing?: Checkpointing
     }
+  | { kind: 'flat'; shape: ShapeName; passes: number; dry: boolean }
   | { kind: 'decode'; shape: ShapeName; precision: Precision; tokens: number; dry: boolean }
   | { kind: 'stock'; shape: ShapeName; tokens: number; effort: Effort; dry: boolean }
 
@@ -54,6 +57,7 @@ export interface Results {
   start: Adapter
   ceiling: Ceiling
   steps: StepFigures[]
+  flat: FlatFigures
   decode: DecodeFigures
   stock: StockFigures
   nanogpt: NanogptFigures
@@ -66,7 +70,7 @@ export async function runJob<K extends Job['kind']>(job: Extract<Job, { kind: K 
 export async function runJob(job: Job): Promise<Results[Job['kind']]> {
   switch (job.kind) {
     case 'start':
-      return start(job.backend)
+      return start(job.backend, job.threads)
     case 'ceiling':
       return measureCeiling(job.sizes)
     case 'steps':
@@ -77,10 +81,13 @@ export async function runJob(job: Job): Promise<Results[Job['kind']]> {
             await measureStep(loaded, tokens, job.effort, {
               dry: job.dry,
               ...(job.method && { method: job.method }),
+              ...(job.checkpointing && { checkpointing: job.checkpointing }),
             }),
           )
         return figures
       })
+    case 'flat':
+      return withShape(job.shape, 'f32', job.dry, (loaded) => measureFlat(loaded, job.passes))
     case 'decode':
       return withShape(job.shape, job.precision, job.dry, (loaded) =>
         measureDecode(loaded, job.tokens, job.dry),
@@ -92,10 +99,11 @@ export async function runJob(job: Job): Promise<Results[Job['kind']]> {
   }
 }
 
-async function start(name: BackendName): Promise<Adapter> {
+async function start(name: BackendName, threads?: number): Promise<Adapter> {
   install()
   watchBlocks()
   const { adapter, features } = await startBackend(name, {
+    ...(threads !== undefined && { wasmThreads: threads }),
     onFault(error) {
       throw error
     },

@@ -31,6 +31,8 @@ const DECODED = { dry: 24, measured: 128 }
 const PEER_SECONDS = 20
 /** Steps of the executed comparison with stock tfjs on a tiny model, and its tokens. */
 const AGREED = { steps: 6, tokens: 32 }
+/** A thousand steps. */
+const FLAT = { shape: 'graft-7m', passes: 25 } as const
 const TORCH = { shape: 'smollm2-135m', tokens: 1024, steps: 20 } as const
 
 export interface GpuSettings {
@@ -144,6 +146,11 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
     return { graft: ours!.losses.slice(0, groups), stock: theirs.losses }
   })
 
+  // Executed or not, the same memory is asked for.
+  const flat = await attempt('a thousand steps of mixed lengths', (channel) =>
+    channel.run({ kind: 'flat', ...FLAT, dry: true }),
+  )
+
   await (shared as Channel | null)?.close()
   return {
     date: new Date().toISOString(),
@@ -156,6 +163,7 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
     stock,
     nanogpt,
     agreement,
+    flat,
     torch: await besideTorch(adapter, dry, steps, python, say),
   }
 }

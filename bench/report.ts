@@ -14,7 +14,7 @@ export function report(results: BenchResults): string {
     '## Targets\n\n' + targets(results),
     ...(gpu
       ? [
-          `## WebGPU\n\n${aboutGpu(gpu)}\n\n${stepTable(gpu)}`,
+          `## WebGPU\n\n${aboutGpu(gpu)}\n\n${stepTable(gpu)}\n\n${flatness(gpu)}`,
           `### Decoding\n\n${decodeTable(gpu)}`,
           `### Beside others\n\n${othersTable(gpu)}\n\n${agreement(gpu)}`,
         ]
@@ -65,6 +65,8 @@ function stepTable({ steps, ceiling }: Gpu): string {
       'tokens',
       'tokens/s',
       'of ceiling',
+      'JS ms a step: replayed',
+      'computed',
       'dispatches',
       'block: forward + recompute + backward',
       'outside',
@@ -81,11 +83,14 @@ function stepTable({ steps, ceiling }: Gpu): string {
 }
 
 function stepCells({ figures }: StepResult, ceiling: number | null): string[] {
-  const { tokens, secondsPerStep, flops, counts, blocks, outside, peakBytes, estimateBytes } = figures
+  const { tokens, secondsPerStep, flops, counts, blocks, outside, hostSeconds, peakBytes, estimateBytes } =
+    figures
   return [
     number(tokens),
     number(secondsPerStep && tokens / secondsPerStep),
     percent(secondsPerStep && ceiling ? flops / secondsPerStep / ceiling : null),
+    number(hostSeconds.replayed && 1000 * hostSeconds.replayed),
+    number(1000 * hostSeconds.computed),
     number(counts.dispatches),
     blocks ? [blocks.forward, blocks.recompute, blocks.backward].map(number).join(' + ') : NOT_MEASURED,
     number(outside),
@@ -107,8 +112,10 @@ function decodeTable({ decode, ceiling }: Gpu): string {
       'of bandwidth',
       'dispatches',
       'submits',
+      'bind groups',
       'readbacks',
       'read',
+      'written',
       'bytes a token needs',
     ],
     decode.map((each) => {
@@ -123,8 +130,10 @@ function decodeTable({ decode, ceiling }: Gpu): string {
         percent(rate && ceiling ? (rate * bytesPerToken) / ceiling.copyBytesPerSecond : null),
         number(counts.dispatches),
         number(counts.submits),
+        number(counts.bindGroups),
         number(counts.readbacks),
         bytes(counts.readBytes),
+        bytes(counts.uploadedBytes),
         bytes(bytesPerToken),
       ]
     }),
@@ -192,13 +201,19 @@ function othersTable({ stock, nanogpt, torch, steps }: Gpu): string {
   return table(['work', 'by', 'tokens/s', 'dispatches', 'peak'], rows, [0, 1])
 }
 
+function flatness({ flat }: Gpu): string {
+  if ('failed' in flat) return `Memory over many steps was not measured: ${flat.failed}.`
+  const { steps, pass, bytes: held, tensors } = flat
+  return `Graft-7M, ${number(steps)} steps over rows of 5 to 249 tokens, counted: after the second pass of ${pass} steps ${bytes(held.first)} and ${number(tensors.first)} tensors, later at most ${bytes(held.later)} and ${number(tensors.later)}.`
+}
+
 function agreement({ agreement: found }: Gpu): string {
   if ('failed' in found) return `Losses of Graft and stock tfjs were not compared: ${found.failed}.`
   const off = Math.max(...found.stock.map((loss, i) => Math.abs(loss - found.graft[i]!)))
   return `The stock step is the same step: over ${found.stock.length} executed steps of a tiny model its losses differ from Graft's by at most ${off.toExponential(0)}.`
 }
 
-function besideTable({ date, otherWork, shape, tokens, graft, torch }: Beside): string {
+function besideTable({ date, otherWork, shape, tokens, graft, alone, torch }: Beside): string {
   const row = (by: string, seconds: readonly number[]) => [
     by,
     number(tokens / median(seconds)),
@@ -211,6 +226,7 @@ function besideTable({ date, otherWork, shape, tokens, graft, torch }: Beside): 
     ['by', 'tokens/s', 'median s', 'min s', 'max s', 'steps'],
     [
       row(`Graft, Chromium (${graft.adapter})`, graft.seconds),
+      ...(alone ? [row(`Graft, Chromium (${alone.adapter})`, alone.seconds)] : []),
       row(`PyTorch ${torch.version} + peft (${torch.device})`, torch.seconds),
     ],
   )}`

@@ -2,6 +2,7 @@
 import type { Precision } from '../src/protocol/model.ts'
 import type { Ceiling } from './ceiling.ts'
 import type { DecodeFigures } from './decode.ts'
+import type { FlatFigures } from './flat.ts'
 import type { StepFigures } from './graft.ts'
 import type { Adapter, StockFigures } from './jobs.ts'
 import type { NanogptFigures } from './nanogpt.ts'
@@ -26,6 +27,8 @@ export interface Beside {
   shape: ShapeName
   tokens: number
   graft: { seconds: number[]; adapter: string }
+  /** Graft on one thread, for what the second is worth. */
+  alone?: { seconds: number[]; adapter: string }
   torch: { seconds: number[]; device: string; version: string }
 }
 
@@ -51,6 +54,8 @@ export interface BenchResults {
     nanogpt: ({ method: 'full' | 'lora' } & ({ peer: NanogptFigures; graft: StepFigures } | Failed))[]
     /** Losses of a tiny model in Graft's ops and in stock ops, executed. */
     agreement: { graft: number[]; stock: number[] } | Failed
+    /** Memory over a thousand steps of mixed lengths. */
+    flat: FlatFigures | Failed
     torch: Beside | Failed
   }
   wasm: Beside | Failed

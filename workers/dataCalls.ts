@@ -1,12 +1,21 @@
 // What the data worker does, call by call. The store is opened at the first call, and swept of what crashes left.
-import type { Dataset, Row } from '../src/protocol/data.ts'
+import { SPLIT_NAMES, type Dataset, type Row } from '../src/protocol/data.ts'
 import type { DataCalls, DataEvent } from '../src/protocol/engine.ts'
+import { GraftError } from '../src/protocol/errors.ts'
 import type { FoundRow } from '../src/protocol/table.ts'
 import { openStore, type Store } from '../src/store/database.ts'
-import { getDataset, listDatasets, readParts, removeDataset, updateDataset } from '../src/store/datasets.ts'
+import {
+  getDataset,
+  listDatasets,
+  readParts,
+  readRowsAt,
+  removeDataset,
+  updateDataset,
+} from '../src/store/datasets.ts'
 import { whileWriting } from '../src/store/locks.ts'
 import { sweep } from '../src/store/sweep.ts'
 import { configured } from './configure.ts'
+import { healthReport } from './health.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
 import { previewFiles } from './import/previewFiles.ts'
 import { profileDataset } from './profile.ts'
@@ -58,6 +67,8 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     getDataset: async ({ id }) => getDataset(await opened(), id),
     rows: async ({ id, query }, context) =>
       (await views.search(await opened(), id, query, context)).rows.map(withoutHits),
+    health: async ({ id, options }, context) => healthReport(await opened(), id, options, context),
+    rowsAt: async ({ id, indices }) => rowsAt(await opened(), id, indices),
     removeDataset: async ({ id }) => {
       await removeDataset(await opened(), id)
       views.forget(id)
@@ -108,4 +119,32 @@ async function openSwept(onClosed: (reason: 'upgrade' | 'cleared') => void): Pro
 
 function withoutHits({ index, split, cells }: FoundRow): Row {
   return { index, split, cells }
+}
+
+/** Rows that are asked for by index in one call: a page of a list, not a dataset. */
+const ROWS_AT_LIMIT = 1000
+
+async function rowsAt(store: Store, id: string, indices: number[]): Promise<Row[]> {
+  if (!Array.isArray(indices) || indices.length > ROWS_AT_LIMIT)
+    throw new GraftError('E_ARGUMENT', `rowsAt takes a list of at most ${ROWS_AT_LIMIT} rows.`)
+  const { dataset, make } = await rowMaker(store, id)
+  const rows = await readRowsAt(store, dataset, indices)
+  return rows.map((cells, i) => make(cells, indices[i]!))
+}
+
+/** Makes rows of a dataset's cells. Throws E_NOT_FOUND. */
+async function rowMaker(
+  store: Store,
+  id: string,
+): Promise<{ dataset: Dataset; parts: Uint8Array; make: (cells: string[], index: number) => Row }> {
+  const dataset = await getDataset(store, id)
+  const { parts } = await readParts(store, id)
+  const names = dataset.columns.map((column) => column.name)
+  const make = (cells: string[], index: number): Row => ({
+    index,
+    split: SPLIT_NAMES[parts[index]!] ?? null,
+    // Own properties, whatever the columns are called.
+    cells: Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ''])),
+  })
+  return { dataset, parts, make }
 }

@@ -70,6 +70,8 @@ export function createGraft(spawn: Spawn): GraftApi {
       list: () => data.call('listDatasets', {}),
       get: (id) => data.call('getDataset', { id }),
       rows: (id, query) => data.call('rows', { id, query }),
+      rowsAt: (id, indices) => data.call('rowsAt', { id, indices }),
+      health: (id, options = {}, call) => data.call('health', { id, options }, call),
       remove: (id) => data.call('removeDataset', { id }),
       configure: (id, config) => data.call('configure', { id, config }),
       render: (id, query, options) => engine.call('renderRows', { dataset: id, ...query }, options),

@@ -23,7 +23,7 @@ const CONVERSATION_SAMPLE = 50
 const TYPED_LENGTH = 40
 /** Longer values are told apart by their length, their ends and a hash, so that they need not be kept. */
 const KEY_LENGTH = 200
-const [LIST, OBJECT] = [0x5b, 0x7b]
+const [LIST, OBJECT, MINUS, POINT] = [0x5b, 0x7b, 0x2d, 0x2e]
 
 /** A column with what the guess of the task needs beside it. */
 export interface ColumnProfile extends Column {
@@ -90,9 +90,14 @@ export class ColumnCounter {
     }
     // Only while every cell so far agrees is a type still possible.
     const short = value.length <= TYPED_LENGTH
-    if (this.#mayBeNumbers) this.#mayBeNumbers = short && NUMBER.test(value)
+    if (this.#mayBeNumbers) this.#mayBeNumbers = isPlainNumber(value) || (short && NUMBER.test(value))
     if (this.#mayBeBooleans) this.#mayBeBooleans = short && BOOLEAN.test(value)
-    if (this.#mayBeDates) this.#mayBeDates = short && DATE.test(value)
+    if (this.#mayBeDates) this.#mayBeDates = isPlainDate(value) || (short && DATE.test(value))
+  }
+
+  /** Adds the cells of one column of many rows. */
+  addColumn(rows: readonly (readonly string[])[], place: number, from = 0, to = rows.length): void {
+    for (let row = from; row < to; row++) this.add(rows[row]![place]!)
   }
 
   /** The trimmed value of each of `rows` rows, where there are few of them and they were kept; otherwise null. */
@@ -153,6 +158,28 @@ export class ColumnCounter {
 /** White space, or a character so rare that looking closer costs nothing; also true for no character at all. */
 function isSpaceOrRare(code: number): boolean {
   return !(code > 0x20 && code < 0x80)
+}
+
+/** "12" and "1.5": what most numbers look like, without the cost of a pattern. */
+function isPlainNumber(value: string): boolean {
+  let points = 0
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    if (code === POINT && i > 0 && i < value.length - 1) {
+      if (++points > 1) return false
+    } else if (code < 0x30 || code > 0x39) return false
+  }
+  return value.length <= TYPED_LENGTH
+}
+
+/** "2024-05-31". */
+function isPlainDate(value: string): boolean {
+  if (value.length !== 10) return false
+  for (let i = 0; i < 10; i++) {
+    const code = value.charCodeAt(i)
+    if (i === 4 || i === 7 ? code !== MINUS : code < 0x30 || code > 0x39) return false
+  }
+  return true
 }
 
 /** 64 bits of FNV-1a in two halves, beside the length and both ends. */

@@ -155,14 +155,10 @@ export class CsvParser {
 
   /** Passes over the rest of a line; true once its end has come. */
   #skip(scanner: CsvScanner): boolean {
-    while (scanner.left > 0)
-      if (scanner.takeLine(ROW_CHARACTERS_LIMIT) === null) scanner.take(ROW_CHARACTERS_LIMIT)
-      else if (scanner.left > 0) {
-        this.#skipping = false
-        this.#line++
-        return true
-      }
-    return false
+    if (!scanner.skipLine()) return false
+    this.#skipping = false
+    this.#line++
+    return true
   }
 
   #row(cells: string[], line: number, out: string[][]): void {
@@ -198,9 +194,9 @@ export class CsvParser {
     if (cells.length > width) cells.length = width
     while (cells.length < width) cells.push('')
     if (this.#options.guarded) for (let i = 0; i < width; i++) cells[i] = unguarded(cells[i]!)
+    const damaged = this.#damagedCharacters
     for (let i = 0; i < width; i++)
-      if (this.#damagedCharacters || cells[i]!.length > CELL_CHARACTERS_LIMIT)
-        cells[i] = this.#checked(cells[i]!, i, report)
+      if (damaged || cells[i]!.length > CELL_CHARACTERS_LIMIT) cells[i] = this.#checked(cells[i]!, i, report)
     out.push(cells)
   }
 

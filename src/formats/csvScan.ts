@@ -2,6 +2,8 @@
 // an import also hashes, profiles and stores what it reads and would else take twice as long: this one finds delimiters,
 // quotes and line ends by indexOf alone, remembers where the next of each is, and goes on where a piece of the file ended.
 
+const [SPACE, LINE_FEED, RETURN] = [0x20, 0x0a, 0x0d]
+
 export interface ScannedRow {
   cells: string[]
   /** Line ends inside its cells. */
@@ -50,6 +52,14 @@ export class CsvScanner {
     return line
   }
 
+  /** Takes everything up to the next line end away, or all there is; whether there was one. */
+  skipLine(): boolean {
+    const end = this.text.slice(this.#at).search(/[\r\n]/)
+    if (end < 0) this.#at = this.text.length
+    else this.#at += end + (this.text.startsWith('\r\n', this.#at + end) ? 2 : 1)
+    return end >= 0
+  }
+
   /** Takes `length` characters away and gives them. */
   take(length: number): string {
     const taken = this.text.slice(this.#at, this.#at + length)
@@ -71,52 +81,51 @@ export class CsvScanner {
 
   #row(final: boolean): ScannedRow | Stop {
     const { text, delimiter, quote } = this
+    const quoteCode = quote === '' ? -1 : quote.charCodeAt(0)
     const cells: string[] = []
     const row: ScannedRow = { cells, lineEnds: 0, badQuote: false }
     let quotedReturns = false
     let at = this.#at
     for (;;) {
-      if (quote !== '' && text.startsWith(quote, at)) {
+      if (text.charCodeAt(at) === quoteCode) {
         const begin = at + 1
         let end = text.indexOf(quote, begin)
         let doubled = false
         /** Where the cell's content ends: behind it may be spaces before the delimiter. */
         let after = -1
         for (; end >= 0; end = text.indexOf(quote, end + 1)) {
-          if (text.startsWith(quote, end + 1)) {
+          after = end + 1
+          if (text.charCodeAt(after) === quoteCode) {
             doubled = true
             end++
             continue
           }
-          after = end + 1
-          while (text[after] === ' ' && delimiter !== ' ') after++
-          if (
-            (after >= text.length && final) ||
-            text.startsWith(delimiter, after) ||
-            text[after] === '\n' ||
-            text[after] === '\r'
-          )
-            break
-          if (after >= text.length) return 'partial'
+          while (text.charCodeAt(after) === SPACE && delimiter !== ' ') after++
+          if (after >= text.length) {
+            if (final) break
+            return 'partial'
+          }
+          const code = text.charCodeAt(after)
+          if (code === LINE_FEED || code === RETURN || text.startsWith(delimiter, after)) break
           row.badQuote = true
         }
         if (end < 0) return final ? 'openQuote' : 'partial'
         let cell = text.slice(begin, end)
         if (doubled) cell = cell.replaceAll(quote + quote, quote)
-        if (cell.includes('\n')) row.lineEnds += count(cell, '\n')
-        if (cell.includes('\r')) quotedReturns = true
+        if (this.#lineFeedFrom(begin) < end) row.lineEnds += count(cell, '\n')
+        if (this.#returnFrom(begin) < end) quotedReturns = true
         cells.push(cell)
         at = after
-        if (text.startsWith(delimiter, at) && at < text.length) {
+        if (at < text.length && text.startsWith(delimiter, at)) {
           at += delimiter.length
           continue
         }
       } else {
-        const delimiterAt = this.#delimiterFrom(at)
+        if (this.#nextDelimiter < at) this.#nextDelimiter = found(text.indexOf(delimiter, at))
         const end = Math.min(this.#lineFeedFrom(at), this.#returnFrom(at))
-        if (delimiterAt < end) {
-          cells.push(text.slice(at, delimiterAt))
-          at = delimiterAt + delimiter.length
+        if (this.#nextDelimiter < end) {
+          cells.push(text.slice(at, this.#nextDelimiter))
+          at = this.#nextDelimiter + delimiter.length
           continue
         }
         if (end === Infinity && !final) return 'partial'
@@ -124,7 +133,8 @@ export class CsvScanner {
         at = Math.min(end, text.length)
       }
       // The row ends here.
-      const lineEnd = text.startsWith('\r\n', at) ? '\r\n' : (text[at] ?? '')
+      const lineEnd =
+        text.charCodeAt(at) === RETURN && text.charCodeAt(at + 1) === LINE_FEED ? '\r\n' : text.charAt(at)
       // A return alone may be half of a line end.
       if (lineEnd === '\r' && at + 1 === text.length && !final) return 'partial'
       if (lineEnd !== '') this.#lineEnd ||= lineEnd
@@ -143,11 +153,6 @@ export class CsvScanner {
       row.cells[i] = mended
       row.lineEnds += count(mended, '\n')
     }
-  }
-
-  #delimiterFrom(at: number): number {
-    if (this.#nextDelimiter < at) this.#nextDelimiter = found(this.text.indexOf(this.delimiter, at))
-    return this.#nextDelimiter
   }
 
   #lineFeedFrom(at: number): number {

@@ -154,7 +154,7 @@ function cellWriter(
   const told = new Set<number>()
   return (value, column, row) => {
     const text = cellText(value)
-    if (/[\u0000\uFFFD]/.test(text) && !told.has(column)) {
+    if ((text.includes('\0') || text.includes('\uFFFD')) && !told.has(column)) {
       told.add(column)
       onProblem({
         kind: 'encoding',

@@ -3,6 +3,7 @@ import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, Task
 import type { ImportOptions, Preview } from './bringIn.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { HealthOptions, HealthReport } from './health.ts'
 import type {
   AdapterInfo,
   AdapterSource,
@@ -56,6 +57,10 @@ export interface GraftApi {
     list(): Promise<Dataset[]>
     get(id: string): Promise<Dataset>
     rows(id: string, query: RowQuery): Promise<Row[]>
+    /** Rows by index, in the order asked: those that a finding lists. At most 1,000 a call. */
+    rowsAt(id: string, indices: number[]): Promise<Row[]>
+    /** What is wrong with a dataset, what to fix first, and the steps of a recipe that would mend it. */
+    health(id: string, options?: HealthOptions, call?: CallOptions): Promise<HealthReport>
     remove(id: string): Promise<void>
     configure(id: string, config: TaskConfig): Promise<Dataset>
     /** Divides the rows; what is left out is as by default. */

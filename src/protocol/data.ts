@@ -139,7 +139,10 @@ export interface Dataset {
   createdAt: number
   /** Size of the source, all files together. */
   bytes: number
-  /** SHA-256 of the source, hex; of several files, of their bytes one after the other. */
+  /**
+   * SHA-256 of the source, hex; of several files, of their bytes one after the other; above 64 MB, of the SHA-256s of its
+   * pieces of 16 MB. A dataset to which rows were added: of the hex of what it was and of what came.
+   */
   sha256: string
   rows: number
   columns: Column[]

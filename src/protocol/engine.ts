@@ -3,6 +3,7 @@ import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, Task
 import type { ImportOptions, Preview } from './bringIn.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { HealthOptions, HealthReport } from './health.ts'
 import type {
   AdapterInfo,
   AdapterSource,
@@ -113,6 +114,8 @@ export interface DataCalls {
   listDatasets(args: Record<string, never>): Dataset[]
   getDataset(args: { id: string }): Dataset
   rows(args: { id: string; query: RowQuery }): Row[]
+  health(args: { id: string; options: HealthOptions }): HealthReport
+  rowsAt(args: { id: string; indices: number[] }): Row[]
   removeDataset(args: { id: string }): void
   configure(args: { id: string; config: TaskConfig }): Dataset
   split(args: { id: string; config: SplitRequest }): Dataset

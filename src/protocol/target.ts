@@ -34,7 +34,12 @@ export interface GenerateRequest {
   temperature?: number
   /** 0 keeps all tokens. */
   topK?: number
+  /** 1 keeps all tokens. */
   topP?: number
+  /** Least probability of a token, as a share of the most likely one's; 0 keeps all tokens. */
+  minP?: number
+  /** Above 1, tokens of the text so far become less likely; 1 changes nothing. */
+  repetitionPenalty?: number
   seed?: number
   /** Texts that end the answer; they are not part of it. */
   stop?: string[]

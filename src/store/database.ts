@@ -18,7 +18,10 @@ export const SCHEMA_VERSION = 2
  */
 export type RowBatch = { dataset: string; batch: number } & (PackedRows | PlainRows)
 
-/** The cells one after the other: one long text costs a browser far less to copy than a thousand short ones. */
+/**
+ * The cells one row after the other as one text: a browser copies a value when it is stored, and once more to find its key,
+ * and one long text costs it far less than thousands of short ones.
+ */
 export interface PackedRows {
   width: number
   text: string

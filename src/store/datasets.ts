@@ -19,20 +19,29 @@ export type RowsOf = string | Pick<Dataset, 'id' | 'version'>
 /** Part of each row (an index into SPLIT_NAMES), and whether the user chose it. */
 export type SplitParts = Omit<PartsRecord, 'id'>
 
+/** Consecutive rows of one thousand, from row `start` on; all have `width` cells. */
+export interface NewRows {
+  start: number
+  rows: readonly (readonly string[])[]
+  width: number
+}
+
 /**
- * Writes consecutive rows of one thousand, from row `start` on; all rows have `width` cells. Hold `whileWriting` until
- * `insertDataset`.
+ * Writes batches of rows in one transaction, which costs far less than one for each; `bytes` that they need are named if room
+ * runs out. Hold `whileWriting` until `insertDataset`.
  */
 export async function writeRows(
   store: Store,
   dataset: string,
-  start: number,
-  rows: readonly (readonly string[])[],
-  width: number,
+  batches: readonly NewRows[],
+  bytes?: number,
 ): Promise<void> {
-  const packed = packRows(rows, width)
-  const bytes = 2 * packed.text.length + packed.lengths.byteLength
-  await guarded(() => store.main.rows.put({ dataset, batch: start / BATCH_ROWS, ...packed }), bytes)
+  const records = batches.map(({ start, rows, width }) => ({
+    dataset,
+    batch: start / BATCH_ROWS,
+    ...packRows(rows, width),
+  }))
+  await guarded(() => store.main.rows.bulkPut(records), bytes)
 }
 
 /** Makes a dataset visible, with its split. */
@@ -150,8 +159,7 @@ function unpackRows(batch: RowBatch): string[][] {
   if ('rows' in batch) return batch.rows
   const { width, text, lengths } = batch
   const rows: string[][] = []
-  let at = 0
-  for (let cell = 0; cell < lengths.length;) {
+  for (let cell = 0, at = 0; cell < lengths.length;) {
     const row: string[] = []
     for (let i = 0; i < width; i++) row.push(text.slice(at, (at += lengths[cell++]!)))
     rows.push(row)
@@ -162,7 +170,7 @@ function unpackRows(batch: RowBatch): string[][] {
 /** Gives all rows of a dataset cells for columns that joined; narrower rows are read as well, so it may stop half-way. */
 export async function widenRows(store: Store, id: string, width: number): Promise<void> {
   for await (const { start, rows } of eachBatch(store, { id }))
-    if (rows.some((row) => row.length < width)) await writeRows(store, id, start, rows, width)
+    if (rows.some((row) => row.length < width)) await writeRows(store, id, [{ start, rows, width }])
 }
 
 /** Removes the rows from `row` on, which were added after the dataset was made. */

@@ -88,19 +88,21 @@ async function report(
 }
 
 it('has real threads under the content security policy, with the same result to the bit', async () => {
-  const { reports, problems } = await report('public/_headers', [1, 2])
-  const [one, two] = reports as [WasmReport, WasmReport]
+  const { reports, problems } = await report('public/_headers', [1, 2, 3])
+  const [one, two, three] = reports as [WasmReport, WasmReport, WasmReport]
   console.log(
-    `matMul 1024: 1 thread ${one.gigaflops.toFixed(1)}, 2 threads ${two.gigaflops.toFixed(1)} GFLOP/s`,
+    `product of 1024: 1 thread ${one.gigaflops.toFixed(1)}, 2 threads ${two.gigaflops.toFixed(1)} GFLOP/s`,
   )
-  expect(one).toMatchObject({ isolated: true, simd: true, threads: 1 })
-  expect(two).toMatchObject({ isolated: true, simd: true, threads: 2, reason: '' })
+  expect(one).toMatchObject({ isolated: true, simd: true, threads: 1, sharing: 1 })
+  expect(two).toMatchObject({ isolated: true, simd: true, threads: 2, sharing: 2, reason: '' })
+  expect(three).toMatchObject({ threads: 3, sharing: 3 })
   expect(two.hash).toBe(one.hash)
+  expect(three.hash).toBe(one.hash)
   expect(problems).toEqual([])
 })
 
 it('falls back to one thread where the page is not isolated', async () => {
   const { reports } = await report(join(folder, 'no-isolation'), [2])
-  expect(reports[0]).toMatchObject({ isolated: false, simd: true, threads: 1 })
+  expect(reports[0]).toMatchObject({ isolated: false, simd: true, threads: 1, sharing: 1 })
   expect(reports[0]!.reason).toContain('not cross-origin isolated')
 })

@@ -49,9 +49,13 @@ export interface Followed {
   steps?: number
   packing?: boolean
   checkpointing?: Checkpointing
+  /** Whether steps are replayed where the ops can; default true. */
+  recorded?: boolean
 }
 
-export async function follow(followed: Followed): Promise<{ entries: HistoryEntry[]; state: TrainerState }> {
+export async function follow(
+  followed: Followed,
+): Promise<{ entries: HistoryEntry[]; state: TrainerState; recorded: boolean }> {
   const { model, plan, initial, trajectory, labels, padId } = followed
   const { hyper } = trajectory
   const steps = followed.steps ?? hyper.steps
@@ -88,6 +92,7 @@ export async function follow(followed: Followed): Promise<{ entries: HistoryEntr
     },
     validation: null,
     turns: new Turns(),
+    recorded: followed.recorded ?? true,
     readEvery: 4,
     hooks: {
       entries: (news) => {
@@ -102,6 +107,7 @@ export async function follow(followed: Followed): Promise<{ entries: HistoryEntr
     },
   })
   await trainer.run()
+  const { recorded } = trainer
   trainer.dispose()
-  return { entries: entries.slice(0, steps), state: last! }
+  return { entries: entries.slice(0, steps), state: last!, recorded }
 }

@@ -1,5 +1,6 @@
 // The golden references as typed values, for tests in Node and in the browser alike: nothing is fetched or read from
 // disk, every file is part of the bundle. What each entry means is in README.md; tools/golden makes them.
+import longGolden from './long.json'
 import oddGolden from './tiny-llama-odd.json'
 import tinyGolden from './tiny-llama.json'
 import vectorGolden from './vectors.json'
@@ -9,6 +10,7 @@ import type {
   Golden,
   GoldenArray,
   GoldenName,
+  LongGolden,
   Variant,
   VectorGolden,
 } from './types.ts'
@@ -45,6 +47,9 @@ const FAMILIES: Record<string, FamilyGolden> = import.meta.glob('./families/*.js
 export const VARIANTS: readonly Variant[] = Object.values(
   import.meta.glob<Variant>('./variants/*.json', { eager: true, import: 'default' }),
 )
+
+/** A hundred steps on every precision of one base. */
+export const LONG = longGolden as LongGolden
 
 /** Texts by path, and data: URLs of the bytes of tensor files. */
 type Sources = Record<string, string>

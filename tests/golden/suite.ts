@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decode as decodeTokens } from '../../src/core/generate/generate.ts'
+import { GREEDY } from '../../src/core/generate/sampler.ts'
 import { inspectAttention, inspectLogits } from '../../src/core/explain/inspect.ts'
 import { embeddings, inputGradient } from '../../src/core/explain/gradient.ts'
 import type { Transformer } from '../../src/core/models/transformer.ts'
@@ -176,7 +177,7 @@ export function goldenSuite(
         prompt,
         maxTokens: tokens.length,
         endIds: new Set(),
-        sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
+        sampling: GREEDY,
         onToken: () => false,
       })
       expect(ids).toEqual(tokens)

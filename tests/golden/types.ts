@@ -1,4 +1,5 @@
 // The shape of the golden files; README.md says what the numbers mean.
+import type { Precision } from '../../src/protocol/model.ts'
 
 export type GoldenName = 'tiny-llama' | 'tiny-llama-odd'
 
@@ -305,4 +306,11 @@ export interface VectorGolden {
     dB: number[][]
     dM: number[]
   }[]
+}
+
+/** The same hundred steps on one base in every precision. */
+export interface LongGolden {
+  model: FamilyName
+  adapter: GoldenAdapter
+  runs: { precision: Precision; tables: Precision; trajectory: Trajectory<CausalMicro> }[]
 }

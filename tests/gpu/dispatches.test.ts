@@ -7,9 +7,12 @@ import { initialParameters } from '../../src/core/adapters/parameters.ts'
 import { planAdapter } from '../../src/core/adapters/plan.ts'
 import { baseValues } from '../../src/core/adapters/baseValues.ts'
 import { startBackend } from '../../src/core/backend/register.ts'
+import { decode } from '../../src/core/generate/generate.ts'
+import { GREEDY } from '../../src/core/generate/sampler.ts'
 import { opsFor } from '../../src/core/ops/index.ts'
 import { ParameterStore } from '../../src/core/optim/parameters.ts'
 import { exampleBatch, lossAndGradients } from '../../src/core/train/objective.ts'
+import { Turns } from '../../src/core/turns.ts'
 import { defaultAdapter } from '../../src/protocol/settings.ts'
 import { loadTiny } from '../golden/follow.ts'
 
@@ -96,6 +99,67 @@ test.each(CASES)('a LoRA step of $name, dropout $dropout', async ({ name, dropou
     store.dispose()
     model.dispose()
   }
+})
+
+const ANSWERS = [
+  // Projections, attention, output, gate and up, down; the embedding, the head, and two for the choice.
+  { name: 'tiny-llama', perBlock: 5, outside: 4 },
+  { name: 'tiny-qwen3', perBlock: 5, outside: 4 },
+  // Learned positions take a gather and a sum.
+  { name: 'tiny-gpt2', perBlock: 5, outside: 6 },
+  // Every product has the low-rank halves of its adapters.
+  { name: 'tiny-llama', adapter: true, perBlock: 9, outside: 4 },
+] as const
+
+test.each(ANSWERS)('a token of an answer: %o', async ({ name, perBlock, outside, ...given }) => {
+  await startBackend('webgpu', {
+    onFault(fault) {
+      throw fault
+    },
+  })
+  const { model, source } = await loadTiny(name, opsFor('webgpu'))
+  const config = { ...defaultAdapter(), r: 4, alpha: 8 }
+  const plan = planAdapter(model.family, model.architecture, config, null, false)
+  const store =
+    'adapter' in given
+      ? new ParameterStore(model.ops, await initialParameters(plan, config, 1, baseValues(model, source)))
+      : null
+  const counts = { dispatches: 0, readbacks: 0, bindings: 0, groups: 0 }
+  const seen: (typeof counts)[] = []
+  const restore = counting({
+    dispatch: () => void counts.dispatches++,
+    readback: () => void counts.readbacks++,
+    bindings(count) {
+      counts.bindings = Math.max(counts.bindings, count)
+      counts.groups++
+    },
+  })
+  try {
+    await decode({
+      model,
+      adaptation: () => (store ? storeAdaptation(store, plan) : null),
+      turns: new Turns(),
+      prompt: [1, 2, 3],
+      maxTokens: 9,
+      endIds: new Set(),
+      sampling: { ...GREEDY, temperature: 1, topK: 5, topP: 0.9, minP: 0.01 },
+      onToken() {
+        seen.push({ ...counts })
+        return false
+      },
+    })
+  } finally {
+    restore()
+    store?.dispose()
+    model.dispose()
+  }
+  expect(counts.bindings).toBeLessThanOrEqual(BINDINGS)
+  const tokens = 4
+  const [from, to] = [seen[2]!, seen[2 + tokens]!]
+  expect((to.readbacks - from.readbacks) / tokens).toBe(1)
+  expect(to.groups, 'bind groups made while a recorded token is replayed').toBe(from.groups)
+  const each = (to.dispatches - from.dispatches) / tokens
+  expect(each).toBe(perBlock * model.parts.blocks.length + outside)
 })
 
 interface Watch {

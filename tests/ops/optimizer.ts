@@ -1,7 +1,7 @@
 // Gradient sums, the global norm and AdamW.
 import * as tf from '@tensorflow/tfjs-core'
 import { expect, test } from 'vitest'
-import { SLOT_ALIGNMENT, type AdamwHyper, type Slot } from '../../src/core/ops/ops.ts'
+import { SLOT_ALIGNMENT, type AdamwHyper, type Ops, type Slot } from '../../src/core/ops/ops.ts'
 import * as oracle from './oracle.ts'
 import type { OpsOf } from './suite.ts'
 import { counted, data, expectClose, tensor } from './support.ts'
@@ -35,6 +35,21 @@ const decays = (at: number): boolean =>
 
 /** Learning rates by slot, as LoRA+ has them; 0 keeps a slot as it is. */
 const WITH_RATES: Slot[] = SLOTS.map((slot, i) => ({ ...slot, rate: [0.5, 16, 0][i]! }))
+
+/** One step of an optimizer that is made for it. */
+export function adamw(
+  ops: Ops,
+  state: tf.Tensor,
+  gradient: tf.Tensor,
+  norm: tf.Tensor,
+  slots: readonly Slot[],
+  hyper: AdamwHyper,
+): tf.Tensor {
+  const optimizer = ops.optimizer(slots)
+  const next = optimizer.step(state, gradient, norm, hyper)
+  optimizer.dispose()
+  return next
+}
 
 export function optimizerTests(ops: OpsOf): void {
   test('gradients add up at their places, with zeros between', async () => {
@@ -110,7 +125,7 @@ export function optimizerTests(ops: OpsOf): void {
       const tg = tensor(g, [SIZE])
       const norm = ops().globalNorm(tg)
       const before = tf.memory().numTensors
-      state = ops().adamw(state, tg, norm, SLOTS, { ...hyper, step })
+      state = adamw(ops(), state, tg, norm, SLOTS, { ...hyper, step })
       expect(tf.memory().numTensors).toBe(before)
       expected = oracle.adamw(expected, g, decays, { ...hyper, step })
       tf.dispose([tg, norm])
@@ -130,7 +145,7 @@ export function optimizerTests(ops: OpsOf): void {
       const g = flatData(1)
       const tg = tensor(g, [SIZE])
       const norm = ops().globalNorm(tg)
-      state = ops().adamw(state, tg, norm, WITH_RATES, { ...hyper, step })
+      state = adamw(ops(), state, tg, norm, WITH_RATES, { ...hyper, step })
       expected = oracle.adamw(expected, g, decays, { ...hyper, step }, rate)
       tf.dispose([tg, norm])
     }
@@ -143,7 +158,7 @@ export function optimizerTests(ops: OpsOf): void {
     g[0] = 2
     g[1] = -0.5
     const [state, tg, norm] = [tensor(new Float64Array(3 * SIZE), [3, SIZE]), tensor(g, [SIZE]), tf.scalar(1)]
-    const next = ops().adamw(state, tg, norm, SLOTS, { ...HYPER, weightDecay: 0, clip: 0 })
+    const next = adamw(ops(), state, tg, norm, SLOTS, { ...HYPER, weightDecay: 0, clip: 0 })
     const values = await next.data()
     expect(values[0]).toBeCloseTo(-0.01, 7)
     expect(values[1]).toBeCloseTo(0.01, 7)
@@ -161,7 +176,7 @@ export function optimizerTests(ops: OpsOf): void {
     const tg = tensor(g, [SIZE])
     const norm = ops().globalNorm(tg)
     expect(Number.isFinite((await norm.data())[0])).toBe(false)
-    state = ops().adamw(state, tg, norm, SLOTS, { ...HYPER, step: 3 })
+    state = adamw(ops(), state, tg, norm, SLOTS, { ...HYPER, step: 3 })
     expect([...(await state.data())]).toEqual([...Float32Array.from(values)])
     tf.dispose([state, tg, norm])
   })

@@ -37,12 +37,16 @@ export function standsFor(
   return precision === 'f32' ? values : out
 }
 
-interface Given {
+export interface Given {
   packed: FrozenMatrix
   plain: FrozenMatrix
 }
 
-async function matrices(shape: [number, number], precision: Precision, limit?: number): Promise<Given> {
+export async function matrices(
+  shape: [number, number],
+  precision: Precision,
+  limit?: number,
+): Promise<Given> {
   const [rows, columns] = shape
   const values = Float32Array.from(data(rows * columns, 0.3))
   const packed = await placeMatrix(
@@ -132,7 +136,7 @@ export function precisionTests(ops: OpsOf): void {
       skip(!hasHostArrays(), 'the GPU unpacks in its kernels')
       const given = await matrices([23, 10], precision)
       const [x, dy] = [tensor(data(30), [3, 10]), tensor(data(69), [3, 23])]
-      await compare(given, (w) => ({ y: timesTransposed(x, w, 70), dx: times(dy, w, 70) }))
+      await compare(given, (w) => ({ y: timesTransposed(x, w, undefined, 70), dx: times(dy, w, undefined, 70) }))
       tf.dispose([x, dy])
       free(given)
     })

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { expect, test } from 'vitest'
 import { SLOT_ALIGNMENT, type Activation, type Slot } from '../../src/core/ops/ops.ts'
 import { VECTORS } from '../golden/load.ts'
+import { adamw } from './optimizer.ts'
 import type { OpsOf } from './suite.ts'
 import { expectClose, ints, tensor } from './support.ts'
 
@@ -126,7 +127,7 @@ export function pytorchTests(ops: OpsOf): void {
       const gradient = tensor(padded(golden.gradient), [SLOT_ALIGNMENT])
       const norm = ops().globalNorm(gradient)
       await expectClose(norm, [golden.norm])
-      state = ops().adamw(state, gradient, norm, slots, {
+      state = adamw(ops(), state, gradient, norm, slots, {
         ...hyper,
         learningRate: golden.learningRate,
         step: i + 1,

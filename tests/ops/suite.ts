@@ -17,6 +17,7 @@ import { normTests } from './norm.ts'
 import { optimizerTests } from './optimizer.ts'
 import { precisionTests } from './precision.ts'
 import { pytorchTests } from './pytorch.ts'
+import { stepTests } from './step.ts'
 
 /** The ops under test, once the backend has been started. */
 export type OpsOf = () => Ops
@@ -32,6 +33,7 @@ const PARTS = {
   optimizer: optimizerTests,
   precision: precisionTests,
   fused: fusedTests,
+  step: stepTests,
   pytorch: pytorchTests,
 }
 type Part = keyof typeof PARTS

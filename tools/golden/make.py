@@ -33,12 +33,13 @@ from family import family_golden
 from fields import check_fields
 from fulltune import TUNINGS, tuning_golden
 from llama import TARGET, differences
+from long import long_golden
 from pissa import PISSA, pissa_golden
 from precision import ROUNDED, rounded_golden
 from small_tokenizers import write_tokenizer
 from variants import VARIANTS, variant_golden
 
-OTHERS = ["quantise.py", "tokenizer.py", "tokenizer_files.py", "chat.py"]
+OTHERS = ["quantise.py", "tokenizer.py", "tokenizer_files.py", "chat.py", "sampling.py"]
 
 
 def versions():
@@ -63,6 +64,7 @@ def generate(target: Path):
     ]
     for golden in variants:
         write_compact(target / "variants" / f"{golden['name']}.json", golden)
+    write_compact(target / "long.json", long_golden(models))
     for path in target.rglob("*.safetensors"):
         path.chmod(0o644)
 

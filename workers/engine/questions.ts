@@ -9,7 +9,15 @@ import type { ResolvedTarget } from './targets.ts'
 
 /** Passes of one SmoothGrad or integrated gradients. */
 const SAMPLES_LIMIT = 10_000
-export const GENERATE_DEFAULTS = { maxTokens: 128, temperature: 0.7, topK: 40, topP: 0.95, seed: 0 }
+export const GENERATE_DEFAULTS = {
+  maxTokens: 128,
+  temperature: 0.7,
+  topK: 40,
+  topP: 0.95,
+  minP: 0,
+  repetitionPenalty: 1,
+  seed: 0,
+}
 
 /** Token ids of an input, as the target learned to read it: a classifier cuts a text at its training length. */
 export function inputIds({ base, taskConfig, labels, run }: ResolvedTarget, input: ExplainInput): number[] {
@@ -84,7 +92,14 @@ export function checkIds(
     )
 }
 
-export function checkGeneration({ maxTokens, temperature, topK, topP }: typeof GENERATE_DEFAULTS): void {
+export function checkGeneration({
+  maxTokens,
+  temperature,
+  topK,
+  topP,
+  minP,
+  repetitionPenalty,
+}: typeof GENERATE_DEFAULTS): void {
   const refuse = (name: string, wanted: string, value: number) => {
     throw new GraftError('E_ARGUMENT', `${name} must be ${wanted}, but is ${value}.`, {
       setting: name,
@@ -95,6 +110,9 @@ export function checkGeneration({ maxTokens, temperature, topK, topP }: typeof G
   if (!(temperature >= 0)) refuse('temperature', '0 or more', temperature)
   if (!Number.isInteger(topK) || topK < 0) refuse('topK', 'a whole number, 0 for all', topK)
   if (!(topP > 0 && topP <= 1)) refuse('topP', 'above 0 and at most 1', topP)
+  if (!(minP >= 0 && minP <= 1)) refuse('minP', 'from 0 to 1', minP)
+  if (!(repetitionPenalty > 0 && repetitionPenalty <= 100))
+    refuse('repetitionPenalty', 'above 0 and at most 100, 1 for none', repetitionPenalty)
 }
 
 export function outputIndex(

@@ -18,6 +18,7 @@ import {
   removeRowsFrom,
   widenRows,
 } from '../../src/store/datasets.ts'
+import { requireRoom } from '../../src/store/quota.ts'
 import { whileWriting } from '../../src/store/locks.ts'
 import { readRecipe } from '../../src/store/recipes.ts'
 import { emptyRecipe, splitOf } from '../recipe/calls.ts'
@@ -127,7 +128,7 @@ export function appendFiles(
       const dataset: Dataset = {
         ...before,
         bytes: before.bytes + sizeOf(files),
-        sha256: await sha256OfBoth(before.sha256, read.sha256),
+        sha256: await hashFiles([new Blob([before.sha256 + read.sha256])]),
         rows: before.rows + sink.rows,
         columns: profiles.map((profile, i) => ({
           ...typed(columnOf(profile), options),
@@ -175,54 +176,54 @@ async function readInto(
   const problems: Problem[] = []
   let problemCount = 0
   let reading = newReading()
+  // About as much is stored as is read; what is packed needs more, and is told when room runs out.
+  await requireRoom(sizeOf(files), nameOf(files))
   const hashing = hashFiles(files, signal)
+  // Where the import fails first, nobody asks for the hash.
+  hashing.catch(() => undefined)
   const report = reporter(sizeOf(files), progress)
-  try {
-    const weigh = await tokenWeigher(store, options)
-    let before = 0
-    for (const file of files) {
-      const onProblem = (problem: Problem): void => {
-        if (problemCount++ < PROBLEM_LIMIT)
-          problems.push(files.length > 1 ? { file: file.name, ...problem } : problem)
-      }
-      const onBytes = (bytes: number): void => report(`Reading ${file.name}`, before + bytes)
-      const found = newReading()
-      const rowsBefore = sink.rows
-      const source = { ...options, onProblem, onBytes, signal, ...(weigh && { weigh }) }
-      for await (const rows of fileRows(file, source, found)) {
-        await sink.take(columns.placed(rows, found.columns, file.name), columns.names)
-        throwIfAborted(signal)
-        if (sink.overflowed) break
-      }
-      if (sink.rows === rowsBefore && !sink.overflowed)
-        throw notATable(
-          `${file.name} has a first row and nothing below it. Choose a file with a header and rows.`,
-        )
-      if (sink.overflowed) {
-        onProblem({
-          kind: 'limit',
-          line: ROWS_LIMIT + 1,
-          message: `There are more than ${ROWS_LIMIT.toLocaleString('en')} rows; the rest was left out.`,
-        })
-        break
-      }
-      if (found.encoding === 'windows-1252' && options.encoding === undefined)
-        onProblem({
-          kind: 'encoding',
-          line: 1,
-          message:
-            'The file is not UTF-8; it was read as windows-1252. If characters look wrong, save it as UTF-8.',
-        })
-      if (file === files[0]) reading = found
-      before += file.size
-      report(`Reading ${file.name}`, before)
+  const weigh = await tokenWeigher(store, options)
+  let before = 0
+  for (const file of files) {
+    const onProblem = (problem: Problem): void => {
+      if (problemCount++ < PROBLEM_LIMIT)
+        problems.push(files.length > 1 ? { file: file.name, ...problem } : problem)
     }
-    await sink.finish(columns.names)
-    throwIfAborted(signal)
-    return { reading, problems, problemCount, sha256: await hashing.result }
-  } finally {
-    hashing.stop()
+    const onBytes = (bytes: number): void => report(`Reading ${file.name}`, before + bytes)
+    const found = newReading()
+    const rowsBefore = sink.rows
+    const source = { ...options, onProblem, onBytes, signal, ...(weigh && { weigh }) }
+    for await (const rows of fileRows(file, source, found)) {
+      await sink.take(columns.placed(rows, found.columns, file.name), columns.names)
+      throwIfAborted(signal)
+      if (sink.overflowed) break
+    }
+    if (sink.rows === rowsBefore && !sink.overflowed)
+      throw notATable(
+        `${file.name} has a first row and nothing below it. Choose a file with a header and rows.`,
+      )
+    if (sink.overflowed) {
+      onProblem({
+        kind: 'limit',
+        line: ROWS_LIMIT + 1,
+        message: `There are more than ${ROWS_LIMIT.toLocaleString('en')} rows; the rest was left out.`,
+      })
+      break
+    }
+    if (found.encoding === 'windows-1252' && options.encoding === undefined)
+      onProblem({
+        kind: 'encoding',
+        line: 1,
+        message:
+          'The file is not UTF-8; it was read as windows-1252. If characters look wrong, save it as UTF-8.',
+      })
+    if (file === files[0]) reading = found
+    before += file.size
+    report(`Reading ${file.name}`, before)
   }
+  await sink.finish(columns.names)
+  throwIfAborted(signal)
+  return { reading, problems, problemCount, sha256: await hashing }
 }
 
 /** The split of new rows, from the values that were kept while they came. */
@@ -250,12 +251,6 @@ async function profilesOfAll(
     for (const row of rows) for (const [i, counter] of counters.entries()) counter.add(row[i] ?? '')
   }
   return counters.map((counter) => counter.profile())
-}
-
-/** A dataset that grew has the hash of its parts' hashes. */
-async function sha256OfBoth(first: string, second: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(first + second))
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function typed(column: Column, { types }: ImportOptions): Column {

@@ -33,15 +33,16 @@ export async function previewFiles(
 ): Promise<Preview> {
   checkOptions(given, files)
   const weigh = await tokenWeigher(store, given)
-  const look = (options: ImportOptions): Promise<Looked> =>
-    lookAt(files, { ...options, ...(weigh && { weigh }) }, signal)
+  const look = (options: ImportOptions, of = files): Promise<Looked> =>
+    lookAt(of, { ...options, ...(weigh && { weigh }) }, signal)
 
   let looked = await look({ ...given, header: given.header ?? true })
   const csv = looked.reading.format === 'csv'
-  // Is the first row one of names, or of values? Seen as a row like the others.
-  const asRows = csv && given.header === undefined ? await look({ ...given, header: false }) : null
+  // Is the first row one of names, or of values? It is seen as a row like the others of its file.
+  const asRows =
+    csv && given.header === undefined ? await look({ ...given, header: false }, files.slice(0, 1)) : null
   const header = asRows ? guessHeader(asRows.rows) : { header: given.header ?? true, confidence: 1 }
-  if (asRows && !header.header) looked = asRows
+  if (asRows && !header.header) looked = files.length === 1 ? asRows : await look({ ...given, header: false })
   const { reading, columns, rows, problems } = looked
 
   const counters = columns.map((name) => new ColumnCounter(name))

@@ -4,7 +4,7 @@ import { loraNames, savedName, startNames, type Adaptation, type LayerFactors } 
 import type { ParameterStore } from '../optim/parameters.ts'
 import type { AdaptedLayer, AdapterPlan } from './plan.ts'
 
-/** The factors of a run in training, straight from its parameter store. */
+/** The factors of a run in training, straight from its parameter store; `dropout.step` is read when a mask is drawn. */
 export function storeAdaptation(
   store: ParameterStore,
   plan: AdapterPlan,
@@ -22,7 +22,14 @@ export function storeAdaptation(
         // The layer's place in the plan is part of the key, and stays the same for its backward pass.
         factors.dropout = {
           rate: dropout.rate,
-          key: { seed: dropout.seed, purpose: 'dropout', step: dropout.step, layer: found.place },
+          key: {
+            seed: dropout.seed,
+            purpose: 'dropout',
+            layer: found.place,
+            get step() {
+              return dropout.step
+            },
+          },
         }
       return factors
     },

@@ -34,7 +34,7 @@ export async function inErrorScopes<T>(what: string, run: () => T | Promise<T>):
 
 /** Hands everything recorded so far to the GPU. */
 export function submitPending(backend: WebGPUBackend): void {
-  backend.ensureCommandEncoderReady()
+  if (!(backend as unknown as { commandEncoder?: GPUCommandEncoder | null }).commandEncoder) return
   backend.endComputePassEncoder()
   backend.submitQueue()
 }

@@ -14,6 +14,8 @@ import { registerWasm, type WasmFiles } from './wasm.ts'
 export interface BackendOptions {
   /** Where the WASM files are, if not in this build: see registerWasm. */
   wasmPaths?: string | WasmFiles
+  /** Threads of WASM; default: all that registerWasm finds. */
+  wasmThreads?: number
   /** Told of every fault that no call reports: E_DEVICE_LOST, E_GPU, E_MEMORY. */
   onFault(error: GraftError): void
 }
@@ -136,8 +138,11 @@ function stopWebgpu(): void {
   running = null
 }
 
-async function startWasm({ wasmPaths }: BackendOptions): Promise<Started> {
-  const { simd, threads, reason } = await registerWasm(wasmPaths === undefined ? {} : { paths: wasmPaths })
+async function startWasm({ wasmPaths, wasmThreads }: BackendOptions): Promise<Started> {
+  const { simd, threads, reason } = await registerWasm({
+    ...(wasmPaths !== undefined && { paths: wasmPaths }),
+    ...(wasmThreads !== undefined && { threads: wasmThreads }),
+  })
   await choose('wasm')
   guardWasmMemory()
   const described = [simd ? 'SIMD' : 'no SIMD', threads === 1 ? `1 thread. ${reason}` : `${threads} threads`]

@@ -1,7 +1,7 @@
 // Registers tfjs's WASM backend, the fallback where there is no GPU: SIMD wherever the engine has it, and real
 // threads in a cross-origin-isolated page (see wasmThreads.ts for why tfjs cannot start them here by itself).
 // Whatever goes wrong with threads leaves the single-threaded backend, with the reason on record.
-// Node has no threads here: tfjs's binary supports them in browsers only.
+// Node has no threads here: tfjs's binary with shared memory runs in browsers only.
 import { env, findBackendFactory, registerBackend, removeBackend } from '@tensorflow/tfjs-core'
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm'
 import { builtInFiles, type WasmFiles } from './wasmFiles.ts'
@@ -9,7 +9,7 @@ import { startThreads } from './wasmThreads.ts'
 
 export type { WasmFiles } from './wasmFiles.ts'
 
-/** The most threads that tfjs's binary can run. */
+/** The most threads that share a kernel: a step of the models that fit here has no more to share. */
 export const MAX_THREADS = 8
 
 /** tfjs's own priority of the backend: below a GPU, above plain JavaScript. */
@@ -63,7 +63,7 @@ export async function registerWasm(options: WasmOptions = {}): Promise<WasmInfo>
     try {
       const { backend, threads } = await startThreads(paths, wanted)
       registerBackend('wasm', () => backend, PRIORITY)
-      return { simd, threads, reason: threads > 1 ? '' : 'The thread pool has one thread.' }
+      return { simd, threads, reason: '' }
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       reason = `Threads could not start: ${why.replace(/\.$/, '')}.`

@@ -3,6 +3,7 @@ import runtime from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-th
 import plain from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url'
 import simd from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url'
 import threadedSimd from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url'
+import helper from './wasmHelper.js?url'
 import thread from './wasmThread.js?url'
 
 /** Addresses of the backend's files. */
@@ -17,6 +18,8 @@ export interface WasmFiles {
   runtime: string
   /** wasmThread.js. */
   thread: string
+  /** wasmHelper.js. */
+  helper: string
 }
 
-export const builtInFiles: WasmFiles = { plain, simd, threadedSimd, runtime, thread }
+export const builtInFiles: WasmFiles = { plain, simd, threadedSimd, runtime, thread, helper }

@@ -1,11 +1,12 @@
-// Starts tfjs's threaded WASM binary. tfjs can do this itself, but not here:
-// - it makes its thread workers from blob: URLs, which our content security policy refuses; and
-// - its binary caps the thread pool at half of the logical cores (backend.cc, `num_cores`), whatever
-//   setThreadsCount() asks for: one thread on a machine with two cores. The cap is read through an import of the
-//   binary, which can be answered with another number.
-// So this file does what `init` of tfjs's backend_wasm.ts does, with files of our own site and our own count.
-import { BackendWasm, getThreadsCount, setThreadsCount } from '@tensorflow/tfjs-backend-wasm'
+// Starts tfjs's threaded WASM binary, whose memory threads can share, and the helpers of our own kernels over that memory.
+// tfjs can start it by itself, but not here: it makes its thread workers from blob: URLs, which our content security policy
+// refuses. So this file does what `init` of tfjs's backend_wasm.ts does, with files of our own site.
+// tfjs's own pool stays at one thread: between two ops its threads look for work for a millisecond on end, on cores that our
+// helpers need, and nearly all work of a step is in our kernels.
+import { BackendWasm, setThreadsCount } from '@tensorflow/tfjs-backend-wasm'
 import factory from '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js'
+import { GraftError } from '../../protocol/errors.ts'
+import { useKernels, WasmKernels } from '../ops/reference/wasmKernels.ts'
 import { trustedScript } from './trustedScript.ts'
 import type { WasmFiles } from './wasmFiles.ts'
 
@@ -65,7 +66,7 @@ function addCalls(module: ThreadedModule): void {
   }
 }
 
-async function startModule(files: WasmFiles, threads: number): Promise<ThreadedModule> {
+async function startModule(files: WasmFiles): Promise<ThreadedModule> {
   const response = await fetch(files.threadedSimd)
   if (!response.ok) throw new Error(`${files.threadedSimd} answered with status ${response.status}`)
   const binary = await response.arrayBuffer()
@@ -77,9 +78,7 @@ async function startModule(files: WasmFiles, threads: number): Promise<ThreadedM
       mainScriptUrlOrBlob: new URL(files.runtime, self.location.href).href,
       locateFile: (path) => (path.endsWith('.worker.js') ? trustedScript(files.thread) : files.threadedSimd),
       instantiateWasm: (imports, receive) => {
-        // Twice the count, because the binary halves it.
         memory = imports['env']!['memory'] as WebAssembly.Memory
-        imports['env']!['emscripten_num_logical_cores'] = () => threads * 2
         WebAssembly.instantiate(binary, imports)
           .then(({ instance, module }) => receive(instance, module))
           .catch(reject)
@@ -99,11 +98,38 @@ async function startModule(files: WasmFiles, threads: number): Promise<ThreadedM
   }
 }
 
+/** Starts the helpers and waits until each is ready. */
+async function startHelpers(files: WasmFiles, kernels: WasmKernels, count: number): Promise<Worker[]> {
+  const workers = Array.from({ length: count }, () => new Worker(trustedScript(files.helper)))
+  const ready = workers.map(
+    (worker, i) =>
+      new Promise<void>((resolve, reject) => {
+        worker.onerror = (event) => {
+          event.preventDefault()
+          reject(
+            new Error(
+              `a helper could not start (${event.message || 'its script was refused or is missing'})`,
+            ),
+          )
+        }
+        worker.onmessage = () => resolve()
+        worker.postMessage(kernels.taskOf(i + 1))
+      }),
+  )
+  try {
+    await within(Promise.all(ready), 'The helpers')
+    return workers
+  } catch (error) {
+    for (const worker of workers) worker.terminate()
+    throw error
+  }
+}
+
 /**
- * A WASM backend with a pool of real threads, not yet registered with tfjs.
+ * A WASM backend whose kernels share their work with helpers, not yet registered with tfjs.
  * @param files where its files are
- * @param threads how many threads share the work, the caller's included; 2 to 8 (the pool of tfjs's binary)
- * @returns the backend and the number of threads it really has
+ * @param threads how many threads share the work, the caller's included; from 2
+ * @returns the backend and the number of threads
  * @throws Error when the browser refuses workers, shared memory or a file; nothing is left running then
  */
 export async function startThreads(
@@ -111,11 +137,23 @@ export async function startThreads(
   threads: number,
 ): Promise<{ backend: BackendWasm; threads: number }> {
   await checkWorker(files)
-  const module = await startModule(files, threads)
-  addCalls(module)
-  setThreadsCount(threads)
-  const backend = new BackendWasm(module as unknown as BackendWasm['wasm'])
-  // The binary always starts eight workers; those without a thread would only hold memory.
+  const module = await startModule(files)
+  // The binary always starts eight workers, which would only hold memory.
   for (const worker of module.PThread.unusedWorkers.splice(0)) worker.terminate()
-  return { backend, threads: getThreadsCount() }
+  addCalls(module)
+  setThreadsCount(1)
+  const backend = new BackendWasm(module as unknown as BackendWasm['wasm'])
+  const kernels = WasmKernels.over(module, threads)
+  if (!kernels)
+    throw new GraftError('E_INTERNAL', 'The kernels of the WebAssembly backend could not be made.')
+  const helpers = await startHelpers(files, kernels, threads - 1)
+  kernels.threads = threads
+  useKernels(module, kernels)
+  const dispose = backend.dispose.bind(backend)
+  backend.dispose = () => {
+    kernels.threads = 1
+    for (const helper of helpers) helper.terminate()
+    dispose()
+  }
+  return { backend, threads }
 }

@@ -7,10 +7,11 @@ import type { TokenBatch } from '../nn/batch.ts'
 import type { Block, WayBack } from '../nn/block.ts'
 import type { ClassifierHead, LanguageHead } from '../nn/heads.ts'
 import type { Inputs } from '../nn/inputs.ts'
-import type { KeyValueCache, Pass, Traced } from '../nn/layer.ts'
+import type { Pass, Traced } from '../nn/layer.ts'
 import type { Linear } from '../nn/linear.ts'
 import type { Norm } from '../nn/norm.ts'
 import type { Ops, RopeTable } from '../ops/ops.ts'
+import { KeyValueCache } from '../ops/step.ts'
 import type { Architecture, Family } from './architecture.ts'
 
 export interface TransformerParts {
@@ -121,8 +122,10 @@ export class Transformer {
     return this.parts.ropes
   }
 
-  emptyCaches(): KeyValueCache[] {
-    return this.parts.blocks.map(() => ({ k: null, v: null }))
+  /** A cache for each block, with room for so many tokens at most. */
+  emptyCaches(limit: number): KeyValueCache[] {
+    const { keyValueHeads, headSize } = this.architecture
+    return this.parts.blocks.map(() => new KeyValueCache(keyValueHeads, headSize, limit))
   }
 
   dispose(): void {
@@ -134,13 +137,5 @@ export class Transformer {
 
   disposeRopes(): void {
     for (const { cos, sin } of this.parts.ropes) dispose([cos, sin])
-  }
-}
-
-export function disposeCaches(caches: KeyValueCache[]): void {
-  for (const cache of caches) {
-    cache.k?.dispose()
-    cache.v?.dispose()
-    cache.k = cache.v = null
   }
 }

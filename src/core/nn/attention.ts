@@ -1,13 +1,14 @@
 // Self-attention with everything that families do differently about it: separate or fused projections, biases, norms on
 // queries and keys, rotary positions or none, grouped heads, causal, bidirectional or in a sliding window.
 //   q, k, v = rope(norm(heads(project(x))));  y = o(softmax(scale q k^T + mask) v)
-import { concat, keep, reshape, slice, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { concat, reshape, slice, type Tensor } from '@tensorflow/tfjs-core'
+import { GraftError } from '../../protocol/errors.ts'
 import type { JointHeads } from '../ops/fused.ts'
 import type { AttentionMask } from '../ops/layout.ts'
 import type { RopeTable } from '../ops/ops.ts'
 import type { GradientSink } from './adaptation.ts'
 import { Joined } from './joined.ts'
-import type { KeyValueCache, Layer, Pass, Traced } from './layer.ts'
+import type { Layer, Pass, Traced } from './layer.ts'
 import type { Linear } from './linear.ts'
 import type { Norm } from './norm.ts'
 
@@ -79,10 +80,12 @@ export class Attention implements Layer {
     const { heads } = this.shape
     const { mask } = this.parts
     const projected = this.#project(x, pass)
-    const { q, v } = projected
-    const k = pass.cache ? extend(pass.cache, 'k', projected.k) : projected.k
-    const values = pass.cache ? extend(pass.cache, 'v', v) : v
-    const seen = pass.ops.attention(q, k, values, pass.layout, mask) // [N, H, hd]
+    const { q, k, v } = projected
+    if (pass.cache) {
+      const output = pass.ops.cachedAttention(q, k, v, pass.cache, pass.layout, mask) // [N, H, hd]
+      return { y: flat(output), back: noWayBack }
+    }
+    const seen = pass.ops.attention(q, k, v, pass.layout, mask) // [N, H, hd]
     return {
       y: flat(seen.output),
       back: (dContext, sink, plus) => {
@@ -90,7 +93,7 @@ export class Attention implements Layer {
           this.#split(dContext, heads),
           q,
           k,
-          values,
+          v,
           seen.output,
           seen.logSumExp,
           pass.layout,
@@ -204,11 +207,6 @@ function plainNorms({ q, k }: { q: Norm; k: Norm }, { adaptation }: Pass): Joint
   return { q: q.weight, k: k.weight, eps: q.settings.epsilon }
 }
 
-/** Appends new rows to one half of a cache and returns the whole; the cache owns it. */
-function extend(cache: KeyValueCache, half: 'k' | 'v', rows: Tensor): Tensor {
-  const old = cache[half]
-  const whole = keep(tidy(() => (old ? concat([old, rows], 0) : rows.clone())))
-  old?.dispose()
-  cache[half] = whole
-  return whole
+function noWayBack(): never {
+  throw new GraftError('E_INTERNAL', 'Nothing is learnt from a text that is read with a cache.')
 }

@@ -20,13 +20,21 @@ export function rowLength(longest: number, context = Infinity): number {
   return Math.max(1, longest, Math.min(context, bucketOf(longest)))
 }
 
-export interface TokenBatch {
+/** A batch of tokens before it goes to the device. */
+export interface TokenRows {
   /** Rows, and padded tokens of each. */
   batch: number
   length: number
   /** Real tokens of each sequence, and where it begins in the flat batch. */
   lengths: number[]
   starts: number[]
+  /** [N] each; a token sees its own segment. */
+  ids: Int32Array
+  positions: Int32Array
+  segments: Int32Array
+}
+
+export interface TokenBatch extends Omit<TokenRows, 'ids' | 'positions' | 'segments'> {
   /** int32 [N] */
   ids: Tensor
   positions: Tensor
@@ -35,12 +43,12 @@ export interface TokenBatch {
 }
 
 /** Flat ids, positions and segments of sequences, in rows as long as the bucket of the longest (at most `context`). */
-export function tokenBatch(
+export function tokenRows(
   sequences: readonly (readonly number[])[],
   padId: number,
   context = Infinity,
   packing = false,
-): TokenBatch {
+): TokenRows {
   const lengths = sequences.map((sequence) => sequence.length)
   const length = rowLength(Math.max(0, ...lengths), context)
   const { starts, batch } = packing
@@ -57,18 +65,20 @@ export function tokenBatch(
     // Any numbers do that differ within a row.
     segments.fill(start % length, start, start + sequence.length)
   })
+  return { batch, length, lengths, starts, ids, positions, segments }
+}
+
+/** The rows on the device. */
+export function placedTokens({ ids, positions, segments, ...rows }: TokenRows): TokenBatch {
   const idTensor = tensor1d(ids, 'int32')
   const positionTensor = tensor1d(positions, 'int32')
   const layout = new AttentionLayout({
-    batch,
+    batch: rows.batch,
     queryPositions: positions,
     querySegments: segments,
   })
   return {
-    batch,
-    length,
-    lengths,
-    starts,
+    ...rows,
     ids: idTensor,
     positions: positionTensor,
     layout,
@@ -77,6 +87,11 @@ export function tokenBatch(
       layout.dispose()
     },
   }
+}
+
+/** As tokenRows, on the device. */
+export function tokenBatch(...given: Parameters<typeof tokenRows>): TokenBatch {
+  return placedTokens(tokenRows(...given))
 }
 
 /** First fit, the longest first: where each sequence begins in rows of the given length, and how many rows there are. */

@@ -13,7 +13,7 @@ import type { Linear } from './linear.ts'
 import type { Mlp } from './mlp.ts'
 import type { Norm } from './norm.ts'
 
-export type { KeyValueCache, Pass } from './layer.ts'
+export type { Pass } from './layer.ts'
 
 /** The norms of a block by its order. */
 export type BlockNorms =

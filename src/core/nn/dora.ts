@@ -30,7 +30,7 @@ export class DoraNorms {
 
   /** |W_i|^2 [out] */
   of(w: FrozenMatrix, ops: Ops): Tensor {
-    return (this.#squares ??= keep(rowSquares(w, ops)))
+    return (this.#squares ??= ops.once(() => keep(rowSquares(w, ops))))
   }
 
   dispose(): void {
@@ -54,7 +54,12 @@ export function rowSquares(w: FrozenMatrix, ops: Ops): Tensor {
 }
 
 /** c [out]: the norm of each row of W + s B A, without making that matrix. */
-function adaptedRowNorms(w: FrozenMatrix, squares: Tensor, { a, b, scale }: LoraFactors, ops: Ops): Tensor {
+export function adaptedRowNorms(
+  w: FrozenMatrix,
+  squares: Tensor,
+  { a, b, scale }: LoraFactors,
+  ops: Ops,
+): Tensor {
   return tidy(() => {
     const across = transpose(ops.linear(a, w)) // [out, r]: row i is A W_i
     const gram = ops.matmul(a, a, false, true) // [r, r]

@@ -1,6 +1,7 @@
 // What stands above the last block: the head over the vocabulary, and the layers of a classifier.
-import { add, type Tensor } from '@tensorflow/tfjs-core'
+import type { Tensor } from '@tensorflow/tfjs-core'
 import { disposeMatrix, type FrozenMatrix } from '../ops/matrix.ts'
+import type { Changing } from '../ops/changing.ts'
 import type { Activation } from '../ops/ops.ts'
 import { savedName, type Adaptation, type GradientSink } from './adaptation.ts'
 import { chain, type Layer, type Pass, type Traced } from './layer.ts'
@@ -32,7 +33,7 @@ export class LanguageHead {
   lossAndGradient(
     n: Tensor,
     labels: Tensor,
-    factor: number,
+    factor: Changing,
     pass: Pick<Pass, 'ops' | 'adaptation'>,
     sink: GradientSink,
   ): { loss: Tensor; dn: Tensor } {
@@ -101,7 +102,7 @@ function own(path: string, hasBias: boolean): Pick<Layer, 'trace'> {
       const b = hasBias ? adaptation!.tensor(`${path}.bias`)! : null // [out]
       const y = ops.matmul(x, w, false, true)
       return {
-        y: b ? add(y, b) : y,
+        y: b ? ops.add(y, b) : y,
         back: (dy, sink) => {
           if (sink) {
             sink.add(savedName(`${path}.weight`), ops.matmul(dy, x, true, false))

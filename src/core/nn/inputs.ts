@@ -1,6 +1,6 @@
 // From token ids to the input of the first block: the table of tokens, and what families add to its rows (learned
 // positions, token types, a norm, a scale).
-import { add, dispose, mul, range, scalar, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { add, dispose, mul, scalar, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import { disposeMatrix, type FrozenMatrix } from '../ops/matrix.ts'
 import type { Ops } from '../ops/ops.ts'
 import { savedName, type Adaptation, type GradientSink } from './adaptation.ts'
@@ -30,7 +30,7 @@ export class Inputs {
     const trained = adaptation?.tensor(name)
     const rows = ops.embedding(trained ? trainedMatrix(trained) : tokens, ids) // [N, d]
     if (scale === 1) return rows
-    const scaled = mul(rows, scalar(scale))
+    const scaled = ops.scale(rows, scale)
     rows.dispose()
     return scaled
   }
@@ -40,7 +40,7 @@ export class Inputs {
     const { name, tokens, scale } = this.parts
     if (!adaptation?.tensor(name)) return
     const gradient = tidy(() =>
-      ops.embeddingGradient(scale === 1 ? dy : mul(dy, scale), ids, tokens.shape[0]),
+      ops.embeddingGradient(scale === 1 ? dy : ops.scale(dy, scale), ids, tokens.shape[0]),
     )
     sink.add(savedName(name), gradient)
     gradient.dispose()
@@ -51,17 +51,24 @@ export class Inputs {
     const { ops, adaptation } = pass
     const { positions, types, norm } = this.parts
     let x = rows
-    const places = positions && add(pass.positions, scalar(positions.offset, 'int32')) // int32 [N]
-    if (positions) x = add(x, ops.gatherRows(adaptation?.tensor(positions.name) ?? positions.table, places!))
-    const zero = () => range(0, 1, 1, 'int32')
-    if (types) x = add(x, ops.gatherRows(adaptation?.tensor(types.name) ?? types.table, zero())) // [1, d] to all
+    if (positions) {
+      const table = adaptation?.tensor(positions.name) ?? positions.table
+      x = ops.add(x, ops.gatherRows(table, pass.positions, positions.offset))
+    }
+    if (types) {
+      const table = adaptation?.tensor(types.name) ?? types.table
+      x = ops.add(x, ops.part(table, 0, [1, table.shape[1]!])) // [1, d] to all
+    }
     const normed = norm?.trace(x, pass)
     return {
       y: normed?.y ?? x,
       back: (dy, sink) => {
         const dx = normed ? normed.back(dy, sink) : dy
-        if (sink && positions && adaptation?.tensor(positions.name))
-          sink.add(savedName(positions.name), ops.embeddingGradient(dx, places!, positions.table.shape[0]!))
+        if (sink && positions && adaptation?.tensor(positions.name)) {
+          const places =
+            positions.offset === 0 ? pass.positions : add(pass.positions, scalar(positions.offset, 'int32')) // int32 [N]
+          sink.add(savedName(positions.name), ops.embeddingGradient(dx, places, positions.table.shape[0]!))
+        }
         if (sink && types && adaptation?.tensor(types.name)) {
           const ids = mul(pass.positions, scalar(0, 'int32')) // every token is of type 0
           sink.add(savedName(types.name), ops.embeddingGradient(dx, ids, types.table.shape[0]!))

@@ -4,6 +4,7 @@
 import { concat, keep, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
 import type { JoinedLayer } from '../ops/fused.ts'
+import type { Ops } from '../ops/ops.ts'
 import type { Pass, Traced } from './layer.ts'
 import type { Linear } from './linear.ts'
 
@@ -15,7 +16,7 @@ export class Joined {
   /** x [N, in] -> [N, sum of out], side by side; null where the layers must go one by one. */
   trace(x: Tensor, pass: Pass, plus?: Tensor): Traced | null {
     const { fused } = pass.ops
-    // With a cache a token is computed at a time: not what these kernels are for.
+    // With a cache, queries, keys and values are wanted one by one; single tokens have ops of their own (nn/step.ts).
     if (!fused || pass.cache) return null
     const layers: JoinedLayer[] = []
     for (const linear of this.linears) {
@@ -24,7 +25,7 @@ export class Joined {
       layers.push(layer)
     }
     const halves = fused.joinedHalves(x, layers) // [N, ranks]
-    const bias = this.#biases()
+    const bias = this.#biases(pass.ops)
     let y: Tensor | undefined
     return {
       // Made when it is asked for: a block's last product is not, on its way back.
@@ -43,12 +44,12 @@ export class Joined {
   }
 
   /** The biases side by side, made once; the layers own those of their own. */
-  #biases(): Tensor | undefined {
+  #biases(ops: Ops): Tensor | undefined {
     const [first, ...others] = this.linears
     if (others.length === 0) return first!.bias
     if (this.linears.every((linear) => !linear.bias)) return undefined
-    this.#bias ??= keep(
-      tidy(() => concat(this.linears.map(({ bias, weight }) => bias ?? zeros([weight.shape[0]])))),
+    this.#bias ??= ops.once(() =>
+      keep(tidy(() => concat(this.linears.map(({ bias, weight }) => bias ?? zeros([weight.shape[0]]))))),
     )
     return this.#bias
   }

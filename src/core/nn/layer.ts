@@ -5,13 +5,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { AttentionLayout } from '../ops/layout.ts'
 import type { Ops } from '../ops/ops.ts'
+import type { KeyValueCache } from '../ops/step.ts'
 import type { Adaptation, GradientSink } from './adaptation.ts'
-
-/** Keys and values of the tokens seen so far, [T, Hkv, hd] each (one sequence). */
-export interface KeyValueCache {
-  k: Tensor | null
-  v: Tensor | null
-}
 
 /** What one pass over a batch shares between its layers. */
 export interface Pass {

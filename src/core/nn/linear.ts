@@ -1,7 +1,7 @@
 // A frozen linear layer with an optional adapter beside it: y = x W^T + b + s drop(x) A^T B^T (Hu et al. 2021, arXiv
 // 2106.09685). Its own weight or bias may be trained in place of the frozen ones. The base is shared and stays as it is, so
 // PiSSA's residual is W with its first factors taken away beside it: - s x A0^T B0^T (Meng et al. 2024, arXiv 2404.02948).
-import { mul, type Tensor } from '@tensorflow/tfjs-core'
+import type { Tensor } from '@tensorflow/tfjs-core'
 import { disposeMatrix, type FrozenMatrix } from '../ops/matrix.ts'
 import { loraNames, savedName } from './adaptation.ts'
 import { DoraNorms, traceDora } from './dora.ts'
@@ -47,7 +47,7 @@ export class Linear implements Layer {
     const whole = product ? sum(product.y) : ops.linear(x, w, bias, lora, plus) // [N, out]
     const start = lora?.start
     const taken = (z: Tensor, first: Tensor, second: Tensor, transposed: boolean) =>
-      mul(ops.matmul(ops.matmul(z, first, false, transposed), second, false, transposed), -lora!.scale)
+      ops.scale(ops.matmul(ops.matmul(z, first, false, transposed), second, false, transposed), -lora!.scale)
     const y = start ? ops.add(whole, taken(x, start.a, start.b, true)) : whole
     return {
       y,

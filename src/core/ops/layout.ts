@@ -28,6 +28,18 @@ export function maskName({ causal, window }: AttentionMask): string {
   return `${causal ? 'causal' : 'both'} ${window ?? 'all'}`
 }
 
+/** What the kernels' `packed` holds. */
+export function packedLook(host: AttentionLayout['host']): Int32Array {
+  const { queryPositions, querySegments, keyPositions, keySegments } = host
+  const all = new Int32Array(2 * (queryPositions.length + keyPositions.length))
+  let at = 0
+  for (const part of [queryPositions, querySegments, keyPositions, keySegments]) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}
+
 /** A query (position p, segment s) sees a key (position q, segment t) where s = t; if causal, q <= p; with a window,
  *  |p - q| < window. */
 export class AttentionLayout {

@@ -10,6 +10,9 @@ import type { RngKey } from '../rng.ts'
 import type { AttentionLayout, AttentionMask } from './layout.ts'
 import type { FrozenMatrix } from './matrix.ts'
 import type { FusedOps } from './fused.ts'
+import type { KeyValueCache, StepOps } from './step.ts'
+import type { Changing } from './changing.ts'
+import type { Recorder } from './recorder.ts'
 
 export type { FrozenMatrix } from './matrix.ts'
 
@@ -48,6 +51,7 @@ export interface LinearGradients {
   db?: Tensor
 }
 
+/** Where a step is recorded, these are read again at each replay. */
 export interface AdamwHyper {
   learningRate: number
   beta1: number
@@ -73,6 +77,15 @@ export interface Slot {
   rate: number
 }
 
+/** AdamW over the flat state of some slots. */
+export interface Optimizer {
+  /** One step in PyTorch's order over state [3, P] = values, first and second moments.
+   *  The gradient [P] is clipped to hyper.clip by `norm` ([]); where norm is not finite the state stays as it was.
+   *  Consumes `state` and returns the new one (the same tensor where it is updated in place). */
+  step(state: Tensor, gradient: Tensor, norm: Tensor, hyper: AdamwHyper): Tensor
+  dispose(): void
+}
+
 /** Adds up gradients by name into one flat f32 [P] buffer. */
 export interface GradientBuffer {
   /** The flat sum, where kernels may add to it in place; absent where it is put together only when it is asked for. */
@@ -89,6 +102,8 @@ export interface Ops {
   readonly name: 'reference' | 'webgpu'
   /** Kernels that make several layers in one dispatch; absent where dispatches cost nothing. */
   readonly fused?: FusedOps
+  /** Kernels for one token's way through a model; absent where dispatches cost nothing. */
+  readonly step?: StepOps
 
   // `plus`, where an op takes it, is added to what it returns (to dx on the way back): residual paths need no op of their own.
 
@@ -135,6 +150,17 @@ export interface Ops {
     layout: AttentionLayout,
     mask: AttentionMask,
   ): { dq: Tensor; dk: Tensor; dv: Tensor }
+  /** The attention of new tokens of one sequence, q [N, H, hd], over a cache that takes in their k and v [N, Hkv, hd]:
+   *  a prompt where the cache is empty, whose layout it is, then one token at a time -> [N, H, hd]. Where there are
+   *  `step` ops, they take the single tokens. */
+  cachedAttention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    cache: KeyValueCache,
+    layout: AttentionLayout,
+    mask: AttentionMask,
+  ): Tensor
   /** The probabilities themselves, [B, H, Tq, Tk], for the Explain view only; masked cells are exactly 0. */
   attentionProbabilities(q: Tensor, k: Tensor, layout: AttentionLayout, mask: AttentionMask): Tensor
 
@@ -145,7 +171,9 @@ export interface Ops {
   gated(act: Activation, gate: Tensor, up: Tensor): Tensor
   gatedBackward(act: Activation, dh: Tensor, gate: Tensor, up: Tensor): { dGate: Tensor; dUp: Tensor }
 
+  /** a + b; b is as large as a, or one row [d] for all of a's. */
   add(a: Tensor, b: Tensor): Tensor
+  scale(x: Tensor, factor: number): Tensor
   /** x [N, d] with the elements that the dropout leaves out set to 0 and the others scaled: its own backward, too. */
   dropout(x: Tensor, dropout: Dropout): Tensor
   /** x [N, d] with column j multiplied by s[j]; s [d]. */
@@ -156,8 +184,8 @@ export interface Ops {
   /** The elements of x from `start` on, x read as one flat row, as a new tensor of the given shape. */
   part(x: Tensor, start: number, shape: number[]): Tensor
 
-  /** rows of x [N, d] at indices int32 [M] -> [M, d] */
-  gatherRows(x: Tensor, indices: Tensor): Tensor
+  /** rows of x [N, d] at indices int32 [M] (+ offset) -> [M, d] */
+  gatherRows(x: Tensor, indices: Tensor, offset?: number): Tensor
   /** The backward of gatherRows for distinct indices: dy [M, d] -> [N, d], zero elsewhere.
    *  `inverse` int32 [N] is the row of dy for each row of x, or M where there is none. */
   scatterRows(dy: Tensor, inverse: Tensor): Tensor
@@ -169,13 +197,13 @@ export interface Ops {
     h: Tensor,
     w: FrozenMatrix,
     labels: Tensor,
-    factor: number,
+    factor: Changing,
     trained?: boolean,
   ): { loss: Tensor; dh: Tensor; dw?: Tensor }
   /** The same without the gradient, for evaluation. */
-  headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor
+  headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: Changing): Tensor
   /** For small trained heads: logits [M, C], labels int32 [M] -> loss [], dLogits [M, C]. */
-  crossEntropy(logits: Tensor, labels: Tensor, factor: number): { loss: Tensor; dLogits: Tensor }
+  crossEntropy(logits: Tensor, labels: Tensor, factor: Changing): { loss: Tensor; dLogits: Tensor }
 
   /** a [m, k] b [k, n] with optional transposes, for small trained matrices. */
   matmul(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor
@@ -183,10 +211,14 @@ export interface Ops {
   gradientBuffer(slots: readonly Slot[], size: number): GradientBuffer
   /** sqrt(sum g^2) of the flat gradient [P] -> scalar []; not finite where any element is not. */
   globalNorm(gradient: Tensor): Tensor
-  /** One AdamW step in PyTorch's order over state [3, P] = values, first and second moments.
-   *  The gradient is clipped to hyper.clip by `norm` ([]); where norm is not finite the state stays as it was.
-   *  Consumes `state` and returns the new one (the same tensor where it is updated in place). */
-  adamw(state: Tensor, gradient: Tensor, norm: Tensor, slots: readonly Slot[], hyper: AdamwHyper): Tensor
+  /** sum x^2 -> scalar []; not finite where any element is not. */
+  sumOfSquares(x: Tensor): Tensor
+  optimizer(slots: readonly Slot[]): Optimizer
+
+  /** Work on frozen numbers alone, whose result is kept beyond the step: done at once, even while a step is recorded. */
+  once<T>(work: () => T): T
+  /** Records steps; absent where ops run at once. */
+  recorder?(): Recorder
 }
 
 /** Slots begin at multiples of this many elements: 256 bytes, WebGPU's strictest offset alignment. */

@@ -1,9 +1,17 @@
 // Every trainable tensor by its PEFT name, in one flat state of values and AdamW moments.
 import { clone, keep, tensor2d, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
+import { download } from '../backend/download.ts'
 import { largestTensor } from '../backend/placeMatrix.ts'
 import { bufferSentence } from '../train/memoryWords.ts'
-import { SLOT_ALIGNMENT, type AdamwHyper, type GradientBuffer, type Ops, type Slot } from '../ops/ops.ts'
+import {
+  SLOT_ALIGNMENT,
+  type AdamwHyper,
+  type GradientBuffer,
+  type Ops,
+  type Optimizer,
+  type Slot,
+} from '../ops/ops.ts'
 
 /** A trainable tensor before training. */
 export interface InitialParameter {
@@ -28,6 +36,7 @@ export class ParameterStore {
   readonly slots: readonly Slot[]
   readonly gradients: GradientBuffer
   readonly #ops: Ops
+  readonly #optimizer: Optimizer
   readonly #size: number
   readonly #byName: Map<string, Slot>
   /** f32 [3, P]: values, first moments, second moments. */
@@ -53,6 +62,7 @@ export class ParameterStore {
       throw new GraftError('E_MEMORY', bufferSentence(this.count, bytes, limit), { bytes, limit })
     this.#byName = new Map(this.slots.map((slot) => [slot.name, slot]))
     this.gradients = ops.gradientBuffer(this.slots, this.#size)
+    this.#optimizer = ops.optimizer(this.slots)
     this.#state = this.#upload({ values: Object.fromEntries(parameters.map((p) => [p.name, p.values])) })
   }
 
@@ -91,14 +101,14 @@ export class ParameterStore {
   step(hyper: AdamwHyper): Tensor {
     const gradient = this.gradients.flat()
     const norm = this.#ops.globalNorm(gradient)
-    this.#state = this.#ops.adamw(this.#state, gradient, norm, this.slots, hyper)
+    this.#state = this.#optimizer.step(this.#state, gradient, norm, hyper)
     this.gradients.clear()
-    this.#forgetValues()
+    this.forget()
     return norm
   }
 
   async snapshot(): Promise<ParameterSnapshot> {
-    const flat = (await this.#state.data()) as Float32Array
+    const flat = await download(this.#state)
     const part = (row: number) =>
       Object.fromEntries(
         this.slots.map(({ name, offset, size }) => [
@@ -114,12 +124,13 @@ export class ParameterStore {
     this.#state.dispose()
     this.#state = state
     this.gradients.clear()
-    this.#forgetValues()
+    this.forget()
   }
 
   dispose(): void {
-    this.#forgetValues()
+    this.forget()
     this.#state.dispose()
+    this.#optimizer.dispose()
     this.gradients.dispose()
   }
 
@@ -142,7 +153,8 @@ export class ParameterStore {
     return keep(tensor2d(flat, [3, this.#size]))
   }
 
-  #forgetValues(): void {
+  /** The values have changed, or will have, without a call of `step`: copies that were made are out of date. */
+  forget(): void {
     for (const value of this.#values.values()) value.dispose()
     this.#values.clear()
   }

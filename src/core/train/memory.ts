@@ -3,17 +3,20 @@
 //   weights(precision) + 16 x trainable (value, gradient, two moments, f32)
 //   + what the blocks keep for the backward pass: their inputs, 4 N d (L + 1), or all that they made
 //   + one block's working set + one tile of the head's logits + what pools and the optimizer hold beyond that
+// Where steps are recorded their buffers are known better: recordedMemory.ts.
 import type { BackendName } from '../../protocol/engine.ts'
 import { PRECISIONS, type Fit, type MemoryEstimate, type Precision } from '../../protocol/model.ts'
 import type { AdapterConfig, Checkpointing, TrainingConfig } from '../../protocol/run.ts'
 import { countTrainable } from '../adapters/count.ts'
 import { planAdapter, type AdapterPlan } from '../adapters/plan.ts'
+import { PIECE_BYTES } from '../backend/download.ts'
 import { precisionOf } from '../models/load.ts'
 import { tensorSpecs } from '../models/tensors.ts'
 import type { Architecture, Family } from '../models/architecture.ts'
 import { rowLength } from '../nn/batch.ts'
 import { matrixBytes } from '../ops/matrix.ts'
 import { bufferSentence, sentenceOf } from './memoryWords.ts'
+import { isRecorded, recordedBytes } from './recordedMemory.ts'
 import { blockElements } from './workingSet.ts'
 
 export interface MemoryRequest {
@@ -136,6 +139,13 @@ function movingParts(
   const trainedBlocks = kept > 0
   // PiSSA keeps its first factors beside the trained ones.
   const trainable = 16 * count * (adapter.method === 'lora' && adapter.initLoraWeights === 'pissa' ? 2 : 1)
+  if (backend === 'webgpu' && isRecorded({ family, plan, adapter })) {
+    const rows = labels === null ? tokens : batchSize
+    const request = { family, architecture: a, plan, adapter, tokens, rows, labels, checkpointing }
+    // A checkpoint passes through a buffer.
+    const slack = Math.min(PIECE_BYTES, STATE_ROWS * FLOAT * count)
+    return { trainable, ...recordedBytes({ ...request, tile: TILE.webgpu }), slack }
+  }
   const { trace, besides } = blockElements(
     { family, architecture: a, plan, adapter, backend, batch: batchSize, length },
     trainedBlocks,

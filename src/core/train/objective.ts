@@ -1,8 +1,9 @@
 // From a batch of examples to a loss and its gradients: forward through the blocks, the head, and back.
-import { concat, dispose, reshape, square, sum, tensor1d, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { concat, dispose, reshape, tensor1d, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import type { Checkpointing } from '../../protocol/run.ts'
 import type { Adaptation, GradientSink } from '../nn/adaptation.ts'
-import { bucketOf, tokenBatch, type TokenBatch } from '../nn/batch.ts'
+import { bucketOf, placedTokens, tokenRows, type TokenBatch, type TokenRows } from '../nn/batch.ts'
+import type { Changing } from '../ops/changing.ts'
 import type { Transformer } from '../models/transformer.ts'
 
 /** Label of a position that is not trained on. */
@@ -12,31 +13,40 @@ export const IGNORED = -100
 export type Example = { ids: number[]; labels: number[] } | { ids: number[]; label: number }
 
 /** A batch with the rows whose hidden state meets the head, and the head's labels for them. */
-export interface ExampleBatch {
-  tokens: TokenBatch
+export interface ExampleRows {
+  tokens: TokenRows
   /** Real tokens of the batch, and labels that count. */
   tokenCount: number
   labelCount: number
-  /** int32 [M]: rows of the flat batch that meet the head. Of a language model they are filled up to a bucket, without a
+  /** [M]: rows of the flat batch that meet the head. Of a language model they are filled up to a bucket, without a
    *  label; of a classifier they are its examples. */
+  rows: Int32Array
+  /** [N]: for each flat row its place in `rows`, or M. */
+  inverse: Int32Array
+  /** [M] */
+  labels: Int32Array
+}
+
+/** The same on the device. */
+export interface ExampleBatch extends Pick<ExampleRows, 'tokenCount' | 'labelCount'> {
+  tokens: TokenBatch
+  /** int32 [M], [N] and [M] */
   rows: Tensor
-  /** int32 [N]: for each flat row its place in `rows`, or M. */
   inverse: Tensor
-  /** int32 [M] */
   labels: Tensor
   dispose(): void
 }
 
 /** Flattens examples, one to a row or packed; with labels shifted by one for language modelling. Classes are read from the
  *  last real token, or from the first, as the family does. */
-export function exampleBatch(
+export function exampleRows(
   examples: readonly Example[],
   padId: number,
   context: number,
   row: 'first' | 'last' = 'last',
   packing = false,
-): ExampleBatch {
-  const tokens = tokenBatch(
+): ExampleRows {
+  const tokens = tokenRows(
     examples.map((example) => example.ids),
     padId,
     context,
@@ -68,21 +78,37 @@ export function exampleBatch(
   rows.forEach((row, i) => {
     if (labels[i] !== IGNORED) inverse[row] = i
   })
-  const rowTensor = tensor1d(rows, 'int32')
-  const inverseTensor = tensor1d(inverse, 'int32')
-  const labelTensor = tensor1d(labels, 'int32')
   return {
     tokens,
     tokenCount: tokens.lengths.reduce((sum, length) => sum + length, 0),
     labelCount: labels.filter((label) => label !== IGNORED).length,
-    rows: rowTensor,
-    inverse: inverseTensor,
-    labels: labelTensor,
+    rows: Int32Array.from(rows),
+    inverse,
+    labels: Int32Array.from(labels),
+  }
+}
+
+export function placedExamples({ tokens, rows, inverse, labels, ...counts }: ExampleRows): ExampleBatch {
+  const placed = placedTokens(tokens)
+  const tensors = {
+    rows: tensor1d(rows, 'int32'),
+    inverse: tensor1d(inverse, 'int32'),
+    labels: tensor1d(labels, 'int32'),
+  }
+  return {
+    ...counts,
+    tokens: placed,
+    ...tensors,
     dispose() {
-      tokens.dispose()
-      dispose([rowTensor, inverseTensor, labelTensor])
+      placed.dispose()
+      dispose(Object.values(tensors))
     },
   }
+}
+
+/** As exampleRows, on the device. */
+export function exampleBatch(...given: Parameters<typeof exampleRows>): ExampleBatch {
+  return placedExamples(exampleRows(...given))
 }
 
 /** What stands beside the base in a pass, and which head is meant: the vocabulary's, or a classifier's. */
@@ -105,7 +131,7 @@ export function lossAndGradients(
   model: Transformer,
   batch: ExampleBatch,
   trainable: Trainable,
-  factor: number,
+  factor: Changing,
   sink: GradientSink,
   checkpointing: Checkpointing = 'block',
 ): StepScalars {
@@ -121,6 +147,7 @@ export function lossAndGradients(
     const through = model.forwardAndBack(entered.y.clone(), pass, Math.max(0, lowest), checkpointing)
     const h = ops.gatherRows(through.y, batch.rows) // [M, d]
     through.y.dispose()
+    const energy = ops.sumOfSquares(h)
     const final = model.final(h, pass) // [M, d]
     let loss: Tensor
     let dn: Tensor // [M, d]
@@ -142,7 +169,7 @@ export function lossAndGradients(
         model.parts.inputs.rowsBackward(ops, dRows, batch.tokens.ids, adaptation, sink)
       }
     }
-    return [loss, sum(square(h))]
+    return [loss, energy]
   }) as [Tensor, Tensor]
   return { loss, energy }
 }

@@ -1,25 +1,19 @@
 // The training loop: micro-batches -> one AdamW step -> every few steps one readback, a validation, a checkpoint.
 // It knows nothing of workers or databases: rows come from an ExampleSource, news go out through hooks.
-import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
 import { GraftError } from '../../protocol/errors.ts'
 import type { AdapterConfig, Checkpointing, HistoryEntry, TrainingConfig } from '../../protocol/run.ts'
 import { storeAdaptation } from '../adapters/adaptation.ts'
 import type { AdapterPlan } from '../adapters/plan.ts'
+import { releaseFreeBuffers } from '../backend/memory.ts'
 import { deferred, type Deferred } from '../deferred.ts'
 import type { Transformer } from '../models/transformer.ts'
 import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
 import { ParameterStore, type InitialParameter, type ParameterSnapshot } from '../optim/parameters.ts'
-import { breathe, type Turns } from '../turns.ts'
+import type { Turns } from '../turns.ts'
 import { evaluateExamples } from './evaluate.ts'
-import {
-  exampleBatch,
-  lossAndGradients,
-  readScalars,
-  type Example,
-  type StepScalars,
-  type Trainable,
-} from './objective.ts'
+import { exampleRows, type Example, type Trainable } from './objective.ts'
 import { RowOrder, stepsPerEpoch, totalSteps } from './plan.ts'
+import { Steps, STEP_NUMBERS } from './steps.ts'
 
 /** Tokenised rows by their place in one part of a dataset. */
 export interface ExampleSource {
@@ -68,6 +62,8 @@ export interface TrainerOptions {
   hooks: TrainerHooks
   /** Steps between readbacks: 1 where reading is free (cpu, wasm), more on a GPU. */
   readEvery: number
+  /** Whether steps are recorded and replayed where the ops can (ops/recorder.ts); default true. Changes no result. */
+  recorded?: boolean
 }
 
 /** Wall-clock time between checkpoints where the settings leave it to the clock. */
@@ -80,9 +76,6 @@ export type TrainerOutcome = 'done' | 'stopped'
 interface Pending {
   step: number
   learningRate: number
-  loss: Tensor
-  norm: Tensor
-  energy: Tensor
   tokens: number
 }
 
@@ -91,11 +84,15 @@ export class Trainer {
   readonly steps: number
   readonly #options: TrainerOptions
   readonly #order: RowOrder
+  readonly #stepping: Steps
   readonly #warmup: number
   #step = 0
   #seconds = 0
   #skippedRows = 0
   #pending: Pending[] = []
+  /** A reading on its way, and what it ended with where it failed. */
+  #reading: Promise<void> = Promise.resolve()
+  #failedReading: { error: unknown } | null = null
   #segmentStart = 0
   #lastRead = 0
   #lastCheckpointAt = 0
@@ -113,6 +110,23 @@ export class Trainer {
     this.steps = totalSteps(options.train.rows, training)
     this.#warmup = warmupSteps(training.warmup, this.steps)
     this.#order = new RowOrder(options.train.rows, training)
+    this.#stepping = new Steps({
+      model,
+      store: this.store,
+      plan: options.plan,
+      checkpointing: options.checkpointing,
+      classify: options.labels !== null,
+      dropout: { rate: options.dropout, seed: training.seed },
+      hyper: training,
+      capacity: options.readEvery,
+      turns: options.turns,
+      recorded: options.recorded ?? true,
+    })
+  }
+
+  /** Whether steps are recorded and replayed; certain after the first. */
+  get recorded(): boolean {
+    return this.#stepping.recorded
   }
 
   get step(): number {
@@ -206,9 +220,11 @@ export class Trainer {
       const examples = await Promise.all(
         this.#order.microBatches(this.#step).map((places) => train.get(places)),
       )
+      await this.#stepping.ready()
       await turns.take(() => this.#trainStep(examples))
       if (!this.#trained && this.#step % perEpoch === 0) throw this.#nothingTrained()
-      if (this.#pending.length >= readEvery) await this.#readPending()
+      if (this.#pending.length >= readEvery) await this.#beginReading()
+      this.#checkRead()
 
       const last = this.#step === this.steps
       const every = training.validateEvery || perEpoch
@@ -238,8 +254,8 @@ export class Trainer {
   dispose(): void {
     // Whoever waits for a pause has waited enough.
     this.resume()
-    for (const { loss, norm, energy } of this.#pending) dispose([loss, norm, energy])
     this.#pending = []
+    this.#stepping.dispose()
     this.store.dispose()
   }
 
@@ -252,69 +268,70 @@ export class Trainer {
     )
   }
 
-  /** One optimizer step. Messages are read between its micro-batches, so that a long one does not look like a hang. */
+  /** One optimizer step. */
   async #trainStep(microBatches: Example[][]): Promise<void> {
-    const { model, training, plan, padId, train } = this.#options
+    const { model, training, padId, train } = this.#options
     const k = this.#step++
     const { row } = model.family.classifier
     const batches = microBatches.map((examples) =>
-      exampleBatch(examples, padId, model.architecture.context, row, training.packing),
+      exampleRows(examples, padId, model.architecture.context, row, training.packing),
     )
-    let sums: StepScalars | null = null
-    try {
-      // The same rows come again in later epochs; they are counted once.
-      if (k < stepsPerEpoch(train.rows, training))
-        for (const examples of microBatches)
-          this.#skippedRows += examples.filter((example) => !trains(example)).length
-      const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
-      if (labelCount === 0) return
-      this.#trained = true
-      for (const [micro, batch] of batches.entries()) {
-        if (batch.labelCount === 0) continue
-        if (micro > 0) await breathe()
-        const dropout = {
-          rate: this.#options.dropout,
-          seed: training.seed,
-          step: k * training.accumulation + micro,
-        }
-        const trainable = { ...this.trainable(), adaptation: storeAdaptation(this.store, plan, dropout) }
-        const part = lossAndGradients(
-          model,
-          batch,
-          trainable,
-          1 / labelCount,
-          this.store.gradients,
-          this.#options.checkpointing,
-        )
-        sums = sums ? added(sums, part) : part
-      }
-      const learningRate =
-        training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
-      const norm = this.store.step({ ...training, learningRate, step: k + 1 })
-      const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
-      this.#pending.push({ step: k + 1, learningRate, ...sums!, norm, tokens })
-      sums = null
-    } finally {
-      if (sums) dispose([sums.loss, sums.energy])
-      for (const batch of batches) batch.dispose()
-    }
+    // The same rows come again in later epochs; they are counted once.
+    if (k < stepsPerEpoch(train.rows, training))
+      for (const examples of microBatches)
+        this.#skippedRows += examples.filter((example) => !trains(example)).length
+    const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
+    if (labelCount === 0) return
+    this.#trained = true
+    const micros = batches
+      .map((rows, micro) => ({ rows, count: k * training.accumulation + micro }))
+      .filter(({ rows }) => rows.labelCount > 0)
+    const learningRate =
+      training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
+    await this.#stepping.run(micros, 1 / labelCount, { learningRate, step: k + 1 })
+    const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
+    this.#pending.push({ step: k + 1, learningRate, tokens })
   }
 
-  /** One readback for all steps since the last one. */
+  /** One readback for all steps since the last one; resolves when they have been told of. */
   async #readPending(): Promise<void> {
-    const pending = this.#pending
-    if (pending.length === 0) return
-    this.#pending = []
-    const values = await this.#options.turns.take(() =>
-      readScalars(pending.flatMap(({ loss, norm, energy }) => [loss, norm, energy])),
-    )
+    await this.#beginReading()
+    await this.#reading
+    this.#checkRead()
+  }
+
+  /** The same without waiting for replayed steps: the next ones go on while the numbers are on their way. */
+  async #beginReading(): Promise<void> {
+    await this.#reading
+    this.#checkRead()
+    if (this.#pending.length === 0) return
+    const pending = this.#pending.splice(0)
+    this.#reading = this.#stepping
+      .read()
+      .then((numbers) => this.#tell(pending, numbers))
+      .catch((error: unknown) => {
+        this.#failedReading = { error }
+      })
+    if (!this.#stepping.recorded) await this.#reading
+    this.#checkRead()
+  }
+
+  #checkRead(): void {
+    if (this.#failedReading) throw this.#failedReading.error
+  }
+
+  async #tell(pending: readonly Pending[], values: Float32Array): Promise<void> {
     const now = performance.now()
     const tokensPerSecond =
       pending.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1e-3, (now - this.#lastRead) / 1000)
     this.#lastRead = now
     const entries: HistoryEntry[] = []
     for (const [i, { step, learningRate }] of pending.entries()) {
-      const [loss, gradNorm, energy] = values.subarray(3 * i) as unknown as [number, number, number]
+      const [loss, gradNorm, energy] = values.subarray(STEP_NUMBERS * i) as unknown as [
+        number,
+        number,
+        number,
+      ]
       const wrong = [
         ['loss', loss],
         ['gradient', gradNorm],
@@ -347,6 +364,8 @@ export class Trainer {
       trainable: () => this.trainable(),
       batchSize: training.batchSize,
     })
+    // Replayed steps do not use the pool: what the look has left there would only lie about.
+    if (this.#stepping.recorded) releaseFreeBuffers()
     this.#lastRead = performance.now()
     if (sums.labels === 0) return undefined
     const validationLoss = sums.loss / sums.labels
@@ -390,11 +409,4 @@ function trains(example: Example): boolean {
   return 'label' in example
     ? example.label >= 0 && example.ids.length > 0
     : example.labels.some((label, t) => t > 0 && label >= 0)
-}
-
-/** Sums of two micro-batches; disposes the parts. */
-function added(a: StepScalars, b: StepScalars): StepScalars {
-  const sums = { loss: add(a.loss, b.loss), energy: add(a.energy, b.energy) }
-  dispose([a.loss, a.energy, b.loss, b.energy])
-  return sums
 }

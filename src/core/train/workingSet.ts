@@ -5,12 +5,17 @@ import type { AdapterConfig } from '../../protocol/run.ts'
 import { linearPath, linearShapes, type Architecture, type Family } from '../models/architecture.ts'
 import type { AdapterPlan } from '../adapters/plan.ts'
 import type { Activation } from '../ops/ops.ts'
+import { QUERIES } from '../ops/reference/wasmAttention.ts'
 import type { BackendName } from '../../protocol/engine.ts'
 
 /** Tensors [B, H, T, T] that the reference's attentionBackward holds at once: scores (2), P (1), dP (2), dS (1). */
 const SCORES_BACKWARD = 6
 /** And its forward pass: scores (2), P (1). */
 const SCORES_FORWARD = 3
+/** The same on wasm, whose kernels work some queries at a time and in place: scores, dP; of [B, H, some queries, T]. */
+const WASM_SCORES = { backward: 2, forward: 1 }
+/** And what it adds to scores, [B, T, T] for each kind of mask. */
+const WASM_MASKS = 2
 /** Copies [N, H hd] and [N, Hkv hd] by heads that the reference makes of q, k, v, dO and of the results. */
 const GROUPED = 5
 /** Tensors [N, f] that the reference holds for the slope of an activation, besides its results. */
@@ -53,18 +58,26 @@ export function blockElements(request: BlockRequest, trained: boolean): BlockEle
   const mlp = f * (a.mlp.gated ? 3 : 2)
   const trace = tokens * (norms * d + attention + 2 * d + mlp + 2 * d)
   const scores = batch * a.heads * length * length
-  if (!trained) return { trace, besides: backend === 'webgpu' ? 0 : SCORES_FORWARD * scores }
+  const onWasm = (some: number): number =>
+    batch * length * (some * a.heads * Math.min(length, QUERIES) + WASM_MASKS * length)
+  if (!trained) {
+    const forward = { webgpu: 0, wasm: onWasm(WASM_SCORES.forward), cpu: SCORES_FORWARD * scores }
+    return { trace, besides: forward[backend] }
+  }
 
   // Backward: a gradient for each of these, sums where paths meet, and the residuals.
   const sums = (fused ? 1 : 5) + (a.mlp.gated ? 3 : 1)
   const attentionBack = q + (q + 2 * kv) * (fused ? 2 : 1) + (q + kv) * (rope + headNorm)
   const back = tokens * (norms * d + attentionBack + mlp + sums * d + 2 * d)
+  const inPlace = backend === 'wasm' && (a.mlp.act === 'silu' || a.mlp.act === 'geluTanh')
+  const attentionScratch =
+    backend === 'wasm' ? onWasm(WASM_SCORES.backward) : SCORES_BACKWARD * scores + tokens * GROUPED * (q + kv)
   const scratch =
     backend === 'webgpu'
       ? tokens * a.heads
       : Math.max(
-          SCORES_BACKWARD * scores + tokens * GROUPED * (q + kv),
-          tokens * f * SLOPE_SCRATCH[a.mlp.act],
+          attentionScratch,
+          inPlace ? 0 : tokens * f * SLOPE_SCRATCH[a.mlp.act],
           tokens * widest(request),
         )
   const dora = (tokens * beside(request)) / 2 // each way

@@ -112,7 +112,7 @@ export async function candidatePairs(
   keys: Uint32Array,
   bands: number,
   has: (text: number) => boolean,
-  pause: () => Promise<void>,
+  pause: (share?: number) => Promise<void>,
 ): Promise<{ pairs: Float64Array; cut: boolean }> {
   const total = keys.length / bands
   const members: number[] = []
@@ -138,7 +138,7 @@ export async function candidatePairs(
     }
     pairs = union(pairs, fresh)
     cut = pairs.length > PAIR_LIMIT
-    await pause()
+    await pause((band + 1) / bands)
   }
   return { pairs: pairs.subarray(0, PAIR_LIMIT), cut }
 }

@@ -2,7 +2,7 @@
 // added later change nothing of those before them.
 import { words, type Purpose } from '../rng.ts'
 
-const BLOCKS = 16
+const BLOCKS = 4
 
 export class Draw {
   #words: Uint32Array = new Uint32Array(0)

@@ -1,7 +1,8 @@
 // The settings of an answer's sampling, with what each does: the form is made from this.
 import type { NumberSetting } from '../../protocol/settings.ts'
 
-export type SamplingKey = 'temperature' | 'topK' | 'topP' | 'maxTokens' | 'seed'
+export type SamplingKey =
+  'temperature' | 'topK' | 'topP' | 'minP' | 'repetitionPenalty' | 'maxTokens' | 'seed'
 
 export const SAMPLING: Record<SamplingKey, NumberSetting & { start: number }> = {
   temperature: {
@@ -28,6 +29,22 @@ export const SAMPLING: Record<SamplingKey, NumberSetting & { start: number }> = 
     max: 1,
     start: 1,
     help: 'Only the most likely tokens that together reach this probability can be drawn. 1 allows all.',
+  },
+  minP: {
+    kind: 'number',
+    label: 'Min-p',
+    min: 0,
+    max: 1,
+    start: 0,
+    help: 'Only tokens at least this likely, measured by the most likely one, can be drawn. 0 allows all.',
+  },
+  repetitionPenalty: {
+    kind: 'number',
+    label: 'Repetition penalty',
+    min: 0.01,
+    max: 100,
+    start: 1,
+    help: 'Above 1, what the text already says becomes less likely. 1 changes nothing.',
   },
   maxTokens: {
     kind: 'number',

@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-backend-cpu'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { inspectLogits } from '../../../src/core/explain/inspect.ts'
 import { decode } from '../../../src/core/generate/generate.ts'
-import { greedy } from '../../../src/core/generate/sampler.ts'
+import { greedy, GREEDY } from '../../../src/core/generate/sampler.ts'
 import { opsFor } from '../../../src/core/ops/index.ts'
 import { Turns } from '../../../src/core/turns.ts'
 import { loadTiny } from '../../golden/follow.ts'
@@ -28,7 +28,7 @@ describe('an answer', () => {
       prompt: PROMPT,
       maxTokens: TOKENS,
       endIds: new Set(),
-      sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
+      sampling: GREEDY,
       onToken: () => false,
     })
     expect(tf.memory().numTensors).toBe(tensors)

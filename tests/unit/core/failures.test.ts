@@ -9,6 +9,7 @@ import { tensorsAtStrength } from '../../../src/core/adapters/strength.ts'
 import { inputGradient } from '../../../src/core/explain/gradient.ts'
 import { inspectAttention, inspectLogits } from '../../../src/core/explain/inspect.ts'
 import { decode } from '../../../src/core/generate/generate.ts'
+import { GREEDY } from '../../../src/core/generate/sampler.ts'
 import { loadTransformer } from '../../../src/core/models/load.ts'
 import { recogniseModel } from '../../../src/core/models/registry.ts'
 import type { Transformer } from '../../../src/core/models/transformer.ts'
@@ -135,7 +136,7 @@ function answer() {
     prompt: ids,
     maxTokens: 2,
     endIds: new Set(),
-    sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
+    sampling: GREEDY,
     onToken: () => false,
   })
 }

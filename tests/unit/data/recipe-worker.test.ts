@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Dataset, Row, SplitName, SplitRequest } from '../../../src/protocol/data.ts'
 import type { CallContext } from '../../../src/protocol/progress.ts'
 import type { Recipe, RecipeStep } from '../../../src/protocol/recipe.ts'
+import type { CellChange } from '../../../src/protocol/table.ts'
 import type { TakeOutRequest } from '../../../src/protocol/takeOut.ts'
 import { openStore, type Store } from '../../../src/store/database.ts'
 import { eachBatch, readParts } from '../../../src/store/datasets.ts'
@@ -228,6 +229,61 @@ describe('a recipe', () => {
       await store.main.recipes.count(),
       await store.main.parts.count(),
     ]).toEqual([0, 0, 0])
+  })
+})
+
+describe('edits by hand', () => {
+  const edit = async (id: string, changes: CellChange[]) => calls.editCells({ id, changes }, context())
+
+  test('are one step at the end of the recipe, by raw id, and reach everything that reads rows', async () => {
+    const { id } = await load(csv(0, 40))
+    await apply(id, [{ kind: 'filter', where: 'label != "card"' }])
+    const [first] = await rows(id)
+    await edit(id, [{ row: 0, column: 'text', value: 'better' }])
+    const made = await edit(id, [{ row: 1, column: 'label', value: 'new' }])
+    expect(made.edits).toEqual([
+      { row: 0, column: 'text', value: 'better' },
+      { row: 1, column: 'label', value: 'new' },
+    ])
+    expect((await rows(id)).slice(0, 2).map(({ cells }) => [cells.text, cells.label])).toEqual([
+      ['better', 'cash'],
+      [expect.any(String), 'new'],
+    ])
+    const { recipe, undoable } = await state(id)
+    expect(recipe.steps.at(-1)).toEqual({
+      kind: 'edit',
+      edits: [
+        { row: 1, column: 'text', value: 'better' },
+        { row: 2, column: 'label', value: 'new' },
+      ],
+    })
+    expect(undoable).toBe(2)
+    // Other steps may change: the edit stays with its row.
+    await apply(id, recipe.steps.slice(1))
+    expect((await rows(id))[1]!.cells.text).toBe('better')
+    await undo(id)
+    await edit(id, [{ row: 0, column: 'text', value: null }])
+    expect((await rows(id))[0]!.cells).toEqual(first!.cells)
+    await edit(id, [{ row: 1, column: 'label', value: null }])
+    expect((await state(id)).recipe.steps).toHaveLength(1)
+    expect((await calls.getDataset({ id }, context())).edits).toBeUndefined()
+  })
+
+  test.each([
+    [{ row: 40, column: 'text', value: 'x' }],
+    [{ row: 0, column: 'none', value: 'x' }],
+    [{ row: 0, column: 'text', value: 3 as never }],
+  ])('%j is refused', async (change) => {
+    const { id } = await load(csv(0, 40))
+    await expect(edit(id, [change])).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+  })
+
+  test('not of rows that a step made', async () => {
+    const { id } = await load(csv(0, 40))
+    const made = await apply(id, [{ kind: 'addRows', columns: ['text'], rows: [['fresh']] }])
+    await expect(edit(id, [{ row: made.rows - 1, column: 'text', value: 'x' }])).rejects.toMatchObject({
+      code: 'E_ARGUMENT',
+    })
   })
 })
 

@@ -363,12 +363,12 @@ describe('recipes', () => {
       kind: fc.constant('dedupeExact' as const),
       keep: fc.constantFrom('first' as const, 'last' as const, 'longest' as const),
     }),
-    fc.record({ kind: fc.constant('dedupeNear' as const), columns: fc.constant(['a']) }),
+    fc.record({ kind: fc.constant('dedupeNear' as const), columns: fc.constant<string[]>(['a']) }),
     fc.record({ kind: fc.constant('dropMissing' as const) }),
     fc.record({ kind: fc.constant('filter' as const), where: fc.constantFrom('length(a) > 2', 'b != "x"') }),
     fc.record({
       kind: fc.constant('resolveConflicts' as const),
-      columns: fc.constant(['a']),
+      columns: fc.constant<string[]>(['a']),
       label: fc.constant('b'),
       how: fc.constantFrom('majority' as const, 'drop' as const, 'first' as const),
     }),
@@ -390,7 +390,7 @@ describe('recipes', () => {
     }),
     fc.record({
       kind: fc.constant('fillMissing' as const),
-      columns: fc.constant(['b']),
+      columns: fc.constant<string[]>(['b']),
       with: fc.constant('mode' as const),
     }),
   )

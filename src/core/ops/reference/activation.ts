@@ -20,6 +20,7 @@ import {
 } from '@tensorflow/tfjs-core'
 import type { Activation } from '../ops.ts'
 import { expOfShifted } from './softmax.ts'
+import { rowKernel } from './wasmRows.ts'
 
 /** Of GELU's tanh form: 2 u = FACTOR x (1 + CUBE x^2). */
 const FACTOR = 2 * Math.sqrt(2 / Math.PI)
@@ -27,6 +28,8 @@ const CUBE = 0.044715
 
 /** act(x), elementwise. */
 export function activation(act: Activation, x: Tensor): Tensor {
+  const made = gateKernel(act, x)
+  if (made) return made
   return tidy(() => {
     switch (act) {
       case 'silu':
@@ -47,7 +50,29 @@ export function activation(act: Activation, x: Tensor): Tensor {
 
 /** dy act'(x), elementwise. */
 export function activationBackward(act: Activation, dy: Tensor, x: Tensor): Tensor {
-  return tidy(() => mul(dy, withSlope(act, x).dy))
+  return gateKernelBackward(act, dy, x)?.[0] ?? tidy(() => mul(dy, withSlope(act, x).dy))
+}
+
+/** On wasm, for the steps that most models have: act(gate) up, or act(gate) alone, in one pass; null elsewhere. */
+export function gateKernel(act: Activation, gate: Tensor, up?: Tensor): Tensor | null {
+  if (!hasKernel(act)) return null
+  const tensors = { inputs: [gate, up], outputs: [gate.shape] }
+  return rowKernel(`gated:${act}`, ...grid(gate), tensors)?.[0] ?? null
+}
+
+/** Of the same: the gradients of gate and, where it is given, of up. */
+export function gateKernelBackward(act: Activation, dh: Tensor, gate: Tensor, up?: Tensor): Tensor[] | null {
+  if (!hasKernel(act)) return null
+  const outputs = up ? [gate.shape, gate.shape] : [gate.shape]
+  return rowKernel(`gatedBackward:${act}`, ...grid(gate), { inputs: [dh, gate, up], outputs, numbers: [0] })
+}
+
+const hasKernel = (act: Activation): boolean => act === 'silu' || act === 'geluTanh'
+
+/** Rows and their width. */
+function grid(x: Tensor): [number, number] {
+  const width = x.shape.at(-1) ?? 1
+  return [width === 0 ? 0 : x.size / width, width]
 }
 
 /** y = act(x) and dy = act'(x), which share most of what they need. Inside a tidy. */

@@ -26,22 +26,20 @@ import { maskName, type AttentionLayout, type AttentionMask } from '../layout.ts
 import { filled, floatsOf, hasHostArrays } from './hostArrays.ts'
 import { batchedProduct } from './matmul.ts'
 import { expOfShifted } from './softmax.ts'
+import {
+  attentionBackwardByKernels,
+  attentionByKernels,
+  probabilitiesByKernels,
+  type Reach,
+  type Sight,
+  type Sizes,
+} from './wasmAttention.ts'
 
 /** Added to the scores of cells that are not seen; a power of two, so that dividing by it is exact. */
 const MASKED = -(2 ** 100)
 
 /** Stands in for the total of a row that sees nothing, whose result is then 0. */
 const NOTHING_SEEN = 1e-30
-
-interface Sizes {
-  batch: number
-  heads: number
-  /** Key heads. */
-  groups: number
-  headSize: number
-  queries: number
-  keys: number
-}
 
 function sizesOf(q: Tensor, k: Tensor, layout: AttentionLayout): Sizes {
   const [, heads, headSize] = q.shape as [number, number, number]
@@ -85,6 +83,9 @@ function scores(
 /** Biases under which some query sees nothing. */
 const blind = new WeakSet<Tensor>()
 
+/** Of each bias: the first key that a query sees in any sequence, and the one behind the last. */
+const reaches = new WeakMap<Tensor, Reach>()
+
 /** 0 where seen, MASKED elsewhere: [B, 1, Tq, Tk], made once per layout and kind of mask. */
 function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
   const name = maskName(mask)
@@ -95,6 +96,7 @@ function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
   const window = mask.window ?? Infinity
   const values = new Float32Array(batch * queries * keys)
   let sighted = true
+  const reach = { begins: new Int32Array(queries).fill(keys), ends: new Int32Array(queries) }
   for (let row = 0, at = 0; row < batch * queries; row++) {
     const [position, segment] = [host.queryPositions[row]!, host.querySegments[row]!]
     const first = Math.floor(row / queries) * keys
@@ -103,15 +105,28 @@ function biasOf(layout: AttentionLayout, mask: AttentionMask): Tensor {
       const before = position - host.keyPositions[key]!
       const seen =
         segment === host.keySegments[key] && before < window && (causal ? before >= 0 : before > -window)
-      if (seen) sees = true
-      else values[at] = MASKED
+      if (!seen) {
+        values[at] = MASKED
+        continue
+      }
+      sees = true
+      const query = row % queries
+      reach.begins[query] = Math.min(reach.begins[query]!, key - first)
+      reach.ends[query] = Math.max(reach.ends[query]!, key - first + 1)
     }
     sighted &&= sees
   }
   const bias = keep(tensor4d(values, [batch, 1, queries, keys]))
   if (!sighted) blind.add(bias)
+  reaches.set(bias, reach)
   layout.bias.set(name, bias)
   return bias
+}
+
+/** The same for the kernels of wasmAttention.ts. */
+function sightOf(layout: AttentionLayout, mask: AttentionMask): Sight {
+  const bias = biasOf(layout, mask)
+  return { bias, ...reaches.get(bias)! }
 }
 
 /** 1 where seen, 0 elsewhere: [B, 1, Tq, Tk]. */
@@ -156,6 +171,8 @@ export function attention(
 ): { output: Tensor; logSumExp: Tensor } {
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
+  const made = attentionByKernels(q, k, v, sizes, () => sightOf(layout, mask), mask.scale)
+  if (made) return made
   return tidy(() => {
     const scaledQ = mul(toGroups(q, sizes, queries), mask.scale)
     const s = scores(scaledQ, toGroups(k, sizes, keys), layout, sizes, mask) // [B, H, Tq, Tk]
@@ -181,6 +198,16 @@ export function attentionBackward(
 ): { dq: Tensor; dk: Tensor; dv: Tensor } {
   const sizes = sizesOf(q, k, layout)
   const { batch, heads, groups, queries, keys } = sizes
+  const seen = { output, logSumExp }
+  const made = attentionBackwardByKernels(
+    dOutput,
+    { q, k, v },
+    seen,
+    sizes,
+    () => sightOf(layout, mask),
+    mask.scale,
+  )
+  if (made) return made
   return tidy(() => {
     const scaledQ = mul(toGroups(q, sizes, queries), mask.scale) // [B G, g Tq, hd]
     const kGroups = toGroups(k, sizes, keys) // [B G, Tk, hd]
@@ -213,6 +240,8 @@ export function attentionProbabilities(
   mask: AttentionMask,
 ): Tensor {
   const sizes = sizesOf(q, k, layout)
+  const made = probabilitiesByKernels(q, k, sizes, () => sightOf(layout, mask), mask.scale)
+  if (made) return made
   return tidy(() => {
     const scaledQ = mul(toGroups(q, sizes, sizes.queries), mask.scale)
     return softmaxOf(scores(scaledQ, toGroups(k, sizes, sizes.keys), layout, sizes, mask), layout, mask)

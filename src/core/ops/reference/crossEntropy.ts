@@ -27,8 +27,10 @@ import type { FrozenMatrix } from '../ops.ts'
 import { times, timesTransposed } from './frozen.ts'
 import { floatsOf, hasHostArrays, wordsOf } from './hostArrays.ts'
 import { product } from './matmul.ts'
-import { part } from './rows.ts'
+import { ownCopy, part } from './rows.ts'
 import { expOfShifted } from './softmax.ts'
+import { wasmKernels } from './wasmKernels.ts'
+import { rowKernel } from './wasmRows.ts'
 
 /** Below this, a probability of float32 is too inexact for its logarithm. */
 const SMALLEST = 1e-30
@@ -43,13 +45,15 @@ export function crossEntropy(
   factor: number,
 ): { loss: Tensor; dLogits: Tensor } {
   return tidy(() => {
-    const { loss, difference } = compared(logits, labels)
+    const { loss, difference } = compared(logits, labels, false)
     return { loss: mul(loss, factor), dLogits: mul(difference, factor) }
   })
 }
 
-/** Sum of the cross-entropies [], and softmax z - onehot [M, C] with zeros in rows that are ignored. */
-function compared(logits: Tensor, labels: Tensor): { loss: Tensor; difference: Tensor } {
+/** Sum of the cross-entropies [], and softmax z - onehot [M, C] with zeros in rows that are ignored; in place of the logits,
+ *  where these may be used up. */
+function compared(logits: Tensor, labels: Tensor, usedUp: boolean): { loss: Tensor; difference: Tensor } {
+  if (wasmKernels()) return comparedByKernel(usedUp ? logits : ownCopy(logits), labels)
   return hasHostArrays() ? comparedInPlace(logits, labels) : comparedOnDevice(logits, labels)
 }
 
@@ -71,6 +75,31 @@ function comparedInPlace(logits: Tensor, labels: Tensor): { loss: Tensor; differ
     values[begin + label] = p - 1
   })
   return { loss: scalar(loss), difference }
+}
+
+/** On wasm: the kernel leaves the largest logit of each row and the sum of the others beside it. */
+function comparedByKernel(logits: Tensor, labels: Tensor): { loss: Tensor; difference: Tensor } {
+  const [rows, classes] = logits.shape as [number, number]
+  const scored = wordsOf(labels)
+  const z = floatsOf(logits)
+  const picked = Array.from(scored, (label, row) => (label < 0 ? 0 : z[row * classes + label]!))
+  const [top, sum] = rowKernel('softmax', rows, classes, {
+    inputs: [logits, undefined],
+    outputs: [[rows], [rows]],
+    numbers: [rows, 1, rows, classes, 0],
+  }) as [Tensor, Tensor]
+  const [largest, total, values] = [floatsOf(top), floatsOf(sum), floatsOf(logits)]
+  let loss = 0
+  wordsOf(labels).forEach((label, row) => {
+    const begin = row * classes
+    if (label < 0) {
+      values.fill(0, begin, begin + classes)
+      return
+    }
+    loss += Math.log(total[row]!) + largest[row]! - picked[row]!
+    values[begin + label]! -= 1
+  })
+  return { loss: scalar(loss), difference: logits }
 }
 
 /** logsumexp z - z[label], for probabilities that float32 has no digits for. */
@@ -107,11 +136,11 @@ export function headCrossEntropy(
       const made = tidy(() => {
         const rows = rowsOf(h, start, count) // [count, d]
         const target = rowsOf(labels, start, count) // [count]
-        const chunk = compared(timesTransposed(rows, w), target) // difference [count, V]
+        const chunk = compared(timesTransposed(rows, w), target, true) // difference [count, V]
         return {
           loss: add(loss, chunk.loss),
           dh: times(chunk.difference, w), // [count, d]
-          dw: trained ? add(dw, product(chunk.difference, rows, true, false)) : zeros([]), // [V, d]
+          dw: trained ? product(chunk.difference, rows, true, false, 1, ownCopy(dw)) : zeros([]), // [V, d]
         }
       })
       dispose([loss, dw])
@@ -131,7 +160,7 @@ export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: num
       .map(([start, count]) =>
         tidy(() => {
           const logits = timesTransposed(rowsOf(h, start, count), w) // [count, V]
-          return mul(compared(logits, rowsOf(labels, start, count)).loss, factor)
+          return mul(compared(logits, rowsOf(labels, start, count), true).loss, factor)
         }),
       )
       .reduce((a, b) => add(a, b), zeros([])),

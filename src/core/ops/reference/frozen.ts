@@ -6,34 +6,76 @@ import { unpackHalves } from '../quantise/f16.ts'
 import { dequantiseInt8 } from '../quantise/int8.ts'
 import { dequantiseNf4 } from '../quantise/nf4.ts'
 import { filled, floatsOf, wordsOf } from './hostArrays.ts'
-import { product, productTransposed } from './matmul.ts'
+import { emptyOnWasm, matrixOf, product, productTransposed } from './matmul.ts'
 import { addressOf, asTensor, ELEMENT_BYTES, isWasm, wasmBackend } from './wasmHeap.ts'
+import { wasmKernels } from './wasmKernels.ts'
 
 /** Weights of a tile: 8 MiB of float32. */
 const TILE_ELEMENTS = 1 << 21
 
-/** x [N, in] -> x W^T [N, out] */
-export function timesTransposed(x: Tensor, w: FrozenMatrix, tileElements = TILE_ELEMENTS): Tensor {
-  if (w.kind === 'f32') return productTransposed(x, w.data)
+/** x [N, in] -> x W^T (+ onto, used up) [N, out] */
+export function timesTransposed(
+  x: Tensor,
+  w: FrozenMatrix,
+  onto?: Tensor,
+  tileElements = TILE_ELEMENTS,
+): Tensor {
+  if (w.kind === 'f32') return productTransposed(x, w.data, onto)
+  const kernels = wasmKernels()
   return tidy(() => {
-    const tiles = tilesOf(w, tileElements).map((tile) => tidy(() => productTransposed(x, tile.rows()))) // [N, rows]
-    return tiles.length === 1 ? tiles[0]! : concat(tiles, 1)
+    const tiles = tilesOf(w, tileElements)
+    if (!kernels) {
+      const made = tiles.map((tile) => tidy(() => productTransposed(x, tile.rows()))) // [N, rows]
+      const y = made.length === 1 ? made[0]! : concat(made, 1)
+      return onto ? add(onto, y) : y
+    }
+    const [rows, inner] = x.shape as [number, number]
+    const y = onto ?? emptyOnWasm([rows, w.shape[0]]) // [N, out]
+    for (const { begin, end, rows: weights } of tiles)
+      tidy(() => {
+        const b = matrixOf(weights(), true) // [in, end - begin]
+        const whole = matrixOf(y)
+        const c = { ...whole, address: whole.address + begin * ELEMENT_BYTES }
+        kernels.multiply({
+          rows,
+          columns: end - begin,
+          inner,
+          a: matrixOf(x),
+          b,
+          c,
+          more: onto !== undefined,
+        })
+      })
+    return y
   })
 }
 
-/** dy [N, out] -> dy W [N, in] */
-export function times(dy: Tensor, w: FrozenMatrix, tileElements = TILE_ELEMENTS): Tensor {
-  if (w.kind === 'f32') return product(dy, w.data)
-  let sum: Tensor | null = null
-  for (const tile of tilesOf(w, tileElements)) {
-    const before: Tensor | null = sum
-    sum = tidy(() => {
-      const share = product(columnsOf(dy, tile.begin, tile.end - tile.begin), tile.rows()) // [N, in]
-      return before ? add(before, share) : share
-    })
-    before?.dispose()
-  }
-  return sum!
+/** dy [N, out] -> dy W (+ onto, used up) [N, in] */
+export function times(dy: Tensor, w: FrozenMatrix, onto?: Tensor, tileElements = TILE_ELEMENTS): Tensor {
+  if (w.kind === 'f32') return product(dy, w.data, false, false, 1, onto)
+  const kernels = wasmKernels()
+  return tidy(() => {
+    let sum = onto
+    for (const { begin, end, rows: weights } of tilesOf(w, tileElements)) {
+      if (!kernels) {
+        const before = sum
+        sum = tidy(() => product(columnsOf(dy, begin, end - begin), weights(), false, false, 1, before)) // [N, in]
+        if (before && before !== onto) before.dispose()
+        continue
+      }
+      const out: Tensor = sum ?? emptyOnWasm([dy.shape[0]!, w.shape[1]]) // [N, in]
+      tidy(() => {
+        const b = matrixOf(weights()) // [end - begin, in]
+        const whole = matrixOf(dy)
+        const a = { ...whole, address: whole.address + begin * ELEMENT_BYTES }
+        const [rows, columns] = out.shape as [number, number]
+        const more = sum !== undefined
+        kernels.multiply({ rows, columns, inner: end - begin, a, b, c: matrixOf(out), more })
+      })
+      sum = out
+    }
+    return sum!
+  })
 }
 
 /** Rows [begin, end) of a matrix, by numbers of the whole matrix. */

@@ -1,10 +1,12 @@
 // The reference implementation of every op in plain tf ops: it runs on cpu, wasm and webgpu, trains where there is
 // no GPU, and is what the WGSL kernels are tested against.
-import { add, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { add, mul, square, sum, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { now } from '../changing.ts'
 import type { Ops } from '../ops.ts'
 import { activation, activationBackward } from './activation.ts'
 import { adamw, globalNorm } from './adamw.ts'
 import { attention, attentionBackward, attentionProbabilities } from './attention.ts'
+import { cachedAttention } from './cachedAttention.ts'
 import { columnSums, scaleColumns } from './columns.ts'
 import { crossEntropy, headCrossEntropy, headLoss } from './crossEntropy.ts'
 import { dropout } from './dropout.ts'
@@ -22,13 +24,10 @@ export const referenceOps: Ops = {
   name: 'reference',
   embedding,
   embeddingGradient,
-  linear: (x, w, bias, lora, plus) => withPlus(plus, () => linear(x, w, bias, lora)),
-  linearBackward: (dy, x, w, lora, plus) => {
-    const gradients = linearBackward(dy, x, w, lora)
-    return plus ? { ...gradients, dx: withPlus(plus, () => gradients.dx) } : gradients
-  },
-  rmsNorm: (x, w, eps, plus) => withPlus(plus, () => rmsNorm(x, w, eps)),
-  rmsNormBackward: (dy, x, w, eps, plus) => withPlus(plus, () => rmsNormBackward(dy, x, w, eps)),
+  linear,
+  linearBackward,
+  rmsNorm,
+  rmsNormBackward,
   rmsNormWeightGradient,
   layerNorm: (x, w, b, eps, plus) => withPlus(plus, () => layerNorm(x, w, b, eps)),
   layerNormBackward: (dy, x, w, eps, plus) => withPlus(plus, () => layerNormBackward(dy, x, w, eps)),
@@ -36,25 +35,32 @@ export const referenceOps: Ops = {
   rope,
   attention,
   attentionBackward,
+  cachedAttention,
   attentionProbabilities,
   activation,
   activationBackward,
   gated,
   gatedBackward,
   add: (a, b) => tidy(() => add(a, b)),
+  scale: (x, factor) => tidy(() => mul(x, factor)),
   dropout,
   scaleColumns,
   columnSums,
   part,
   gatherRows,
   scatterRows,
-  headCrossEntropy,
-  headLoss,
-  crossEntropy,
-  matmul: product,
+  headCrossEntropy: (h, w, labels, factor, trained) => headCrossEntropy(h, w, labels, now(factor), trained),
+  headLoss: (h, w, labels, factor) => headLoss(h, w, labels, now(factor)),
+  crossEntropy: (logits, labels, factor) => crossEntropy(logits, labels, now(factor)),
+  matmul: (a, b, transposeA, transposeB) => product(a, b, transposeA, transposeB),
   gradientBuffer: (slots, size) => new ReferenceGradientBuffer(slots, size),
   globalNorm,
-  adamw,
+  sumOfSquares: (x) => tidy(() => sum(square(x))),
+  optimizer: (slots) => ({
+    step: (state, gradient, norm, hyper) => adamw(state, gradient, norm, slots, hyper),
+    dispose: () => undefined,
+  }),
+  once: (work) => work(),
 }
 
 function withPlus(plus: Tensor | undefined, make: () => Tensor): Tensor {

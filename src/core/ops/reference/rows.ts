@@ -1,5 +1,16 @@
 // Rows by index: the gradient of the token embedding, the rows that have a label, and RoPE's cosines.
-import { concat, gather, reshape, scatterND, slice, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core'
+import {
+  add,
+  concat,
+  gather,
+  reshape,
+  scalar,
+  scatterND,
+  slice,
+  tidy,
+  zeros,
+  type Tensor,
+} from '@tensorflow/tfjs-core'
 import { GraftError } from '../../../protocol/errors.ts'
 import { addressOf, asTensor, ELEMENT_BYTES, isWasm, wasmBackend } from './wasmHeap.ts'
 
@@ -10,9 +21,9 @@ export function embeddingGradient(dy: Tensor, ids: Tensor, rows: number): Tensor
   return tidy(() => scatterND(reshape(ids, [count, 1]), dy, [rows, width]))
 }
 
-/** x [N, d], indices int32 [M] -> [M, d] */
-export function gatherRows(x: Tensor, indices: Tensor): Tensor {
-  return takeRows(x, indices)
+/** x [N, d], indices int32 [M] -> the rows at indices + offset [M, d] */
+export function gatherRows(x: Tensor, indices: Tensor, offset = 0): Tensor {
+  return offset === 0 ? takeRows(x, indices) : tidy(() => takeRows(x, add(indices, scalar(offset, 'int32'))))
 }
 
 /** dy [M, d], inverse int32 [N] -> [N, d]: a gather from dy with a row of zeros behind it. */
@@ -55,4 +66,9 @@ export function part(x: Tensor, start: number, shape: number[]): Tensor {
   const source = addressOf(backend, x.dataId) + start * ELEMENT_BYTES
   backend.wasm.HEAPU8.copyWithin(addressOf(backend, out.dataId), source, source + size * ELEMENT_BYTES)
   return asTensor(out)
+}
+
+/** A copy of x that may be written to: what is added to by a product. Elsewhere than on wasm nothing is written in place. */
+export function ownCopy(x: Tensor): Tensor {
+  return isWasm() ? part(x, 0, x.shape) : x
 }

@@ -1,5 +1,5 @@
 // What the reference ops use of tfjs-backend-wasm 4.22 beneath its kernels: where a tensor lies in the module's
-// memory. Only for the few operations whose kernel there is a scalar loop (products of a batch, gathers).
+// memory, for kernels of our own and loops over it.
 import {
   backend as currentBackend,
   engine,

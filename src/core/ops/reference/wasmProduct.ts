@@ -1,5 +1,5 @@
-// Matrix products on the wasm backend. Its kernel reaches the SIMD product (XNNPACK) only for a single pair of
-// matrices without transpose flags; everything else is a scalar loop at a tenth of the speed. So transposes are made
+// Matrix products on the wasm backend where our own kernels cannot run: without SIMD. tfjs's kernel reaches XNNPACK's product
+// only for a single pair of matrices without transpose flags; everything else is a slow loop. So transposes are made
 // before (matmul.ts), and a batch runs pair by pair. The pairs are views: the wasm side knows a tensor as
 // (id, elements, address), so a part of a batch is one more id at an address inside it, without a copy.
 // Views also keep clear of a defect: tfjs caches XNNPACK's packed copy of b by b's id and not by its shape, so the

@@ -101,6 +101,13 @@ const CODES: Record<Activation, Code> = {
   tanh: { functions: TANH, value: 'tanhOf(x)', slope: '1.0 - tanhOf(x) * tanhOf(x)' },
 }
 
+/** `fn value(x : f32) -> f32`, the activation, for kernels of other files. */
+export function activationCode(act: Activation): string {
+  const { functions, value } = CODES[act]
+  return `${functions}
+  fn value(x : f32) -> f32 { return ${value}; }`
+}
+
 /** Horner's scheme, highest power first. */
 function polynomial(variable: string, coefficients: number[]): string {
   const [highest, ...rest] = coefficients.map((c) => c.toExponential()) as [string, ...string[]]

@@ -1,6 +1,7 @@
 // What the attention kernels share: who sees whom, sizes, and loops over the elements of a head that a thread holds.
-import { concat, keep, tidy, type Tensor } from '@tensorflow/tfjs-core'
-import type { AttentionLayout, AttentionMask } from '../layout.ts'
+import { keep, tensor1d, type Tensor } from '@tensorflow/tfjs-core'
+import { packedLook, type AttentionLayout, type AttentionMask } from '../layout.ts'
+import { once } from './once.ts'
 import { f32, i32, type Uniform } from './runner.ts'
 
 /** Threads of a workgroup, and rows of a tile. */
@@ -36,9 +37,7 @@ export function viewOf(array: string, tensor: Tensor): View {
 
 /** The arrays of queries, keys and values, and the positions and segments of both in one buffer: kernels have few bindings. */
 export function arraysOf({ q, k, v, layout }: Call): Record<string, Tensor> {
-  layout.packed ??= tidy(() =>
-    keep(concat([layout.queryPositions, layout.querySegments, layout.keyPositions, layout.keySegments])),
-  )
+  layout.packed ??= once(() => keep(tensor1d(packedLook(layout.host), 'int32')))
   return {
     ...Object.fromEntries([q, k, v].map(({ array, tensor }) => [array, tensor])),
     look: layout.packed,

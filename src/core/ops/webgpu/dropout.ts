@@ -27,7 +27,7 @@ export const PHILOX = `
 
 /** x with element i kept, and scaled by 1 / (1 - rate), where uniforms(key)[i] >= rate; 0 elsewhere. */
 export function dropout(x: Tensor, rate: number, key: RngKey): Tensor {
-  const { seed, purpose, step = 0, layer = 0 } = key
+  const { seed, purpose, layer = 0 } = key
   return run(
     {
       name: 'dropout',
@@ -36,7 +36,8 @@ export function dropout(x: Tensor, rate: number, key: RngKey): Tensor {
         count: i32(x.size),
         seed: u32(seed),
         purpose: u32(PURPOSES[purpose]),
-        step: u32(step),
+        // Asked for at every replay of a recorded step.
+        step: u32(() => key.step ?? 0),
         layer: u32(layer),
         // The 24-bit number below which an element goes: a comparison of integers is exact.
         threshold: u32(Math.ceil(rate * 0x1000000)),

@@ -6,6 +6,7 @@ import type { FusedOps, JoinedLayer } from '../fused.ts'
 import { gatedJoint, gatedJointBackward } from './activation.ts'
 import { jointBackward, jointForward, type JointLayer, type LowRank } from './joint.ts'
 import { jointAttention, jointAttentionBackward } from './jointAttention.ts'
+import { FEW_ROWS, rowProduct } from './rowProduct.ts'
 import { rankBackward, rankForward, rankGradients, type Adapters } from './lowRank.ts'
 
 export const fusedOps: FusedOps = {
@@ -17,7 +18,8 @@ export const fusedOps: FusedOps = {
   joined(x, layers, halves, bias, plus) {
     const adapters = adaptersOf(layers)
     const { placed, width } = placedLayers(layers, adapters, 'b')
-    return jointForward({
+    const product = x.shape[0]! <= FEW_ROWS ? rowProduct : jointForward
+    return product({
       x,
       rows: x.shape[0]!,
       inner: layers[0]!.w.shape[1],

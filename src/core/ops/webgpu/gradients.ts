@@ -2,6 +2,7 @@
 import { keep, type Tensor } from '@tensorflow/tfjs-core'
 import type { GradientBuffer, Slot } from '../ops.ts'
 import { slotNamed } from '../slots.ts'
+import { clear } from './elementwise.ts'
 import { ELEMENT, i32, LINE, lines, runInPlace, scratch } from './runner.ts'
 
 export class FlatGradientBuffer implements GradientBuffer {
@@ -43,21 +44,7 @@ export class FlatGradientBuffer implements GradientBuffer {
   }
 
   clear(): void {
-    runInPlace(
-      {
-        name: 'clear',
-        inputs: {},
-        uniforms: { count: i32(this.#sum.size) },
-        workgroup: [LINE, 1, 1],
-        groups: lines(this.#sum.size),
-        code: `
-  fn main() {
-    ${ELEMENT}
-    result[at] = 0.0;
-  }`,
-      },
-      this.#sum,
-    )
+    clear(this.#sum)
   }
 
   dispose(): void {

@@ -1,8 +1,10 @@
 // Output head and cross-entropy in chunks of rows: a product makes the chunk's logits in a buffer of fixed size, one
 // kernel turns them in place into their gradient and the losses, a second product makes dh (Liger, arXiv 2410.10989).
 // Each logit is computed once, and memory is bounded by the chunk, whatever the vocabulary and the batch.
-import { concat, dispose, fill, slice, zeros, type Tensor } from '@tensorflow/tfjs-core'
+import { dispose, type Tensor } from '@tensorflow/tfjs-core'
+import type { Changing } from '../changing.ts'
 import type { FrozenMatrix } from '../ops.ts'
+import { clear, copyInto, part } from './elementwise.ts'
 import { backward, timesPartsTransposed } from './linear.ts'
 import { productInto } from './matmul.ts'
 import { f32, i32, runInPlace, scratch } from './runner.ts'
@@ -16,52 +18,84 @@ export function headCrossEntropy(
   h: Tensor,
   w: FrozenMatrix,
   labels: Tensor,
-  factor: number,
+  factor: Changing,
   trained = false,
   chunkElements = CHUNK_ELEMENTS,
 ): { loss: Tensor; dh: Tensor; dw?: Tensor } {
-  const parts: Tensor[] = []
-  const dw = trained ? fill(w.shape, 0) : null // [V, d]
-  const loss = inChunks({ h, w, labels, factor, chunkElements }, (dLogits, rows, count) => {
-    parts.push(backward(dLogits, count, w)) // [count, d]
+  const [m, d] = h.shape as [number, number]
+  let dh: Tensor | null = null
+  const dw = trained ? zeroed(w.shape as [number, number]) : null // [V, d]
+  const loss = inChunks({ h, w, labels, factor, chunkElements }, (dLogits, rows, { start, count }) => {
+    const part = backward(dLogits, count, w) // [count, d]
+    if (count === m) dh = part
+    else {
+      dh ??= scratch([m, d])
+      copyInto(dh, start * d, part)
+      part.dispose()
+    }
     if (!dw) return
-    const [m, n] = w.shape
-    productInto(dw, { a: dLogits, b: rows, orientation: 'TN', m, n, k: count }, { accumulate: true })
+    const [outputs, inputs] = w.shape
+    const product = { a: dLogits, b: rows, orientation: 'TN', m: outputs, n: inputs, k: count } as const
+    productInto(dw, product, { accumulate: true })
   })
-  const dh = joined(parts, h.shape)
+  dh ??= zeroed([m, d])
   return dw ? { loss, dh, dw } : { loss, dh }
 }
 
-export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: number): Tensor {
+export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: Changing): Tensor {
   return inChunks({ h, w, labels, factor, chunkElements: CHUNK_ELEMENTS }, null)
+}
+
+/** logits [M, C], labels int32 [M] (negative: ignored) -> loss [], dLogits [M, C]: one chunk, of logits that are there. */
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  factor: Changing,
+): { loss: Tensor; dLogits: Tensor } {
+  const [count, vocabulary] = logits.shape as [number, number]
+  const chunk = scratch([count * (vocabulary + 1)])
+  copyInto(chunk, 0, logits)
+  softmaxGradient(chunk, labels, { start: 0, count, capacity: count, vocabulary, factor, gradient: true })
+  const loss = scratch([])
+  addLosses(loss, chunk, count * vocabulary, count, true)
+  const dLogits = part(chunk, 0, [count, vocabulary])
+  chunk.dispose()
+  return { loss, dLogits }
+}
+
+function zeroed(shape: number[]): Tensor {
+  const zeros = scratch(shape)
+  if (zeros.size > 0) clear(zeros)
+  return zeros
 }
 
 interface Head {
   h: Tensor
   w: FrozenMatrix
   labels: Tensor
-  factor: number
+  factor: Changing
   chunkElements: number
 }
 
 /** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], and the chunk of h, [count, d], for the call. */
 function inChunks(
   { h, w, labels, factor, chunkElements }: Head,
-  use: ((dLogits: Tensor, rows: Tensor, count: number) => void) | null,
+  use: ((dLogits: Tensor, rows: Tensor, chunk: { start: number; count: number }) => void) | null,
 ): Tensor {
   const [m, d] = h.shape as [number, number]
   const vocabulary = w.shape[0]
   const capacity = Math.max(1, Math.min(Math.floor(chunkElements / vocabulary), roomFor(m)))
-  const loss = zeros([])
+  if (m === 0) return zeroed([])
+  const loss = scratch([])
   for (let start = 0; start < m; start += capacity) {
     const count = Math.min(capacity, m - start)
-    const rows = start === 0 && count === m ? h : slice(h, [start, 0], [count, d]) // [count, d]
+    const rows = start === 0 && count === m ? h : part(h, start * d, [count, d]) // [count, d]
     // [capacity, V] logits, and a loss for each row behind them.
     const chunk = scratch([capacity * (vocabulary + 1)])
     timesPartsTransposed(chunk, rows, w, count)
     softmaxGradient(chunk, labels, { start, count, capacity, vocabulary, factor, gradient: use !== null })
-    addLosses(loss, chunk, capacity * vocabulary, count)
-    use?.(chunk, rows, count)
+    addLosses(loss, chunk, capacity * vocabulary, count, start === 0)
+    use?.(chunk, rows, { start, count })
     dispose([chunk, ...(rows === h ? [] : [rows])])
   }
   return loss
@@ -72,20 +106,12 @@ function roomFor(rows: number): number {
   return Math.max(16, 2 ** Math.ceil(Math.log2(Math.max(1, rows))))
 }
 
-function joined(parts: Tensor[], shape: number[]): Tensor {
-  if (parts.length === 0) return zeros(shape)
-  if (parts.length === 1) return parts[0]!
-  const whole = concat(parts, 0)
-  dispose(parts)
-  return whole
-}
-
 interface Chunk {
   start: number
   count: number
   capacity: number
   vocabulary: number
-  factor: number
+  factor: Changing
   /** Whether the logits become their gradient; the losses are written in any case. */
   gradient: boolean
 }
@@ -160,11 +186,12 @@ function softmaxGradient(chunk: Tensor, labels: Tensor, given: Chunk): void {
   )
 }
 
-/** loss [] += the chunk's losses, added up by one group in a fixed order. */
-function addLosses(loss: Tensor, chunk: Tensor, first: number, count: number): void {
+/** loss [] = (or +=) the chunk's losses, added up by one group in a fixed order. */
+function addLosses(loss: Tensor, chunk: Tensor, first: number, count: number, begins: boolean): void {
   runInPlace(
     {
       name: 'addLosses',
+      variant: begins ? 'first' : 'next',
       inputs: { chunk },
       uniforms: { first: i32(first), count: i32(count) },
       workgroup: [THREADS, 1, 1],
@@ -181,7 +208,7 @@ function addLosses(loss: Tensor, chunk: Tensor, first: number, count: number): v
       if (localIndex < half) { partial[localIndex] += partial[localIndex + half]; }
       workgroupBarrier();
     }
-    if (localIndex == 0u) { result[0] += partial[0]; }
+    if (localIndex == 0u) { result[0] ${begins ? '=' : '+='} partial[0]; }
   }`,
     },
     loss,

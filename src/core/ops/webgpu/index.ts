@@ -3,26 +3,32 @@ import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Ops } from '../ops.ts'
 import { referenceOps } from '../reference/index.ts'
 import { activation, activationBackward, gated, gatedBackward } from './activation.ts'
-import { adamw, globalNorm } from './adamw.ts'
+import { globalNorm, optimizer, sumOfSquares } from './adamw.ts'
 import { attention } from './attention.ts'
 import { attentionBackward } from './attentionBackward.ts'
+import { cachedAttention } from './cache.ts'
 import { columnSums, scaleColumns } from './columns.ts'
 import { dropout } from './dropout.ts'
+import { add, part, scale } from './elementwise.ts'
 import { embedding } from './embedding.ts'
 import { fusedOps } from './fused.ts'
 import { FlatGradientBuffer } from './gradients.ts'
-import { headCrossEntropy, headLoss } from './headCrossEntropy.ts'
+import { crossEntropy, headCrossEntropy, headLoss } from './headCrossEntropy.ts'
 import { layerNorm, layerNormBackward, layerNormWeightGradients } from './layerNorm.ts'
 import { linear, linearBackward } from './linear.ts'
 import { product } from './matmul.ts'
+import { GpuRecorder } from './recorder.ts'
+import { once } from './once.ts'
 import { rmsNorm, rmsNormBackward, rmsNormWeightGradient } from './rmsNorm.ts'
 import { rope } from './rope.ts'
 import { embeddingGradient, gatherRows, scatterRows } from './rows.ts'
+import { stepOps } from './step.ts'
 
 export const webgpuOps: Ops = {
   ...referenceOps,
   name: 'webgpu',
   fused: fusedOps,
+  step: stepOps,
   embedding,
   embeddingGradient,
   linear,
@@ -36,6 +42,7 @@ export const webgpuOps: Ops = {
   rope,
   attention,
   attentionBackward,
+  cachedAttention,
   activation,
   activationBackward,
   gated,
@@ -43,14 +50,21 @@ export const webgpuOps: Ops = {
   dropout: (x, { rate, key }) => dropout(x, rate, key),
   scaleColumns,
   columnSums,
+  add,
+  scale,
+  part,
   gatherRows,
   scatterRows,
   headCrossEntropy,
   headLoss,
+  crossEntropy,
+  sumOfSquares,
   matmul,
   gradientBuffer: (slots, size) => new FlatGradientBuffer(slots, size),
   globalNorm,
-  adamw,
+  optimizer,
+  once,
+  recorder: () => new GpuRecorder(),
 }
 
 function matmul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {

@@ -1,11 +1,13 @@
 // Linear layer with optional LoRA factors: the frozen product, the low-rank product, the bias and the addend are one
 // dispatch; a matrix in parts takes one for each. The formulas are those of reference/linear.ts.
-import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
+import { dispose, type Tensor } from '@tensorflow/tfjs-core'
 import { partsOf, type WholeMatrix } from '../matrix.ts'
 import type { Dropout, FrozenMatrix, LinearGradients, LoraFactors } from '../ops.ts'
 import { dropout } from './dropout.ts'
+import { add } from './elementwise.ts'
 import { jointBackward, jointForward, jointForwardInto, type JointLayer, type LowRank } from './joint.ts'
 import { product, productInto } from './matmul.ts'
+import { FEW_ROWS as ROWS_AT_ONCE, rowProduct } from './rowProduct.ts'
 import { scratch } from './runner.ts'
 
 /** Rows below which the inner dimension is split over workgroups instead: a step of decoding. */
@@ -22,6 +24,16 @@ function forward(
   const [m, k] = x.shape as [number, number]
   const [n] = w.shape
   if (w.kind !== 'split') {
+    if (m <= ROWS_AT_ONCE)
+      return rowProduct({
+        x,
+        rows: m,
+        inner: k,
+        width: n,
+        bias,
+        plus,
+        ...whole(w, low && { halves: low.u, factor: low.b }),
+      })
     if (m < FEW_ROWS && !bias && !low && !plus) return product({ a: x, b: w, orientation: 'NT', m, n, k })
     return jointForward({
       x,

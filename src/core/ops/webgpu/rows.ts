@@ -1,22 +1,23 @@
 // Rows by index, in one dispatch each way; an index behind the last row stands for a row of zeros.
-import { fill, tidy, type Tensor } from '@tensorflow/tfjs-core'
-import { ELEMENT, i32, LINE, lines, run, runInPlace } from './runner.ts'
+import type { Tensor } from '@tensorflow/tfjs-core'
+import { clear } from './elementwise.ts'
+import { ELEMENT, i32, LINE, lines, run, runInPlace, scratch } from './runner.ts'
 
-/** x [N, d], indices int32 [M] -> [M, d] */
-export function gatherRows(x: Tensor, indices: Tensor): Tensor {
+/** x [N, d], indices int32 [M] -> the rows at indices + offset [M, d] */
+export function gatherRows(x: Tensor, indices: Tensor, offset = 0): Tensor {
   const [rows, width] = x.shape as [number, number]
   const size = indices.size * width
   return run(
     {
       name: 'gatherRows',
       inputs: { x, indices },
-      uniforms: { count: i32(size), rows: i32(rows), width: i32(width) },
+      uniforms: { count: i32(size), rows: i32(rows), width: i32(width), offset: i32(offset) },
       workgroup: [LINE, 1, 1],
       groups: lines(size),
       code: `
   fn main() {
     ${ELEMENT}
-    let row = indices[at / uniforms.width];
+    let row = indices[at / uniforms.width] + uniforms.offset;
     var value = 0.0;
     if (row >= 0 && row < uniforms.rows) { value = x[row * uniforms.width + at % uniforms.width]; }
     result[at] = value;
@@ -35,7 +36,8 @@ export function scatterRows(dy: Tensor, inverse: Tensor): Tensor {
  *  them, in their order: no atomics, and the same bits each time. */
 export function embeddingGradient(dy: Tensor, ids: Tensor, rows: number): Tensor {
   const [count, width] = dy.shape as [number, number]
-  const gradient = tidy(() => fill([rows, width], 0, 'float32'))
+  const gradient = scratch([rows, width])
+  clear(gradient)
   runInPlace(
     {
       name: 'embeddingGradient',

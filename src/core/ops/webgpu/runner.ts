@@ -4,15 +4,16 @@
 // own indexing, and a pipeline depends on nothing but the kernel's name, its variant and the types of its bindings.
 import { backend as currentBackend, engine, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core'
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
+import { now, type Changing } from '../changing.ts'
 
-/** A number in the struct of uniforms. */
+/** A number in the struct of uniforms; a changing one is asked for at every replay of a recorded step. */
 export interface Uniform {
   type: 'i32' | 'u32' | 'f32'
-  value: number
+  value: Changing
 }
-export const i32 = (value: number): Uniform => ({ type: 'i32', value })
-export const u32 = (value: number): Uniform => ({ type: 'u32', value: value >>> 0 })
-export const f32 = (value: number): Uniform => ({ type: 'f32', value })
+export const i32 = (value: Changing): Uniform => ({ type: 'i32', value })
+export const u32 = (value: Changing): Uniform => ({ type: 'u32', value })
+export const f32 = (value: Changing): Uniform => ({ type: 'f32', value })
 
 /** A tensor whose numbers the code reads as elements of another type. */
 export interface Bound {
@@ -40,6 +41,34 @@ export interface Kernel {
 
 /** WebGPU's guaranteed number of workgroups in one dimension. */
 const MAX_GROUPS = 65_535
+
+/** Takes dispatches instead of the device (recording.ts). */
+export interface Capture {
+  /** A new tensor that kernels will write. */
+  made(tensor: TensorInfo): void
+  take(dispatch: Dispatch): void
+}
+
+/** A kernel with all that it needs to run. */
+export interface Dispatch {
+  compiled: Compiled
+  bindings: readonly Binding[]
+  uniforms: readonly Uniform[]
+  groups: [number, number, number]
+}
+
+let capture: Capture | null = null
+
+/** Hands all dispatches of `work` to `to`, or with null to the device again. */
+export function capturing<T>(to: Capture | null, work: () => T): T {
+  const before = capture
+  capture = to
+  try {
+    return work()
+  } finally {
+    capture = before
+  }
+}
 
 /** What tfjs 4.22's backend records dispatches with. */
 interface Recorder {
@@ -93,17 +122,20 @@ export function runAll<Name extends string>(
 export function runInPlace(kernel: Kernel, target: Tensor, others: Record<string, Tensor> = {}): void {
   const written = { result: target, ...others }
   dispatch(kernel, written)
-  // A copy that tfjs keeps from an earlier read is out of date now.
+  if (!capture) for (const tensor of Object.values(written)) forgetCopy(tensor)
+}
+
+/** A copy that tfjs keeps from an earlier read is out of date when a kernel has written the tensor. */
+export function forgetCopy({ dataId }: TensorInfo): void {
   const { tensorMap } = currentBackend() as WebGPUBackend
-  for (const { dataId } of Object.values(written))
-    (tensorMap.get(dataId) as { values: unknown }).values = null
+  ;(tensorMap.get(dataId) as { values: unknown }).values = null
 }
 
 /** A float32 tensor whose elements are whatever the buffer held before: for kernels that write before they read. */
 export function scratch(shape: number[]): Tensor {
-  return engine().makeTensorFromTensorInfo(
-    (currentBackend() as WebGPUBackend).makeTensorInfo(shape, 'float32'),
-  )
+  const info = (currentBackend() as WebGPUBackend).makeTensorInfo(shape, 'float32')
+  capture?.made(info)
+  return engine().makeTensorFromTensorInfo(info)
 }
 
 /** Buffers that a kernel may be bound to on this device, its outputs included. */
@@ -127,14 +159,17 @@ function dispatch(kernel: Kernel, written: Record<string, TensorInfo>): void {
         : { name, tensor: input, type: elementOf(input), writable: false },
     ),
   ]
+  const groups = typeof kernel.groups === 'number' ? folded(kernel.groups) : kernel.groups
+  const compiled = pipelineFor(backend.device, kernel, bindings)
+  if (capture) return capture.take({ compiled, bindings, uniforms: Object.values(kernel.uniforms), groups })
   for (const { tensor } of bindings) {
     backend.uploadToGPU(tensor.dataId)
     recorder.commandQueueOwnedIds.add(tensor.dataId)
   }
-  const { pipeline, layout } = pipelineFor(backend.device, kernel, bindings)
+  const { pipeline, layout } = compiled
   const buffers = [
     ...bindings.map(({ tensor }) => backend.tensorMap.get(tensor.dataId).resource as GPUBuffer),
-    uniformBuffer(backend, kernel.uniforms),
+    uniformBuffer(backend, Object.values(kernel.uniforms)),
   ]
   const group = backend.device.createBindGroup({
     layout,
@@ -145,21 +180,21 @@ function dispatch(kernel: Kernel, written: Record<string, TensorInfo>): void {
   const pass = recorder.computePassEncoder
   pass.setPipeline(pipeline)
   pass.setBindGroup(0, group)
-  pass.dispatchWorkgroups(...(typeof kernel.groups === 'number' ? folded(kernel.groups) : kernel.groups))
+  pass.dispatchWorkgroups(...groups)
   if (++recorder.dispatchCountInPass >= SUBMIT_EVERY) {
     recorder.endComputePassEncoder()
     recorder.submitQueue()
   }
 }
 
-interface Binding {
+export interface Binding {
   name: string
   tensor: TensorInfo
   type: string
   writable: boolean
 }
 
-interface Compiled {
+export interface Compiled {
   pipeline: GPUComputePipeline
   layout: GPUBindGroupLayout
 }
@@ -215,15 +250,25 @@ function sourceOf({ uniforms, workgroup, code, enable = [] }: Kernel, bindings: 
   ${code.replace('fn main() {', main)}`
 }
 
-/** The numbers in a buffer of tfjs's pool, which takes it back after the next submit. */
-function uniformBuffer(backend: WebGPUBackend, uniforms: Record<string, Uniform>): GPUBuffer {
-  const numbers = Object.values(uniforms)
-  const view = new DataView(new ArrayBuffer(Math.max(16, 4 * numbers.length)))
-  numbers.forEach(({ type, value }, place) => {
-    if (type === 'f32') view.setFloat32(4 * place, value, true)
-    else if (type === 'u32') view.setUint32(4 * place, value, true)
-    else view.setInt32(4 * place, value, true)
+/** Bytes of a struct of uniforms. */
+export function uniformBytes(uniforms: readonly Uniform[]): number {
+  return Math.max(16, 4 * uniforms.length)
+}
+
+/** Writes the struct, as the numbers are now, at `offset` bytes. */
+export function writeUniforms(view: DataView, offset: number, uniforms: readonly Uniform[]): void {
+  uniforms.forEach(({ type, value }, place) => {
+    const at = offset + 4 * place
+    if (type === 'f32') view.setFloat32(at, now(value), true)
+    else if (type === 'u32') view.setUint32(at, now(value), true)
+    else view.setInt32(at, now(value), true)
   })
+}
+
+/** The numbers in a buffer of tfjs's pool, which takes it back after the next submit. */
+function uniformBuffer(backend: WebGPUBackend, uniforms: readonly Uniform[]): GPUBuffer {
+  const view = new DataView(new ArrayBuffer(uniformBytes(uniforms)))
+  writeUniforms(view, 0, uniforms)
   const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM
   const buffer = backend.bufferManager.acquireBuffer(view.byteLength, usage)
   backend.queue.writeBuffer(buffer, 0, view.buffer)
