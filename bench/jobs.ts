@@ -6,6 +6,9 @@ import type { Precision } from '../src/protocol/model.ts'
 import type { AdapterConfig, Checkpointing } from '../src/protocol/run.ts'
 import { releaseFreeBuffers } from '../src/core/backend/memory.ts'
 import { startBackend } from '../src/core/backend/register.ts'
+import type { Outcome } from '../src/core/ops/webgpu/tuning/fastest.ts'
+import { DEFAULT } from '../src/core/ops/webgpu/tuning/settings.ts'
+import { currentTuner } from '../src/core/ops/webgpu/tuning/tuner.ts'
 import { measureCeiling, type Ceiling } from './ceiling.ts'
 import { between, bufferBytes, install, resetPeak, runDry, snapshot, type Counts } from './counters.ts'
 import { measureDecode, type DecodeFigures } from './decode.ts'
@@ -20,6 +23,7 @@ import { median } from './statistics.ts'
 export type Job =
   | { kind: 'start'; backend: BackendName; threads?: number }
   | { kind: 'ceiling'; sizes: number[] }
+  | { kind: 'tuning' }
   | {
       kind: 'steps'
       shape: ShapeName
@@ -53,9 +57,15 @@ export interface StockFigures {
   peakBytes: number
 }
 
+/** A class of shapes that kernels were tried out for: milliseconds of each setting, null where it was refused. */
+export interface TunedClass extends Outcome {
+  key: string
+}
+
 export interface Results {
   start: Adapter
   ceiling: Ceiling
+  tuning: TunedClass[]
   steps: StepFigures[]
   flat: FlatFigures
   decode: DecodeFigures
@@ -73,6 +83,8 @@ export async function runJob(job: Job): Promise<Results[Job['kind']]> {
       return start(job.backend, job.threads)
     case 'ceiling':
       return measureCeiling(job.sizes)
+    case 'tuning':
+      return [...(currentTuner()?.outcomes ?? [])].map(([key, outcome]) => ({ key, ...outcome }))
     case 'steps':
       return withShape(job.shape, job.precision, job.dry, async (loaded) => {
         const figures: StepFigures[] = []
@@ -120,6 +132,8 @@ async function withShape<T>(
 ): Promise<T> {
   const loaded = await loadShape(shape, precision, backend)
   runDry(dry)
+  // What is not executed cannot be timed.
+  if (backend === 'webgpu') currentTuner()?.force(dry ? DEFAULT : null)
   try {
     return await measure(loaded)
   } finally {

@@ -73,6 +73,7 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
   const effort = dry ? DRY : MEASURED
   const steps: Gpu['steps'] = []
   const decode: Gpu['decode'] = []
+  const tuning: NonNullable<Gpu['tuning']> = []
   for (const shape of BASES)
     for (const precision of PRECISIONS) {
       const found = await attempt(`${shape}, ${precision}`, async (channel) => ({
@@ -91,11 +92,13 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
           tokens: dry ? DECODED.dry : DECODED.measured,
           dry,
         }),
+        tuning: await channel.run({ kind: 'tuning' }),
       }))
       if ('failed' in found) steps.push({ shape, precision, ...found })
       else {
         steps.push(...found.steps.map((figures) => ({ shape, precision, figures })))
         decode.push({ shape, precision, figures: found.decode })
+        if (!dry) tuning.push(...found.tuning.map((tuned) => ({ shape, precision, ...tuned })))
       }
     }
 
@@ -159,6 +162,7 @@ export async function measureGpu(place: Place, { quick, python, say }: GpuSettin
     dry,
     ceiling,
     steps,
+    tuning,
     decode,
     stock,
     nanogpt,

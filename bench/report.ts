@@ -15,6 +15,7 @@ export function report(results: BenchResults): string {
     ...(gpu
       ? [
           `## WebGPU\n\n${aboutGpu(gpu)}\n\n${stepTable(gpu)}\n\n${flatness(gpu)}`,
+          `### Kernels\n\n${settings(gpu)}`,
           `### Decoding\n\n${decodeTable(gpu)}`,
           `### Beside others\n\n${othersTable(gpu)}\n\n${agreement(gpu)}`,
         ]
@@ -101,6 +102,32 @@ function stepCells({ figures }: StepResult, ceiling: number | null): string[] {
     bytes(peakBytes),
     bytes(estimateBytes),
   ]
+}
+
+/** Which settings of the kernels the adapter took (docs/architecture.md), and how long each took. */
+function settings({ adapter, dry, tuning = [] }: Gpu): string {
+  if (tuning.length === 0) {
+    const why = adapter.software
+      ? 'on an adapter made of software kernels are not timed'
+      : dry
+        ? 'nothing was executed'
+        : 'no kernel was timed'
+    return `The default settings were taken: ${why}.`
+  }
+  const rows = tuning.map(({ shape, precision, key, setting, times }) => [
+    SHAPES[shape].title,
+    precision,
+    key,
+    setting,
+    Object.entries(times)
+      .map(([name, ms]) => `${name} ${ms === null ? 'refused' : ms.toFixed(3)}`)
+      .join(', '),
+  ])
+  return `Each class of shapes was tried out once, in the process of its base.\n\n${table(
+    ['model', 'base', 'class', 'taken', 'ms of each'],
+    rows,
+    [0, 1, 2, 3, 4],
+  )}`
 }
 
 function decodeTable({ decode, ceiling }: Gpu): string {

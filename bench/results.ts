@@ -4,7 +4,7 @@ import type { Ceiling } from './ceiling.ts'
 import type { DecodeFigures } from './decode.ts'
 import type { FlatFigures } from './flat.ts'
 import type { StepFigures } from './graft.ts'
-import type { Adapter, StockFigures } from './jobs.ts'
+import type { Adapter, StockFigures, TunedClass } from './jobs.ts'
 import type { NanogptFigures } from './nanogpt.ts'
 import type { ShapeName } from './shapes.ts'
 
@@ -48,6 +48,8 @@ export interface BenchResults {
     dry: boolean
     ceiling: Ceiling | null
     steps: (StepResult | ({ shape: ShapeName; precision: Precision } & Failed))[]
+    /** What kernels were tried out, and which were chosen; empty where nothing was executed, absent in older files. */
+    tuning?: ({ shape: ShapeName; precision: Precision } & TunedClass)[]
     decode: ({ shape: ShapeName; precision: Precision } & ({ figures: DecodeFigures } | Failed))[]
     stock: ({ shape: ShapeName } & ({ figures: StockFigures } | Failed))[]
     /** The peer and Graft at its size, all weights trained and LoRA. */

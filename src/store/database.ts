@@ -136,6 +136,13 @@ export interface CheckpointRecord extends BlobEntry {
   best: boolean
 }
 
+/** What the kernels of a GPU were found to run best with; of use to the engine alone. */
+export interface TuningRecord {
+  /** Adapter, its features and the version of the kernels. */
+  adapter: string
+  choices: Record<string, string>
+}
+
 export interface MainDatabase extends Dexie {
   datasets: Table<Dataset, string>
   parts: Table<PartsRecord, string>
@@ -147,6 +154,7 @@ export interface MainDatabase extends Dexie {
   downloads: Table<DownloadRecord, string>
   runs: Table<RunRecord, string>
   history: Table<HistoryPiece, [string, number]>
+  tuning: Table<TuningRecord, string>
 }
 
 export interface LedgerDatabase extends Dexie {
@@ -185,7 +193,8 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   })
   main.version(2).stores({ downloads: 'key' })
   main.version(3).stores({ adapters: 'id, model, createdAt' })
-  main.version(4).stores({ recipes: 'id' })
+  main.version(4).stores({ tuning: 'adapter' })
+  main.version(5).stores({ recipes: 'id' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true

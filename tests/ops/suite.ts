@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-core/dist/register_all_gradients'
 import { startBackend } from '../../src/core/backend/register.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
+import { currentTuner } from '../../src/core/ops/webgpu/tuning/tuner.ts'
 import type { BackendName } from '../../src/protocol/engine.ts'
 import { activationTests } from './activation.ts'
 import { attentionTests } from './attention.ts'
@@ -36,7 +37,7 @@ const PARTS = {
   step: stepTests,
   pytorch: pytorchTests,
 }
-type Part = keyof typeof PARTS
+export type Part = keyof typeof PARTS
 
 interface SuiteOptions {
   backend: BackendName
@@ -44,9 +45,14 @@ interface SuiteOptions {
   /** All of them, if absent. */
   parts?: Part[]
   wasmPaths?: string
+  /** Of the kernels, wherever they have it (ops/webgpu/tuning/settings.ts). */
+  setting?: string
 }
 
-export function defineOpsSuite(name: string, { backend, ops, parts, wasmPaths }: SuiteOptions): void {
+export function defineOpsSuite(
+  name: string,
+  { backend, ops, parts, wasmPaths, setting }: SuiteOptions,
+): void {
   describe(name, () => {
     const faults: Error[] = []
     let tensors = 0
@@ -54,6 +60,7 @@ export function defineOpsSuite(name: string, { backend, ops, parts, wasmPaths }:
       const onFault = (fault: Error): void => void faults.push(fault)
       await startBackend(backend, wasmPaths === undefined ? { onFault } : { onFault, wasmPaths })
       expect(tf.getBackend()).toBe(backend)
+      if (setting) currentTuner()!.force(setting)
       tensors = tf.memory().numTensors
     })
     afterEach(() => expect(faults).toEqual([]))

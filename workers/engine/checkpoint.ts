@@ -1,6 +1,7 @@
 // A trainer's state as the store keeps it, and back.
 import type { TrainerState } from '../../src/core/train/trainer.ts'
 import type { Slot } from '../../src/core/ops/ops.ts'
+import { currentTuner, type TuningRecord } from '../../src/core/ops/webgpu/tuning/tuner.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { RunConfig } from '../../src/protocol/run.ts'
 import type { CheckpointPayload } from '../../src/store/checkpoints.ts'
@@ -17,9 +18,12 @@ interface Meta {
   skippedRows: number
   shapes: Record<string, number[]>
   config: RunConfig
+  /** How its kernels were set, on WebGPU: with others the run would go on with other roundings. */
+  kernels?: TuningRecord
 }
 
 export function packState(state: TrainerState, slots: readonly Slot[], config: RunConfig): CheckpointPayload {
+  const kernels = currentTuner()?.record
   const meta: Meta = {
     version: 1,
     step: state.step,
@@ -27,6 +31,7 @@ export function packState(state: TrainerState, slots: readonly Slot[], config: R
     skippedRows: state.skippedRows,
     shapes: shapesOf(slots),
     config,
+    ...(kernels && { kernels }),
   }
   const tensors: Record<string, Float32Array> = {}
   for (const row of ROWS)
@@ -37,8 +42,9 @@ export function packState(state: TrainerState, slots: readonly Slot[], config: R
 export function loadSnapshot({ meta, tensors }: CheckpointPayload): {
   state: TrainerState
   shapes: Record<string, number[]>
+  kernels: TuningRecord | undefined
 } {
-  const { version, step, seconds, skippedRows, shapes } = meta as Meta
+  const { version, step, seconds, skippedRows, shapes, kernels } = meta as Meta
   if (version !== 1)
     throw new GraftError('E_FORMAT', 'This checkpoint was saved by another version of Graft.')
   const part = (row: (typeof ROWS)[number]) =>
@@ -55,6 +61,7 @@ export function loadSnapshot({ meta, tensors }: CheckpointPayload): {
       },
     },
     shapes,
+    kernels,
   }
 }
 

@@ -8,6 +8,7 @@ import { planAdapter, type AdapterPlan } from '../../src/core/adapters/plan.ts'
 import { Trainer, type TrainerState } from '../../src/core/train/trainer.ts'
 import { totalSteps } from '../../src/core/train/plan.ts'
 import { releaseFreeBuffers } from '../../src/core/backend/memory.ts'
+import { currentTuner } from '../../src/core/ops/webgpu/tuning/tuner.ts'
 import type { Turns } from '../../src/core/turns.ts'
 import { asGraftError, GraftError } from '../../src/protocol/errors.ts'
 import { defaultAdapter, defaultTraining } from '../../src/protocol/settings.ts'
@@ -479,7 +480,10 @@ export class RunManager {
         },
       },
     })
-    if (saved) trainer.restore(saved.state)
+    if (saved) {
+      trainer.restore(saved.state)
+      await currentTuner()?.adopt(saved.kernels)
+    }
     return trainer
   }
 

@@ -23,6 +23,7 @@ import type {
 import type { CallContext } from '../../src/protocol/progress.ts'
 import { openStore, type Store } from '../../src/store/database.ts'
 import { sweep } from '../../src/store/sweep.ts'
+import { loadTuning, saveTuning } from '../../src/store/tuning.ts'
 import { AdapterLibrary } from './adapters.ts'
 import { Ask } from './ask.ts'
 import { estimateFor, estimateOfConfig } from './estimate.ts'
@@ -260,7 +261,14 @@ export class EngineService {
   }
 
   #startBackend(choice: BackendName | 'auto'): Promise<StartedBackend> {
-    return startBackend(choice, { onFault: (error) => this.#fault(error) })
+    const { store } = this.#ready
+    return startBackend(choice, {
+      onFault: (error) => this.#fault(error),
+      tuning: {
+        load: (adapter) => loadTuning(store, adapter),
+        save: (adapter, choices) => saveTuning(store, adapter, choices),
+      },
+    })
   }
 
   #fault(error: GraftError): void {

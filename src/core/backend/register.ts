@@ -5,6 +5,8 @@ import '@tensorflow/tfjs-backend-cpu'
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
 import type { BackendName } from '../../protocol/engine.ts'
 import { GraftError } from '../../protocol/errors.ts'
+import { startTuning } from '../ops/webgpu/tuning/start.ts'
+import type { TuningMemory } from '../ops/webgpu/tuning/tuner.ts'
 import { messageOf, requestOwnDevice } from './device.ts'
 import { gpuFault } from './errorScopes.ts'
 import { followAllocations, guardWasmMemory, resetPeak } from './memory.ts'
@@ -14,6 +16,8 @@ import { registerWasm, type WasmFiles } from './wasm.ts'
 export interface BackendOptions {
   /** Where the WASM files are, if not in this build: see registerWasm. */
   wasmPaths?: string | WasmFiles
+  /** Where the kernels that suit a GPU are remembered; without it they are found anew each time. */
+  tuning?: TuningMemory
   /** Threads of WASM; default: all that registerWasm finds. */
   wasmThreads?: number
   /** Told of every fault that no call reports: E_DEVICE_LOST, E_GPU, E_MEMORY. */
@@ -98,7 +102,7 @@ async function start(name: BackendName, options: BackendOptions): Promise<Starte
   }
 }
 
-async function startWebgpu({ onFault }: BackendOptions): Promise<Started> {
+async function startWebgpu({ onFault, tuning }: BackendOptions): Promise<Started> {
   const { device, info, description, features, limits } = await requestOwnDevice()
   const self = { device, stopped: false }
   running = self
@@ -113,6 +117,7 @@ async function startWebgpu({ onFault }: BackendOptions): Promise<Started> {
       }),
     )
   })
+  await startTuning(device, info, tuning ?? null)
   env().set('WEBGPU_MATMUL_PROGRAM_TYPE', PACKED_MATMUL)
   // tfjs has registered a backend that would make a device of its own.
   if (engine().findBackendFactory('webgpu')) removeBackend('webgpu')

@@ -5,7 +5,7 @@
 //
 // Layouts. Tokens are flat: N = batch x length rows. x [N, d]; q [N, H, hd]; k, v [N, Hkv, hd]; weights [out, in].
 // Ownership. An op never disposes its arguments; the caller owns every returned tensor.
-import type { Tensor } from '@tensorflow/tfjs-core'
+import type { Tensor, TensorContainer } from '@tensorflow/tfjs-core'
 import type { RngKey } from '../rng.ts'
 import type { AttentionLayout, AttentionMask } from './layout.ts'
 import type { FrozenMatrix } from './matrix.ts'
@@ -207,6 +207,13 @@ export interface Ops {
 
   /** a [m, k] b [k, n] with optional transposes, for small trained matrices. */
   matmul(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor
+
+  /**
+   * Where kernels come in several settings: runs `work`, a pass whose results mean nothing, and tries out the settings for
+   * shapes that it meets first. Gradients that it adds to must be cleared afterwards. What it returns is disposed.
+   * @throws what the signal was aborted with
+   */
+  rehearse?(work: () => TensorContainer, signal?: AbortSignal): Promise<void>
 
   gradientBuffer(slots: readonly Slot[], size: number): GradientBuffer
   /** sqrt(sum g^2) of the flat gradient [P] -> scalar []; not finite where any element is not. */

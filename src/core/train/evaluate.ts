@@ -4,6 +4,7 @@ import { throwIfAborted } from '../../protocol/errors.ts'
 import type { Transformer } from '../models/transformer.ts'
 import type { Turns } from '../turns.ts'
 import { evaluateBatch, exampleBatch, readScalars, type Example, type Trainable } from './objective.ts'
+import { Rehearsals } from './rehearsal.ts'
 import type { ExampleSource } from './trainer.ts'
 
 export interface EvaluationSums {
@@ -31,11 +32,12 @@ export interface EvaluateOptions {
 
 export async function evaluateExamples(options: EvaluateOptions): Promise<EvaluationSums> {
   const { source, places, batchSize, turns, signal } = options
+  const rehearsals = new Rehearsals(options.model.ops)
   const sums: EvaluationSums = { loss: 0, labels: 0, correct: 0, gold: [], predicted: [] }
   for (let start = 0; start < places.length; start += batchSize) {
     throwIfAborted(signal)
     const examples = await source.get(places.slice(start, start + batchSize))
-    await turns.take(() => addBatch(examples, options, sums))
+    await turns.take(() => addBatch(examples, options, rehearsals, sums))
     options.onBatch?.(Math.min(places.length, start + batchSize))
   }
   return sums
@@ -43,13 +45,22 @@ export async function evaluateExamples(options: EvaluateOptions): Promise<Evalua
 
 async function addBatch(
   examples: Example[],
-  { model, padId, trainable }: EvaluateOptions,
+  { model, padId, trainable, signal }: EvaluateOptions,
+  rehearsals: Rehearsals,
   sums: EvaluationSums,
 ): Promise<void> {
   const batch = exampleBatch(examples, padId, model.architecture.context, model.family.classifier.row, true)
   if (batch.labelCount === 0) return batch.dispose()
   let result: ReturnType<typeof evaluateBatch>
   try {
+    await rehearsals.before(
+      [batch.tokens.batch, batch.tokens.length, batch.labels.size],
+      () => {
+        const { loss, logits } = evaluateBatch(model, batch, trainable(), 1)
+        return logits ? [loss, logits] : [loss]
+      },
+      signal,
+    )
     result = evaluateBatch(model, batch, trainable(), 1)
   } finally {
     batch.dispose()

@@ -94,7 +94,8 @@ export class RecordedSteps {
     this.#place = place
     this.#update!.replay()
     this.#options.store.forget()
-    this.#inFlight.push(this.#recorder.done())
+    // Where the device is lost, its own handlers tell.
+    this.#inFlight.push(this.#recorder.done().catch(() => undefined))
   }
 
   /** Loss, energy and norm of the steps at the first places: copied at once, and given when they have been computed. */

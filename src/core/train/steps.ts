@@ -5,8 +5,15 @@ import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
 import { storeAdaptation } from '../adapters/adaptation.ts'
 import type { AdamwHyper } from '../ops/ops.ts'
 import { breathe, type Turns } from '../turns.ts'
-import { lossAndGradients, placedExamples, readScalars, type StepScalars } from './objective.ts'
+import {
+  lossAndGradients,
+  placedExamples,
+  readScalars,
+  type ExampleRows,
+  type StepScalars,
+} from './objective.ts'
 import { RecordedSteps, type MicroBatch, type RecordedOptions } from './recorded.ts'
+import { Rehearsals } from './rehearsal.ts'
 
 export interface StepsOptions extends RecordedOptions {
   turns: Turns
@@ -22,6 +29,7 @@ export const STEP_NUMBERS = 3
 
 export class Steps {
   readonly #options: StepsOptions
+  readonly #rehearsals: Rehearsals
   #recorded: RecordedSteps | null = null
   /** Of computed steps that were not read yet. */
   #scalars: Tensor[] = []
@@ -32,6 +40,7 @@ export class Steps {
 
   constructor(options: StepsOptions) {
     this.#options = options
+    this.#rehearsals = new Rehearsals(options.model.ops)
     const recorder = options.recorded ? options.model.ops.recorder?.() : undefined
     if (recorder) this.#recorded = new RecordedSteps(recorder, options)
   }
@@ -44,6 +53,26 @@ export class Steps {
   /** Resolves when the device is ready for another step. */
   async ready(): Promise<void> {
     await this.#recorded?.ready()
+  }
+
+  /** Before the first step over rows of this shape: tries out how its kernels run best. @throws as Rehearsals.before */
+  async rehearse(rows: ExampleRows, signal: AbortSignal): Promise<void> {
+    const shape = [rows.tokens.batch, rows.tokens.length, rows.rows.length]
+    if (rows.labelCount === 0 || this.#rehearsals.knows(shape)) return
+    const { model, store, plan, dropout, classify, checkpointing } = this.#options
+    // Kernels are tried out over its layout, after the pass.
+    const batch = placedExamples(rows)
+    try {
+      const pass = () => {
+        const trainable = { adaptation: storeAdaptation(store, plan, { ...dropout, step: 0 }), classify }
+        const { loss, energy } = lossAndGradients(model, batch, trainable, 1, store.gradients, checkpointing)
+        store.gradients.clear()
+        return [loss, energy]
+      }
+      await this.#rehearsals.before(shape, pass, signal)
+    } finally {
+      batch.dispose()
+    }
   }
 
   /** A step over its micro-batches; `factor` as of lossAndGradients. Messages are read between micro-batches, so that a long

@@ -11,7 +11,7 @@ import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
 import { ParameterStore, type InitialParameter, type ParameterSnapshot } from '../optim/parameters.ts'
 import type { Turns } from '../turns.ts'
 import { evaluateExamples } from './evaluate.ts'
-import { exampleRows, type Example, type Trainable } from './objective.ts'
+import { exampleRows, type Example, type ExampleRows, type Trainable } from './objective.ts'
 import { RowOrder, stepsPerEpoch, totalSteps } from './plan.ts'
 import { Steps, STEP_NUMBERS } from './steps.ts'
 
@@ -99,6 +99,8 @@ export class Trainer {
   #checkpointed = -1
   #pause: { halted: Deferred<void>; released: Deferred<void> } | null = null
   #stopped = false
+  /** Cuts a rehearsal short: by then the run is over. */
+  readonly #over = new AbortController()
   #fault: GraftError | null = null
   /** Whether any step had a label to learn. */
   #trained = false
@@ -187,12 +189,14 @@ export class Trainer {
   /** Ends before the next step, keeping what was learnt. */
   stop(): void {
     this.#stopped = true
+    this.#over.abort()
     this.resume()
   }
 
   /** Ends with this error before the next step: what was computed since the fault cannot be trusted. */
   fail(error: GraftError): void {
     this.#fault ??= error
+    this.#over.abort()
     this.resume()
   }
 
@@ -221,7 +225,7 @@ export class Trainer {
         this.#order.microBatches(this.#step).map((places) => train.get(places)),
       )
       await this.#stepping.ready()
-      await turns.take(() => this.#trainStep(examples))
+      if (!(await turns.take(() => this.#trainStep(examples)))) continue
       if (!this.#trained && this.#step % perEpoch === 0) throw this.#nothingTrained()
       if (this.#pending.length >= readEvery) await this.#beginReading()
       this.#checkRead()
@@ -268,20 +272,22 @@ export class Trainer {
     )
   }
 
-  /** One optimizer step. */
-  async #trainStep(microBatches: Example[][]): Promise<void> {
+  /** One optimizer step; false where the run was over before it. */
+  async #trainStep(microBatches: Example[][]): Promise<boolean> {
     const { model, training, padId, train } = this.#options
-    const k = this.#step++
+    const k = this.#step
     const { row } = model.family.classifier
     const batches = microBatches.map((examples) =>
       exampleRows(examples, padId, model.architecture.context, row, training.packing),
     )
+    if (!(await this.#rehearse(batches))) return false
+    this.#step++
     // The same rows come again in later epochs; they are counted once.
     if (k < stepsPerEpoch(train.rows, training))
       for (const examples of microBatches)
         this.#skippedRows += examples.filter((example) => !trains(example)).length
     const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
-    if (labelCount === 0) return
+    if (labelCount === 0) return true
     this.#trained = true
     const micros = batches
       .map((rows, micro) => ({ rows, count: k * training.accumulation + micro }))
@@ -291,6 +297,18 @@ export class Trainer {
     await this.#stepping.run(micros, 1 / labelCount, { learningRate, step: k + 1 })
     const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
     this.#pending.push({ step: k + 1, learningRate, tokens })
+    return true
+  }
+
+  /** Rehearses the shapes of a step before it begins; false where the run was over before that was done. */
+  async #rehearse(batches: readonly ExampleRows[]): Promise<boolean> {
+    try {
+      for (const rows of batches) await this.#stepping.rehearse(rows, this.#over.signal)
+      return true
+    } catch (error) {
+      if (this.#over.signal.aborted) return false
+      throw error
+    }
   }
 
   /** One readback for all steps since the last one; resolves when they have been told of. */

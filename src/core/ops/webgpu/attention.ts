@@ -14,37 +14,13 @@ import {
   viewOf,
   type Call,
 } from './attentionParts.ts'
-import { runAll, type Kernel } from './runner.ts'
+import { reductions } from './reductions.ts'
+import { runAll, scratch, type Kernel } from './runner.ts'
+import { DEFAULT, enables, rowSettings, sizeClass, SUBGROUPS } from './tuning/settings.ts'
+import { settingFor } from './tuning/tuner.ts'
 
 /** What stands in for the logsumexp of a query that sees no key, whose output is 0. */
 const LOWEST = '-1.0e30'
-
-/** Sums and maxima over the threads; every thread gets the result. */
-const REDUCE = `
-  var<workgroup> lanes : array<f32, ${TILE}>;
-  fn sumOfThreads(value : f32) -> f32 {
-    lanes[localIndex] = value;
-    workgroupBarrier();
-    for (var half = ${TILE / 2}u; half > 0u; half = half >> 1u) {
-      if (localIndex < half) { lanes[localIndex] += lanes[localIndex + half]; }
-      workgroupBarrier();
-    }
-    let sum = lanes[0];
-    workgroupBarrier();
-    return sum;
-  }
-  fn maxOfThreads(value : f32) -> f32 {
-    lanes[localIndex] = value;
-    workgroupBarrier();
-    for (var half = ${TILE / 2}u; half > 0u; half = half >> 1u) {
-      if (localIndex < half) { lanes[localIndex] = max(lanes[localIndex], lanes[localIndex + half]); }
-      workgroupBarrier();
-    }
-    let top = lanes[0];
-    workgroupBarrier();
-    return top;
-  }
-`
 
 export function attention(
   q: Tensor,
@@ -60,16 +36,17 @@ export function attention(
 }
 
 /** Writes `output` [Nq, H, hd] and `logSumExp` [Nq, H]. */
-export function attentionKernel(call: Call): Kernel {
+export function attentionKernel(call: Call, setting = settingOf(call)): Kernel {
   const { q, k, v, size, heads, layout } = call
   return {
     name: 'attention',
-    variant: [size, q.array, k.array, v.array].join('_'),
+    variant: [size, q.array, k.array, v.array, setting].join('_'),
     inputs: arraysOf(call),
     uniforms: uniformsOf(call),
     workgroup: [TILE, 1, 1],
     groups: layout.batch * layout.queries * heads,
-    code: `${SEES}${REDUCE}${addresses(size)}
+    enable: enables(setting),
+    code: `${SEES}${reductions(TILE, setting === SUBGROUPS, true)}${addresses(size)}
   var<workgroup> mine : array<f32, ${size}>;
   var<workgroup> weights : array<f32, ${TILE}>;
 
@@ -118,4 +95,25 @@ export function attentionKernel(call: Call): Kernel {
     if (localIndex == 0u) { logSumExp[cell] = top + log(whole); }
   }`,
   }
+}
+
+/** Tried out on tensors of their own in the same layout. */
+function settingOf(call: Call): string {
+  const { heads, groups, size, layout } = call
+  const setting = settingFor({
+    key: `attention ${size} ${sizeClass(layout.keys)}`,
+    settings: rowSettings,
+    trial() {
+      const q = scratch([layout.batch * layout.queries, heads, size])
+      const [k, v] = [0, 1].map(() => scratch([layout.batch * layout.keys, groups, size])) as [Tensor, Tensor]
+      const logSumExp = scratch([q.shape[0]!, heads])
+      const tried = { ...call, q: viewOf('q', q), k: viewOf('k', k), v: viewOf('v', v) }
+      return {
+        kernel: (setting) => attentionKernel(tried, setting),
+        written: { output: scratch(q.shape), logSumExp },
+        tensors: [q, k, v],
+      }
+    },
+  })
+  return setting ?? DEFAULT
 }

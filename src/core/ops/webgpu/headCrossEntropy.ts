@@ -1,13 +1,16 @@
 // Output head and cross-entropy in chunks of rows: a product makes the chunk's logits in a buffer of fixed size, one
 // kernel turns them in place into their gradient and the losses, a second product makes dh (Liger, arXiv 2410.10989).
 // Each logit is computed once, and memory is bounded by the chunk, whatever the vocabulary and the batch.
-import { dispose, type Tensor } from '@tensorflow/tfjs-core'
+import { dispose, zeros, type Tensor } from '@tensorflow/tfjs-core'
 import type { Changing } from '../changing.ts'
 import type { FrozenMatrix } from '../ops.ts'
 import { clear, copyInto, part } from './elementwise.ts'
 import { backward, timesPartsTransposed } from './linear.ts'
 import { productInto } from './matmul.ts'
-import { f32, i32, runInPlace, scratch } from './runner.ts'
+import { reductions } from './reductions.ts'
+import { f32, i32, runInPlace, scratch, type Kernel } from './runner.ts'
+import { DEFAULT, enables, rowSettings, sizeClass, SUBGROUPS } from './tuning/settings.ts'
+import { settingFor } from './tuning/tuner.ts'
 
 /** Logits of a chunk: 32 MiB of float32, or one row of a very large vocabulary. */
 const CHUNK_ELEMENTS = 1 << 23
@@ -124,23 +127,22 @@ function softmaxGradient(chunk: Tensor, labels: Tensor, given: Chunk): void {
       let target_ = select(0.0, 1.0, i == label);
       result[base + i] = weight * (exp(result[base + i] - lse) - target_);
     }`
-  runInPlace(
-    {
-      name: 'softmaxGradient',
-      variant: gradient ? 'gradient' : 'loss',
-      inputs: { labels },
-      uniforms: {
-        start: i32(start),
-        rows: i32(count),
-        vocabulary: i32(vocabulary),
-        losses: i32(capacity * vocabulary),
-        factor: f32(factor),
-      },
-      workgroup: [THREADS, 1, 1],
-      groups: count,
-      code: `
-  var<workgroup> tops : array<f32, ${THREADS}>;
-  var<workgroup> sums : array<f32, ${THREADS}>;
+  const kernel = (setting: string, labels: Tensor): Kernel => ({
+    name: 'softmaxGradient',
+    variant: `${gradient ? 'gradient' : 'loss'} ${setting}`,
+    inputs: { labels },
+    uniforms: {
+      start: i32(start),
+      rows: i32(count),
+      vocabulary: i32(vocabulary),
+      losses: i32(capacity * vocabulary),
+      factor: f32(factor),
+    },
+    workgroup: [THREADS, 1, 1],
+    groups: count,
+    enable: enables(setting),
+    code: `
+  ${setting === SUBGROUPS ? reductions(THREADS, true, true) : ONLINE}
 
   fn main() {
     let row = groupIndex();
@@ -159,6 +161,45 @@ function softmaxGradient(chunk: Tensor, labels: Tensor, given: Chunk): void {
       }
       sum += exp(z - top);
     }
+    ${
+      setting === SUBGROUPS
+        ? `let highest = maxOfThreads(top);
+    let whole = sumOfThreads(sum * exp(top - highest));
+    let lse = highest + log(whole);
+    if (row >= uniforms.rows) { return; }`
+        : `joinThreads(top, sum);
+    if (row >= uniforms.rows) { return; }
+    let lse = tops[0] + log(sums[0]);`
+    }
+    let label = labels[uniforms.start + row];
+    let weight = select(0.0, uniforms.factor, label >= 0);
+    // The thread that later overwrites the label's logit reads it first.
+    if (i32(localIndex) == max(label, 0) % ${THREADS}) {
+      result[uniforms.losses + row] = weight * (lse - result[base + max(label, 0)]);
+    }
+    ${gradient ? turnAround : ''}
+  }`,
+  })
+  const setting = settingFor({
+    key: `softmax ${sizeClass(vocabulary)}`,
+    settings: rowSettings,
+    trial() {
+      const tried = zeros([start + count], 'int32')
+      return {
+        kernel: (setting) => kernel(setting, tried),
+        written: { result: scratch(chunk.shape) },
+        tensors: [tried],
+      }
+    },
+  })
+  runInPlace(kernel(setting ?? DEFAULT, labels), chunk)
+}
+
+/** Joins maxima and sums of the threads by halves: `tops[0]` and `sums[0]`. */
+const ONLINE = `
+  var<workgroup> tops : array<f32, ${THREADS}>;
+  var<workgroup> sums : array<f32, ${THREADS}>;
+  fn joinThreads(top : f32, sum : f32) {
     tops[localIndex] = top;
     sums[localIndex] = sum;
     workgroupBarrier();
@@ -171,20 +212,7 @@ function softmaxGradient(chunk: Tensor, labels: Tensor, given: Chunk): void {
       }
       workgroupBarrier();
     }
-    if (row >= uniforms.rows) { return; }
-    let lse = tops[0] + log(sums[0]);
-    let label = labels[uniforms.start + row];
-    let weight = select(0.0, uniforms.factor, label >= 0);
-    // The thread that later overwrites the label's logit reads it first.
-    if (i32(localIndex) == max(label, 0) % ${THREADS}) {
-      result[uniforms.losses + row] = weight * (lse - result[base + max(label, 0)]);
-    }
-    ${gradient ? turnAround : ''}
-  }`,
-    },
-    chunk,
-  )
-}
+  }`
 
 /** loss [] = (or +=) the chunk's losses, added up by one group in a fixed order. */
 function addLosses(loss: Tensor, chunk: Tensor, first: number, count: number, begins: boolean): void {

@@ -1,5 +1,5 @@
 // The ops on WebGPU: WGSL where there is a kernel, the reference on the same device where there is none yet.
-import type { Tensor } from '@tensorflow/tfjs-core'
+import { dispose, type Tensor } from '@tensorflow/tfjs-core'
 import type { Ops } from '../ops.ts'
 import { referenceOps } from '../reference/index.ts'
 import { activation, activationBackward, gated, gatedBackward } from './activation.ts'
@@ -23,6 +23,7 @@ import { rmsNorm, rmsNormBackward, rmsNormWeightGradient } from './rmsNorm.ts'
 import { rope } from './rope.ts'
 import { embeddingGradient, gatherRows, scatterRows } from './rows.ts'
 import { stepOps } from './step.ts'
+import { currentTuner } from './tuning/tuner.ts'
 
 export const webgpuOps: Ops = {
   ...referenceOps,
@@ -60,6 +61,7 @@ export const webgpuOps: Ops = {
   crossEntropy,
   sumOfSquares,
   matmul,
+  rehearse: async (work, signal) => currentTuner()?.rehearse(() => dispose(work()), signal),
   gradientBuffer: (slots, size) => new FlatGradientBuffer(slots, size),
   globalNorm,
   optimizer,

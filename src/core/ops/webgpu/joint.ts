@@ -1,42 +1,20 @@
 // Frozen layers that share an input, side by side: y = [x W_0^T | x W_1^T | ...] and dx = sum over j of dy_j W_j, each with
 // its low-rank part, biases and an addend, in one dispatch, or in as few as the device's number of bindings allows.
 import type { Tensor } from '@tensorflow/tfjs-core'
-import type { WholeMatrix } from '../matrix.ts'
-import { beginning, declarations, flatReader, weightReader, type Reader } from './readers.ts'
-import { i32, maxBindings, runInPlace, scratch, type Kernel, type Uniform } from './runner.ts'
-import { across, along, byLayer, cellsOf, layerAt, THREADS } from './tiles.ts'
+import {
+  backwardKernel,
+  backwardShape,
+  forwardKernel,
+  forwardShape,
+  type Backward,
+  type Forward,
+  type JointLayer,
+} from './jointKernels.ts'
+import { maxBindings, runInPlace, scratch } from './runner.ts'
+import { sizeClass, tileSettings } from './tuning/settings.ts'
+import { settingFor, type Tunable } from './tuning/tuner.ts'
 
-/** One of the layers. */
-export interface JointLayer {
-  w: WholeMatrix
-  /** Its first column in y. */
-  first: number
-  /** Its adapter: the rank's first column among all ranks, and where its factor begins in the parameters. */
-  low?: { rank: number; size: number; at: number }
-}
-
-/** Low-rank halves [N, ranks] beside the layers, scaled, and the tensor with the other factors. */
-export interface LowRank {
-  halves: Tensor
-  ranks: number
-  parameters: Tensor
-}
-
-export interface Forward {
-  /** [>= rows, in], rows of `inner` numbers. */
-  x: Tensor
-  rows: number
-  inner: number
-  layers: readonly JointLayer[]
-  /** Columns of y. */
-  width: number
-  /** x A^T, scaled, and the factors B [out, size]. */
-  low?: LowRank | undefined
-  /** [width] */
-  bias?: Tensor | undefined
-  /** [rows, width], added. */
-  plus?: Tensor | undefined
-}
+export type { JointLayer, LowRank } from './jointKernels.ts'
 
 /** y [rows, width]; `bindings`: buffers that a kernel may be bound to. */
 export function jointForward(given: Forward, bindings = maxBindings()): Tensor {
@@ -48,31 +26,82 @@ export function jointForward(given: Forward, bindings = maxBindings()): Tensor {
 /** The same into the columns of an existing tensor. */
 export function jointForwardInto(y: Tensor, given: Forward, bindings = maxBindings()): void {
   const others = 2 + (given.low ? 2 : 0) + (given.bias ? 1 : 0) + (given.plus ? 1 : 0)
-  for (const layers of chunks(given.layers, bindings - others)) runInPlace(forwardKernel(given, layers), y)
-}
-
-export interface Backward {
-  /** [>= rows, width] */
-  dy: Tensor
-  rows: number
-  width: number
-  /** Columns of dx. */
-  inner: number
-  layers: readonly JointLayer[]
-  /** dy B, scaled, and the factors A [size, in]. */
-  low?: LowRank | undefined
-  /** [rows, inner], added. */
-  plus?: Tensor | undefined
+  for (const layers of chunks(given.layers, bindings - others)) {
+    const setting = settingFor(forwardWork(given, layers))
+    if (setting !== null) runInPlace(forwardKernel(given, layers, setting), y)
+  }
 }
 
 /** dx [rows, inner] */
 export function jointBackward(given: Backward, bindings = maxBindings()): Tensor {
   const dx = scratch([given.rows, given.inner])
   const others = 2 + (given.low ? 2 : 0) + (given.plus ? 1 : 0)
-  chunks(given.layers, bindings - others).forEach((layers, index) =>
-    runInPlace(backwardKernel(given, layers, index > 0), dx),
-  )
+  chunks(given.layers, bindings - others).forEach((layers, index) => {
+    const setting = settingFor(backwardWork(given, layers))
+    if (setting !== null) runInPlace(backwardKernel(given, layers, index > 0, setting), dx)
+  })
   return dx
+}
+
+/** Rows of a matrix, and multiplications, that trying a setting out takes at most. */
+const TRIED_ROWS = 8192
+const TRIED_PRODUCTS = 1e9
+
+const kindsOf = (layers: readonly JointLayer[]): string =>
+  [...new Set(layers.map(({ w }) => w.kind))].sort().join('+')
+const outOf = (layers: readonly JointLayer[]): number => layers.reduce((sum, { w }) => sum + w.shape[0], 0)
+const keyOf = (name: string, layers: readonly JointLayer[], sizes: readonly number[]): string =>
+  `${name} ${kindsOf(layers)} ${sizes.map(sizeClass).join('x')}`
+
+/** The frozen products alone, on the true weights and on as much of them as shows the speed. */
+function triedLayers(layers: readonly JointLayer[]): { layers: JointLayer[]; width: number } {
+  let width = 0
+  const tried = layers.map(({ w }) => {
+    const rows = Math.min(w.shape[0], TRIED_ROWS)
+    const first = width
+    width += rows
+    return { w: { ...w, shape: [rows, w.shape[1]] as [number, number] }, first }
+  })
+  return { layers: tried, width }
+}
+
+const triedRows = (rows: number, inner: number, width: number): number =>
+  Math.min(rows, Math.max(64, Math.floor(TRIED_PRODUCTS / (inner * width))))
+
+function forwardWork({ rows, inner }: Forward, layers: readonly JointLayer[]): Tunable {
+  return {
+    key: keyOf('joint', layers, [rows, outOf(layers), inner]),
+    settings: (abilities) => tileSettings(forwardShape(rows, layers), abilities),
+    trial() {
+      const { layers: tried, width } = triedLayers(layers)
+      const some = triedRows(rows, inner, width)
+      const x = scratch([some, inner])
+      const given = { x, rows: some, inner, width, layers: tried }
+      return {
+        kernel: (setting) => forwardKernel(given, tried, setting),
+        written: { result: scratch([some, width]) },
+        tensors: [x],
+      }
+    },
+  }
+}
+
+function backwardWork({ rows, inner }: Backward, layers: readonly JointLayer[]): Tunable {
+  return {
+    key: keyOf('jointBackward', layers, [rows, inner, outOf(layers)]),
+    settings: (abilities) => tileSettings(backwardShape(rows, inner, layers), abilities),
+    trial() {
+      const { layers: tried, width } = triedLayers(layers)
+      const some = triedRows(rows, inner, width)
+      const dy = scratch([some, width])
+      const given = { dy, rows: some, inner, width, layers: tried }
+      return {
+        kernel: (setting) => backwardKernel(given, tried, false, setting),
+        written: { result: scratch([some, inner]) },
+        tensors: [dy],
+      }
+    },
+  }
 }
 
 /** Layers whose weights fit the bindings, in order. */
@@ -90,219 +119,4 @@ function chunks(layers: readonly JointLayer[], bindings: number): JointLayer[][]
     left -= own
   }
   return all
-}
-
-function forwardKernel(given: Forward, layers: readonly JointLayer[]): Kernel {
-  const { x, rows, inner, width, low, bias, plus } = given
-  const adapted = low && layers.some((layer) => layer.low) ? low : undefined
-  const columnTiles = layers.map(({ w }) => Math.ceil(w.shape[0] / 64))
-  const tiles = columnTiles.reduce((sum, count) => sum + count, 0)
-  const cells = cellsOf(rows, 16, tiles)
-  const tile = along(cells, 4)
-  const weights = layers.map(({ w }, j) => weightReader(`w${j}`, w))
-  const readers: Reader[] = [flatReader('x', x, inner % 4 === 0), ...weights]
-  if (adapted) {
-    const whole = layers.every((layer) => (layer.low?.size ?? 0) % 4 === 0)
-    const ranks = layers.every((layer) => (layer.low?.rank ?? 0) % 4 === 0) && adapted.ranks % 4 === 0
-    readers.push(flatReader('halves', adapted.halves, whole && ranks))
-    readers.push(flatReader('parameters', adapted.parameters, whole))
-  }
-  let end = 0
-  return {
-    name: 'joint',
-    variant: [
-      layers.length,
-      cells,
-      ...readers.map(({ variant }) => variant),
-      adapted ? 'low' : '',
-      bias ? 'bias' : '',
-      plus ? 'plus' : '',
-    ].join('_'),
-    inputs: {
-      ...Object.assign({}, ...readers.map(({ inputs }) => inputs)),
-      ...(bias && { bias }),
-      ...(plus && { plus }),
-    },
-    uniforms: {
-      rows: i32(rows),
-      inner: i32(inner),
-      width: i32(width),
-      ...numbered(layers, ({ w, first, low: own }, j) => ({
-        out: w.shape[0],
-        first,
-        tiles: (end += columnTiles[j]!),
-        ...(adapted && { rank: own?.rank ?? 0, size: own?.size ?? 0, at: own?.at ?? 0 }),
-      })),
-      ...(adapted && {
-        ranks: i32(adapted.ranks),
-        largest: i32(Math.max(...layers.map((layer) => layer.low?.size ?? 0))),
-      }),
-      ...Object.assign({}, ...readers.map(({ uniforms }) => uniforms)),
-    },
-    workgroup: [THREADS, 1, 1],
-    groups: [tiles, Math.ceil(rows / tile.height), 1],
-    code: `
-  ${tile.shared}
-  ${declarations(readers)}
-  ${layerAt('layerOf', 'tiles', layers.length)}
-  ${['out', 'first', 'tiles', ...(adapted ? ['rank', 'size', 'at'] : [])].map((name) => byLayer(name, layers.length)).join('')}
-  fn weightAt(layer : i32, row : i32, column : i32) -> vec4<f32> {
-    ${layers.map((_, j) => (j === 0 ? '' : `if (layer == ${j}) { return w${j}At(row, column); }`)).join(' ')}
-    return w0At(row, column);
-  }
-
-  fn main() {
-    ${beginning(readers)}
-    let tile = i32(workgroupId.x);
-    let layer = layerOf(tile);
-    let out = outOf(layer);
-    let column0 = (tile - select(0, tilesOf(layer - 1), layer > 0)) * ${tile.width};
-    let row0 = i32(workgroupId.y) * ${tile.height};
-    ${tile.registers}
-    ${tile.loop({
-      length: 'uniforms.inner',
-      rows: 'uniforms.rows',
-      columns: 'out',
-      a: 'xAt(row * uniforms.inner + position, uniforms.inner - position)',
-      b: 'weightAt(layer, column, position)',
-    })}
-    ${
-      adapted
-        ? `let rank = rankOf(layer);
-    let size = sizeOf(layer);
-    let at = atOf(layer);
-    ${tile.loop({
-      length: 'uniforms.largest',
-      rows: 'select(0, uniforms.rows, position < size)',
-      columns: 'select(0, out, position < size)',
-      a: 'halvesAt(row * uniforms.ranks + rank + position, size - position)',
-      b: 'parametersAt(at + column * size + position, size - position)',
-    })}`
-        : ''
-    }
-    let first = firstOf(layer);
-    ${tile.store(
-      'uniforms.rows',
-      'out',
-      `let cell = row * uniforms.width + first + column;
-        result[cell] = value${bias ? ' + bias[first + column]' : ''}${plus ? ' + plus[cell]' : ''};`,
-    )}
-  }`,
-  }
-}
-
-function backwardKernel(given: Backward, layers: readonly JointLayer[], more: boolean): Kernel {
-  const { dy, rows, width, inner, low, plus } = given
-  const lows = low ? layers.flatMap((layer) => layer.low ?? []) : []
-  const adapted = lows.length > 0 ? low : undefined
-  const tiles = Math.ceil(inner / 64)
-  const cells = cellsOf(rows, 16, tiles)
-  const tile = across(cells, 16)
-  const whole = width % 4 === 0 && layers.every(({ w, first }) => first % 4 === 0 && w.shape[0] % 4 === 0)
-  const readers: Reader[] = [
-    flatReader('dy', dy, whole),
-    ...layers.map(({ w }, j) => weightReader(`w${j}`, w)),
-  ]
-  if (adapted) {
-    const ranks = [adapted.ranks, lows[0]!.rank, ...lows.map(({ size }) => size)]
-    readers.push(
-      flatReader(
-        'halves',
-        adapted.halves,
-        ranks.every((rank) => rank % 4 === 0),
-      ),
-      flatReader('parameters', adapted.parameters, inner % 4 === 0),
-    )
-  }
-  const first = !more
-  return {
-    name: 'jointBackward',
-    variant: [
-      layers.length,
-      lows.length,
-      cells,
-      ...readers.map(({ variant }) => variant),
-      first ? '' : 'more',
-      plus ? 'plus' : '',
-    ].join('_'),
-    inputs: {
-      ...Object.assign({}, ...readers.map(({ inputs }) => inputs)),
-      ...(plus && first && { plus }),
-    },
-    uniforms: {
-      rows: i32(rows),
-      inner: i32(inner),
-      width: i32(width),
-      ...numbered(layers, ({ w, first: begin }) => ({ out: w.shape[0], first: begin })),
-      ...(adapted && {
-        ranks: i32(adapted.ranks),
-        begin: i32(lows[0]!.rank),
-        length: i32(lows.reduce((sum, { size }) => sum + size, 0)),
-        ...numbered(lows, ({ rank, size, at }) => ({ at, rank, end: rank + size })),
-      }),
-      ...Object.assign({}, ...readers.map(({ uniforms }) => uniforms)),
-    },
-    workgroup: [THREADS, 1, 1],
-    groups: [tiles, Math.ceil(rows / tile.height), 1],
-    code: `
-  ${tile.shared}
-  ${declarations(readers)}
-  ${adapted ? rankCode(lows.length) : ''}
-
-  fn main() {
-    ${beginning(readers)}
-    let column0 = i32(workgroupId.x) * ${tile.width};
-    let row0 = i32(workgroupId.y) * ${tile.height};
-    ${tile.registers}
-    ${layers
-      .map((_, j) =>
-        tile.loop({
-          length: `uniforms.out${j}`,
-          rows: 'uniforms.rows',
-          columns: 'uniforms.inner',
-          a: `dyAt(row * uniforms.width + uniforms.first${j} + position, uniforms.out${j} - position)`,
-          b: `w${j}At(position, column)`,
-        }),
-      )
-      .join('')}
-    ${
-      adapted
-        ? tile.loop({
-            length: 'uniforms.length',
-            rows: 'uniforms.rows',
-            columns: 'uniforms.inner',
-            a: 'halvesAt(row * uniforms.ranks + uniforms.begin + position, uniforms.length - position)',
-            b: 'parametersAt(rowOfRank(uniforms.begin + position) + column, uniforms.inner - column)',
-          })
-        : ''
-    }
-    ${tile.store(
-      'uniforms.rows',
-      'uniforms.inner',
-      `let cell = row * uniforms.inner + column;
-        result[cell] = value${plus && first ? ' + plus[cell]' : ''}${first ? '' : ' + result[cell]'};`,
-    )}
-  }`,
-  }
-}
-
-/** `rowOfRank(place)`: where the row of A of a rank among all begins in the parameters; over at, rank, end and inner. */
-export function rankCode(layers: number): string {
-  return `${layerAt('layerOfRank', 'end', layers)}${byLayer('at', layers)}${byLayer('rank', layers)}
-  fn rowOfRank(place : i32) -> i32 {
-    let layer = layerOfRank(place);
-    return atOf(layer) + (place - rankOf(layer)) * uniforms.inner;
-  }`
-}
-
-/** Integers of each layer as uniforms with its number behind the name. */
-export function numbered<T>(
-  layers: readonly T[],
-  of: (layer: T, place: number) => Record<string, number>,
-): Record<string, Uniform> {
-  return Object.fromEntries(
-    layers.flatMap((layer, j) =>
-      Object.entries(of(layer, j)).map(([name, value]) => [`${name}${j}`, i32(value)]),
-    ),
-  )
 }

@@ -2,7 +2,7 @@
 // s dy B on the way back, and the gradients dA and dB, added to the flat gradient buffer where they belong. The factors are
 // read where they lie in the flat parameters: A [size, in] and B [out, size] of each layer.
 import type { Tensor } from '@tensorflow/tfjs-core'
-import { rankCode, numbered } from './joint.ts'
+import { rankCode, numbered } from './jointKernels.ts'
 import { declarations, flatReader, type Reader } from './readers.ts'
 import { f32, i32, run, runInPlace, type Kernel, type Uniform } from './runner.ts'
 import { across, along, byLayer, cellsOf, layerAt, SIDE, THREADS } from './tiles.ts'

@@ -45,6 +45,24 @@ export function flatReader(name: string, tensor: Tensor, whole: boolean): Reader
   }
 }
 
+/** Whether a matrix's numbers are halves, or whole numbers that fit one with a scale for each row: its codes. */
+export function hasHalfCodes({ kind }: WholeMatrix): boolean {
+  return kind === 'f16' || kind === 'int8'
+}
+
+/** The same without the scales of rows, which `nameScale(row)` gives: numbers that lose nothing as halves. */
+export function codeReader(name: string, w: WholeMatrix): Reader {
+  const reader = weightReader(name, w)
+  if (w.kind !== 'int8')
+    return { ...reader, code: `${reader.code}\n  fn ${name}Scale(row : i32) -> f32 { return 1.0; }` }
+  return {
+    ...reader,
+    variant: `${reader.variant}codes`,
+    code: `${reader.code.replace(` * ${name}Scales[row]`, '')}
+  fn ${name}Scale(row : i32) -> f32 { return ${name}Scales[row]; }`,
+  }
+}
+
 /** Rows of a frozen matrix in its precision: `nameAt(row, column)` with columns that are multiples of 4. */
 export function weightReader(name: string, w: WholeMatrix): Reader {
   const [, columns] = w.shape

@@ -1,24 +1,16 @@
-// What the norms share: one workgroup a row, sums through shared memory.
+// What the norms share: one workgroup a row, sums over its threads.
 import type { Tensor } from '@tensorflow/tfjs-core'
-import { f32, i32, type Kernel } from './runner.ts'
+import { reductions } from './reductions.ts'
+import { f32, i32, scratch, type Kernel } from './runner.ts'
+import { DEFAULT, enables, rowSettings, sizeClass, SUBGROUPS } from './tuning/settings.ts'
+import { settingFor } from './tuning/tuner.ts'
 
 /** Threads of a row. */
 const THREADS = 64
+/** Rows that trying a setting out takes at most. */
+const TRIED_ROWS = 1024
 
-/** Adds up `value` over the workgroup's threads; every thread gets the sum. */
-const SUM = `
-  var<workgroup> partial : array<f32, ${THREADS}>;
-  fn sumOfThreads(value : f32) -> f32 {
-    partial[localIndex] = value;
-    workgroupBarrier();
-    for (var half = ${THREADS / 2}u; half > 0u; half = half >> 1u) {
-      if (localIndex < half) { partial[localIndex] += partial[localIndex + half]; }
-      workgroupBarrier();
-    }
-    let sum = partial[0];
-    workgroupBarrier();
-    return sum;
-  }
+const MEAN = `
   fn meanOfThreads(value : f32) -> f32 { return sumOfThreads(value) / f32(uniforms.width); }
 `
 
@@ -44,17 +36,42 @@ export function rowKernel(
   x: Tensor,
   eps: number,
   main: string,
+  setting = rowSetting(x.shape as [number, number]),
 ): Kernel {
   const [rows, width] = x.shape as [number, number]
   return {
     name,
+    variant: setting,
     inputs,
     uniforms: { rows: i32(rows), width: i32(width), eps: f32(eps) },
     workgroup: [THREADS, 1, 1],
     groups: rows,
-    code: `${SUM}
+    enable: enables(setting),
+    code: `${reductions(THREADS, setting === SUBGROUPS)}${MEAN}
   fn main() {
     ${ROW}${main}
   }`,
   }
+}
+
+/** How rows of this width are added up: tried out on one sum and one multiplication, as in RMSNorm. */
+function rowSetting([rows, width]: [number, number]): string {
+  const setting = settingFor({
+    key: `rows ${sizeClass(width)}`,
+    settings: rowSettings,
+    trial() {
+      const x = scratch([Math.min(rows, TRIED_ROWS), width])
+      const code = `
+    var squares = 0.0;
+    ${eachElement('squares += x[at] * x[at];')}
+    let rho = inverseSqrt(meanOfThreads(squares) + uniforms.eps);
+    ${eachElement('result[at] = x[at] * rho;')}`
+      return {
+        kernel: (setting) => rowKernel('rowTrial', { x }, x, 1e-5, code, setting),
+        written: { result: scratch(x.shape) },
+        tensors: [x],
+      }
+    },
+  })
+  return setting ?? DEFAULT
 }

@@ -146,19 +146,7 @@ export function maxBindings(): number {
 function dispatch(kernel: Kernel, written: Record<string, TensorInfo>): void {
   const backend = currentBackend() as WebGPUBackend
   const recorder = backend as unknown as Recorder
-  const bindings = [
-    ...Object.entries(written).map(([name, tensor]) => ({
-      name,
-      tensor,
-      type: elementOf(tensor),
-      writable: true,
-    })),
-    ...Object.entries(kernel.inputs).map(([name, input]) =>
-      'type' in input
-        ? { name, ...input, writable: false }
-        : { name, tensor: input, type: elementOf(input), writable: false },
-    ),
-  ]
+  const bindings = bindingsOf(kernel, written)
   const groups = typeof kernel.groups === 'number' ? folded(kernel.groups) : kernel.groups
   const compiled = pipelineFor(backend.device, kernel, bindings)
   if (capture) return capture.take({ compiled, bindings, uniforms: Object.values(kernel.uniforms), groups })
@@ -187,6 +175,58 @@ function dispatch(kernel: Kernel, written: Record<string, TensorInfo>): void {
   }
 }
 
+/** A kernel to be put into passes of the caller's own, as often as it likes: what the tuner times. */
+export function prepare(
+  kernel: Kernel,
+  written: Record<string, TensorInfo>,
+): { encode(pass: GPUComputePassEncoder): void; release(): void } {
+  const backend = currentBackend() as WebGPUBackend
+  const { device } = backend
+  const bindings = bindingsOf(kernel, written)
+  for (const { tensor } of bindings) backend.uploadToGPU(tensor.dataId)
+  const { pipeline, layout } = pipelineFor(device, kernel, bindings)
+  const numbers = Object.values(kernel.uniforms)
+  const view = new DataView(new ArrayBuffer(uniformBytes(numbers)))
+  writeUniforms(view, 0, numbers)
+  const uniforms = device.createBuffer({
+    size: view.byteLength,
+    usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM,
+  })
+  device.queue.writeBuffer(uniforms, 0, view.buffer)
+  const buffers = [
+    ...bindings.map(({ tensor }) => backend.tensorMap.get(tensor.dataId).resource as GPUBuffer),
+    uniforms,
+  ]
+  const group = device.createBindGroup({
+    layout,
+    entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+  })
+  return {
+    encode(pass) {
+      pass.setPipeline(pipeline)
+      pass.setBindGroup(0, group)
+      pass.dispatchWorkgroups(...(typeof kernel.groups === 'number' ? folded(kernel.groups) : kernel.groups))
+    },
+    release: () => uniforms.destroy(),
+  }
+}
+
+function bindingsOf(kernel: Kernel, written: Record<string, TensorInfo>): Binding[] {
+  return [
+    ...Object.entries(written).map(([name, tensor]) => ({
+      name,
+      tensor,
+      type: elementOf(tensor),
+      writable: true,
+    })),
+    ...Object.entries(kernel.inputs).map(([name, input]) =>
+      'type' in input
+        ? { name, ...input, writable: false }
+        : { name, tensor: input, type: elementOf(input), writable: false },
+    ),
+  ]
+}
+
 export interface Binding {
   name: string
   tensor: TensorInfo
@@ -202,28 +242,53 @@ export interface Compiled {
 const compiled = new WeakMap<GPUDevice, Map<string, Compiled>>()
 
 function pipelineFor(device: GPUDevice, kernel: Kernel, bindings: readonly Binding[]): Compiled {
+  const { known, key } = placeOf(device, kernel, bindings)
+  const found = known.get(key)
+  if (found) return found
+  const { layout, descriptor } = described(device, kernel, bindings)
+  const pipeline = device.createComputePipeline(descriptor)
+  known.set(key, { pipeline, layout })
+  return { pipeline, layout }
+}
+
+/** Compiles a kernel beside other work; it then runs at once. @throws GPUPipelineError where the device refuses it */
+export async function compileAhead(kernel: Kernel, written: Record<string, TensorInfo>): Promise<void> {
+  const { device } = currentBackend() as WebGPUBackend
+  const bindings = bindingsOf(kernel, written)
+  const { known, key } = placeOf(device, kernel, bindings)
+  if (known.has(key)) return
+  // A refusal is the caller's to hear, not the device's to report.
+  device.pushErrorScope('validation')
+  const { layout, descriptor } = described(device, kernel, bindings)
+  const compiling = device.createComputePipelineAsync(descriptor)
+  void device.popErrorScope()
+  const pipeline = await compiling
+  known.set(key, { pipeline, layout })
+}
+
+function placeOf(device: GPUDevice, kernel: Kernel, bindings: readonly Binding[]) {
   const known = compiled.get(device) ?? new Map<string, Compiled>()
   compiled.set(device, known)
   const types = bindings.map(({ name, type }) => `${name}:${type}`).join()
-  const key = `${kernel.name} ${kernel.variant ?? ''} ${types}`
-  const found = known.get(key)
-  if (found) return found
+  return { known, key: `${kernel.name} ${kernel.variant ?? ''} ${types}` }
+}
+
+function described(device: GPUDevice, kernel: Kernel, bindings: readonly Binding[]) {
   const layout = device.createBindGroupLayout({
     entries: [
       ...bindings.map(({ writable }) => (writable ? 'storage' : 'read-only-storage') as GPUBufferBindingType),
       'uniform' as const,
     ].map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
   })
-  const pipeline = device.createComputePipeline({
+  const descriptor: GPUComputePipelineDescriptor = {
     label: kernel.name,
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: {
       module: device.createShaderModule({ label: kernel.name, code: sourceOf(kernel, bindings) }),
       entryPoint: 'main',
     },
-  })
-  known.set(key, { pipeline, layout })
-  return { pipeline, layout }
+  }
+  return { layout, descriptor }
 }
 
 function sourceOf({ uniforms, workgroup, code, enable = [] }: Kernel, bindings: readonly Binding[]): string {
