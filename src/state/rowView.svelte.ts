@@ -34,10 +34,10 @@ export class RowView {
   /** Whether anything but the file's order of all rows is asked for. */
   readonly narrowed: boolean = $derived(Object.keys(this.query).length > 0)
 
-  /** Everything that changes the answer: the rows of a part change with the split, cells with edits. */
+  /** Everything that changes the answer: the rows of a part change with the split, rows with the recipe. */
   readonly key: string = $derived.by(() => {
-    const { split, rows, edits } = this.#dataset()
-    return JSON.stringify([this.query, rows, split, edits])
+    const { split, rows, version } = this.#dataset()
+    return JSON.stringify([this.query, rows, version?.rows, split])
   })
 
   readonly pages: RowPages = $derived.by(() => {
