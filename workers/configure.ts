@@ -1,7 +1,6 @@
-// A dataset with a task: its columns checked, its labels collected, its default split.
+// A dataset with a task: its columns checked, its labels collected.
 import { optionalColumns, requiredColumns, taskCells } from '../src/data/examples.ts'
 import { CATEGORY_VALUES_LIMIT } from '../src/data/columns.ts'
-import { DEFAULT_SPLIT, splitRows, type SplitResult } from '../src/data/split.ts'
 import type { Dataset, TaskColumns, TaskConfig } from '../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../src/protocol/errors.ts'
 import type { Store } from '../src/store/database.ts'
@@ -68,26 +67,11 @@ export async function columnValues(
       { column: name },
     )
   const values: string[] = []
-  for await (const { rows } of eachBatch(store, dataset.id)) {
+  for await (const { rows } of eachBatch(store, dataset)) {
     throwIfAborted(signal)
     for (const cells of rows) values.push((cells[place] ?? '').trim())
   }
   return values
-}
-
-/** The split of a dataset for which nobody chose one. */
-export async function defaultSplit(
-  store: Store,
-  dataset: Dataset,
-  stratify: string | undefined,
-  signal: AbortSignal,
-): Promise<SplitResult> {
-  if (stratify === undefined) return splitRows(dataset.rows, DEFAULT_SPLIT, null)
-  return splitRows(
-    dataset.rows,
-    { ...DEFAULT_SPLIT, stratify },
-    await columnValues(store, dataset, stratify, signal),
-  )
 }
 
 async function collectLabels(

@@ -1,27 +1,36 @@
 // What the data worker does, call by call. The store is opened at the first call, and swept of what crashes left.
-import { DEFAULT_SPLIT, splitRows, type SplitResult } from '../src/data/split.ts'
-import { SPLIT_NAMES, type Dataset, type Row, type RowQuery, type SplitConfig } from '../src/protocol/data.ts'
+import { SPLIT_NAMES, type Dataset, type Row } from '../src/protocol/data.ts'
 import type { DataCalls, DataEvent } from '../src/protocol/engine.ts'
 import { GraftError } from '../src/protocol/errors.ts'
+import type { FoundRow } from '../src/protocol/table.ts'
 import { openStore, type Store } from '../src/store/database.ts'
 import {
   getDataset,
   listDatasets,
   readParts,
-  readRows,
   readRowsAt,
   removeDataset,
   updateDataset,
 } from '../src/store/datasets.ts'
+import { whileWriting } from '../src/store/locks.ts'
 import { sweep } from '../src/store/sweep.ts'
-import { columnValues, configured, defaultSplit } from './configure.ts'
-import { importFile } from './importFile.ts'
+import { configured } from './configure.ts'
+import { healthReport } from './health.ts'
+import { appendFiles, importFiles } from './import/importFiles.ts'
+import { previewFiles } from './import/previewFiles.ts'
+import { profileDataset } from './profile.ts'
+import { applyRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
+import { editCells } from './recipe/edits.ts'
+import { splitDataset } from './recipe/splits.ts'
+import { takeOut } from './recipe/takeOut.ts'
 import type { Handlers } from './serve.ts'
+import { Views } from './view.ts'
 
 /** The calls of the data worker; `open` is given by tests. */
 export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): Handlers<DataCalls> {
   let store: Promise<Store> | null = null
   let changes: Promise<unknown> = Promise.resolve()
+  const views = new Views()
 
   const opened = (): Promise<Store> => {
     store ??= open((reason) => {
@@ -40,25 +49,36 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     return result
   }
   const changed = (dataset: Dataset): Dataset => {
+    views.splitChanged(dataset.id)
     emit({ type: 'dataset', dataset })
     return dataset
   }
 
   return {
     importFile: async ({ file, options }, context) =>
-      changed(await importFile(await opened(), file, options, context)),
+      changed(await importFiles(await opened(), [file], options, context)),
+    importFiles: async ({ files, options }, context) =>
+      changed(await importFiles(await opened(), files, options, context)),
+    appendFiles: ({ id, files, options }, context) =>
+      changing(async () => changed(await appendFiles(await opened(), id, files, options, context))),
+    previewFiles: async ({ files, options }, context) =>
+      previewFiles(await opened(), files, options, context),
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
-    rows: async ({ id, query }) => page(await opened(), id, query),
+    rows: async ({ id, query }, context) =>
+      (await views.search(await opened(), id, query, context)).rows.map(withoutHits),
+    health: async ({ id, options }, context) => healthReport(await opened(), id, options, context),
+    rowsAt: async ({ id, indices }) => rowsAt(await opened(), id, indices),
     removeDataset: async ({ id }) => {
       await removeDataset(await opened(), id)
+      views.forget(id)
       emit({ type: 'datasetRemoved', id })
     },
-    configure: ({ id, config }, { signal }) =>
+    configure: ({ id, config }, context) =>
       changing(async () => {
         const at = await opened()
         const before = await getDataset(at, id)
-        const dataset = await configured(at, before, config, signal)
+        const dataset = await configured(at, before, config, context.signal)
         const { chosen } = await readParts(at, id)
         const wanted = dataset.config?.task === 'classify' ? dataset.config.columns.label : undefined
         if (chosen || before.split?.stratify === wanted) {
@@ -66,18 +86,28 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
           return changed(dataset)
         }
         // Nobody chose the split: it follows the task, so that every label keeps its share in each part.
-        const { split, parts } = await defaultSplit(at, dataset, wanted, signal)
-        await updateDataset(at, { ...dataset, split }, { parts, chosen: false })
-        return changed({ ...dataset, split })
+        return changed(await whileWriting(() => splitDataset(at, dataset, {}, false, context)))
       }),
-    split: ({ id, config }, { signal }) =>
+    split: ({ id, config }, context) =>
       changing(async () => {
         const at = await opened()
         const dataset = await getDataset(at, id)
-        const { split, parts } = await chosenSplit(at, dataset, config, signal)
-        await updateDataset(at, { ...dataset, split }, { parts, chosen: true })
-        return changed({ ...dataset, split })
+        return changed(await whileWriting(() => splitDataset(at, dataset, config, true, context)))
       }),
+    recipe: async ({ id }) => recipeState(await opened(), id),
+    applyRecipe: ({ id, recipe }, context) =>
+      changing(async () => changed(await applyRecipe(await opened(), id, recipe, context))),
+    undoRecipe: ({ id }, context) =>
+      changing(async () => changed(await undoRecipe(await opened(), id, context))),
+    takeOut: async ({ id, request }, context) => takeOut(await opened(), id, request, context),
+    searchRows: async ({ id, query }, context) => views.search(await opened(), id, query, context),
+    placeOf: async ({ id, index, query }, context) => views.place(await opened(), id, index, query, context),
+    editCells: ({ id, changes }, context) =>
+      changing(async () => changed(await editCells(await opened(), id, changes, context))),
+    profileDataset: async ({ id, options }, context) => {
+      const at = await opened()
+      return profileDataset(at, await getDataset(at, id), await views.of(at, id), options, context)
+    },
   }
 }
 
@@ -87,36 +117,26 @@ async function openSwept(onClosed: (reason: 'upgrade' | 'cleared') => void): Pro
   return store
 }
 
-/**
- * A split as the user asked for it; what they leave out is as by default, and a classify task is stratified by its label
- * unless `stratify` names another column or is empty.
- */
-async function chosenSplit(
-  store: Store,
-  dataset: Dataset,
-  given: Partial<SplitConfig>,
-  signal: AbortSignal,
-): Promise<SplitResult> {
-  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const label = dataset.config?.task === 'classify' ? dataset.config.columns.label : undefined
-  const config: SplitConfig = {
-    ...DEFAULT_SPLIT,
-    ...(label === undefined ? {} : { stratify: label }),
-    ...asked,
-  }
-  if (!config.stratify) delete config.stratify
-  const strata =
-    config.stratify === undefined ? null : await columnValues(store, dataset, config.stratify, signal)
-  return splitRows(dataset.rows, config, strata)
+function withoutHits({ index, split, cells }: FoundRow): Row {
+  return { index, split, cells }
 }
 
-async function page(store: Store, id: string, { offset, limit, split }: RowQuery): Promise<Row[]> {
-  for (const [name, value] of Object.entries({ offset, limit }))
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new GraftError(
-        'E_ARGUMENT',
-        `rows: ${name} must be a whole number from 0, but is ${String(value)}.`,
-      )
+/** Rows that are asked for by index in one call: a page of a list, not a dataset. */
+const ROWS_AT_LIMIT = 1000
+
+async function rowsAt(store: Store, id: string, indices: number[]): Promise<Row[]> {
+  if (!Array.isArray(indices) || indices.length > ROWS_AT_LIMIT)
+    throw new GraftError('E_ARGUMENT', `rowsAt takes a list of at most ${ROWS_AT_LIMIT} rows.`)
+  const { dataset, make } = await rowMaker(store, id)
+  const rows = await readRowsAt(store, dataset, indices)
+  return rows.map((cells, i) => make(cells, indices[i]!))
+}
+
+/** Makes rows of a dataset's cells. Throws E_NOT_FOUND. */
+async function rowMaker(
+  store: Store,
+  id: string,
+): Promise<{ dataset: Dataset; parts: Uint8Array; make: (cells: string[], index: number) => Row }> {
   const dataset = await getDataset(store, id)
   const { parts } = await readParts(store, id)
   const names = dataset.columns.map((column) => column.name)
@@ -126,21 +146,5 @@ async function page(store: Store, id: string, { offset, limit, split }: RowQuery
     // Own properties, whatever the columns are called.
     cells: Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ''])),
   })
-  if (split === undefined) {
-    const rows = await readRows(store, id, offset, limit)
-    return rows.map((cells, i) => make(cells, offset + i))
-  }
-  const part = SPLIT_NAMES.indexOf(split)
-  if (part < 0) throw new GraftError('E_ARGUMENT', `rows: split must be one of ${SPLIT_NAMES.join(', ')}.`)
-  const indices = rowsOfPart(parts, part, offset, limit)
-  const rows = await readRowsAt(store, id, indices)
-  return rows.map((cells, i) => make(cells, indices[i]!))
-}
-
-function rowsOfPart(parts: Uint8Array, part: number, offset: number, limit: number): number[] {
-  const found: number[] = []
-  let seen = 0
-  for (let row = 0; row < parts.length && found.length < limit; row++)
-    if (parts[row] === part && seen++ >= offset) found.push(row)
-  return found
+  return { dataset, parts, make }
 }

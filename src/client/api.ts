@@ -4,11 +4,8 @@ import type { GraftApi } from '../protocol/api.ts'
 import type { DataCalls, DataEvent, EngineCalls, EngineEvent } from '../protocol/engine.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { CallOptions } from '../protocol/progress.ts'
-import type { SplitConfig } from '../protocol/data.ts'
 import type { Target } from '../protocol/target.ts'
 import { WorkerHandle } from './workerHandle.ts'
-
-const DEFAULT_SPLIT: SplitConfig = { train: 0.8, validation: 0.1, test: 0.1, seed: 42 }
 
 /** The call options of an object that holds other options too, and the rest. */
 function separate<T extends object>(
@@ -20,6 +17,16 @@ function separate<T extends object>(
 
 /** A run by its id, or any other target. */
 const targetOf = (target: string | Target): Target => (typeof target === 'string' ? { run: target } : target)
+
+/** Calls with files, given as one or as a list. Rejects with E_ARGUMENT for anything else. */
+function withFiles<T>(method: string, given: File | File[], call: (files: File[]) => Promise<T>): Promise<T> {
+  const files: unknown[] = Array.isArray(given) ? given : [given]
+  if (files.length === 0 || !files.every((file) => file instanceof File))
+    return Promise.reject(
+      new GraftError('E_ARGUMENT', `datasets.${method} takes a File, or a list of Files.`),
+    )
+  return call(files)
+}
 
 /** How to start the two workers; the page decides where their scripts are. */
 export interface Spawn {
@@ -44,19 +51,45 @@ export function createGraft(spawn: Spawn): GraftApi {
       subscribe: (listener) => engine.subscribe(listener),
     },
     datasets: {
-      import(file, options = {}) {
-        if (!(file instanceof File))
-          return Promise.reject(new GraftError('E_ARGUMENT', 'datasets.import takes a File.'))
+      preview(files, options = {}) {
         const { call, rest } = separate(options)
-        return data.call('importFile', { file, options: rest }, call)
+        return withFiles('preview', files, (files) =>
+          data.call('previewFiles', { files, options: rest }, call),
+        )
+      },
+      import(files, options = {}) {
+        const { call, rest } = separate(options)
+        return withFiles('import', files, (files) => data.call('importFiles', { files, options: rest }, call))
+      },
+      append(id, files, options = {}) {
+        const { call, rest } = separate(options)
+        return withFiles('append', files, (files) =>
+          data.call('appendFiles', { id, files, options: rest }, call),
+        )
       },
       list: () => data.call('listDatasets', {}),
       get: (id) => data.call('getDataset', { id }),
       rows: (id, query) => data.call('rows', { id, query }),
+      rowsAt: (id, indices) => data.call('rowsAt', { id, indices }),
+      health: (id, options = {}, call) => data.call('health', { id, options }, call),
       remove: (id) => data.call('removeDataset', { id }),
       configure: (id, config) => data.call('configure', { id, config }),
       render: (id, query, options) => engine.call('renderRows', { dataset: id, ...query }, options),
-      split: (id, config) => data.call('split', { id, config: { ...DEFAULT_SPLIT, ...config } }),
+      split: (id, request, options) => data.call('split', { id, config: request }, options),
+      recipe: (id) => data.call('recipe', { id }),
+      apply: (id, recipe, options) => data.call('applyRecipe', { id, recipe }, options),
+      undo: (id, options) => data.call('undoRecipe', { id }, options),
+      export(id, options) {
+        const { call, rest } = separate(options)
+        return data.call('takeOut', { id, request: rest }, call)
+      },
+      search: (id, query, options) => data.call('searchRows', { id, query }, options),
+      place: (id, index, query, options) => data.call('placeOf', { id, index, query }, options),
+      edit: (id, changes) => data.call('editCells', { id, changes }),
+      profile(id, options = {}) {
+        const { call, rest } = separate(options)
+        return data.call('profileDataset', { id, options: rest }, call)
+      },
       subscribe: (listener) => data.subscribe(listener),
     },
     models: {

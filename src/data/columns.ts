@@ -19,6 +19,12 @@ const DATE =
 /** Cells that are read as conversations to tell what a column holds. */
 const CONVERSATION_SAMPLE = 50
 
+/** Longest cell that may be a number, a truth value or a date. */
+const TYPED_LENGTH = 40
+/** Longer values are told apart by their length, their ends and a hash, so that they need not be kept. */
+const KEY_LENGTH = 200
+const [LIST, OBJECT, MINUS, POINT] = [0x5b, 0x7b, 0x2d, 0x2e]
+
 /** A column with what the guess of the task needs beside it. */
 export interface ColumnProfile extends Column {
   /** Cells that are not empty. */
@@ -36,46 +42,90 @@ export interface ColumnProfile extends Column {
 /** Looks at one cell after the other of one column. */
 export class ColumnCounter {
   readonly #name: string
-  readonly #values = new Set<string>()
+  /** Values by what tells them apart, in the order of their first appearance. */
+  readonly #values = new Map<string, number>()
+  /** The value of each row, from 1, or 0 for none; null where there are too many values, or nobody asked. */
+  #codes: Uint16Array | null
   #missing: number
   #filled = 0
   #length = 0
-  #numbers = 0
-  #booleans = 0
-  #dates = 0
+  #mayBeNumbers = true
+  #mayBeBooleans = true
+  #mayBeDates = true
   #endsInSpace = 0
   #startsInSpace = 0
   #jsonLike = 0
   #conversations = 0
 
-  /** @param missing rows before this column began */
-  constructor(name: string, missing = 0) {
+  /**
+   * @param missing rows before this column began
+   * @param keepValues whether the value of each row is kept, as long as there are few, for `categories`
+   */
+  constructor(name: string, missing = 0, keepValues = false) {
     this.#name = name
     this.#missing = missing
+    this.#codes = keepValues ? new Uint16Array(Math.max(1024, 2 * missing)) : null
   }
 
   add(cell: string): void {
-    const value = cell.trim()
+    const first = cell.charCodeAt(0)
+    const last = cell.charCodeAt(cell.length - 1)
+    const edges = isSpaceOrRare(first) || isSpaceOrRare(last)
+    const value = edges ? cell.trim() : cell
     if (value === '') {
       this.#missing++
       return
     }
     this.#filled++
     this.#length += cell.length
-    if (this.#values.size < DISTINCT_LIMIT) this.#values.add(value)
-    if (/\s$/.test(cell)) this.#endsInSpace++
-    if (/^\s/.test(cell)) this.#startsInSpace++
-    if (this.#filled <= CONVERSATION_SAMPLE && /^[[{]/.test(value) && isConversation(value))
-      this.#conversations++
-    if (value.length > 40) {
-      if (/^\s*[[{]/.test(value)) this.#jsonLike++
-      return
+    this.#count(value)
+    if (edges) {
+      if (cell.trimEnd() !== cell) this.#endsInSpace++
+      if (cell.trimStart() !== cell) this.#startsInSpace++
+    }
+    const opening = value.charCodeAt(0)
+    if (opening === LIST || opening === OBJECT) {
+      this.#jsonLike++
+      if (this.#filled <= CONVERSATION_SAMPLE && isConversation(value)) this.#conversations++
     }
     // Only while every cell so far agrees is a type still possible.
-    if (this.#numbers === this.#filled - 1 && NUMBER.test(value)) this.#numbers++
-    if (this.#booleans === this.#filled - 1 && BOOLEAN.test(value)) this.#booleans++
-    if (this.#dates === this.#filled - 1 && DATE.test(value)) this.#dates++
-    if (value.startsWith('[') || value.startsWith('{')) this.#jsonLike++
+    const short = value.length <= TYPED_LENGTH
+    if (this.#mayBeNumbers) this.#mayBeNumbers = isPlainNumber(value) || (short && NUMBER.test(value))
+    if (this.#mayBeBooleans) this.#mayBeBooleans = short && BOOLEAN.test(value)
+    if (this.#mayBeDates) this.#mayBeDates = isPlainDate(value) || (short && DATE.test(value))
+  }
+
+  /** Adds the cells of one column of many rows. */
+  addColumn(rows: readonly (readonly string[])[], place: number, from = 0, to = rows.length): void {
+    for (let row = from; row < to; row++) this.add(rows[row]![place]!)
+  }
+
+  /** The trimmed value of each of `rows` rows, where there are few of them and they were kept; otherwise null. */
+  categories(rows: number): string[] | null {
+    if (!this.#codes) return null
+    const values = ['', ...this.#values.keys()]
+    const codes = this.#codes
+    return Array.from({ length: rows }, (_, row) => values[codes[row] ?? 0]!)
+  }
+
+  #count(value: string): void {
+    if (this.#values.size >= DISTINCT_LIMIT) return
+    const key = value.length > KEY_LENGTH ? longKey(value) : value
+    let code = this.#values.get(key)
+    if (code === undefined) {
+      code = this.#values.size + 1
+      // A part of a longer text keeps all of that text in memory: what stays is copied out of it.
+      this.#values.set(key.length > 12 ? ` ${key}`.slice(1) : key, code)
+      if (code > CATEGORY_VALUES_LIMIT || key !== value) this.#codes = null
+    }
+    if (!this.#codes) return
+    const row = this.#missing + this.#filled - 1
+    if (row >= this.#codes.length) {
+      const wider = new Uint16Array(2 * row)
+      wider.set(this.#codes)
+      this.#codes = wider
+    }
+    this.#codes[row] = code
   }
 
   profile(): ColumnProfile {
@@ -96,13 +146,52 @@ export class ColumnCounter {
 
   #type(meanLength: number): ColumnType {
     if (this.#filled === 0) return 'empty'
-    if (this.#booleans === this.#filled) return 'boolean'
-    if (this.#numbers === this.#filled) return 'number'
-    if (this.#dates === this.#filled) return 'date'
+    if (this.#mayBeBooleans) return 'boolean'
+    if (this.#mayBeNumbers) return 'number'
+    if (this.#mayBeDates) return 'date'
     const few =
       this.#values.size <= CATEGORY_VALUES_LIMIT && this.#values.size <= this.#filled * CATEGORY_SHARE
     return few && meanLength <= CATEGORY_LENGTH ? 'category' : 'text'
   }
+}
+
+/** White space, or a character so rare that looking closer costs nothing; also true for no character at all. */
+function isSpaceOrRare(code: number): boolean {
+  return !(code > 0x20 && code < 0x80)
+}
+
+/** "12" and "1.5": what most numbers look like, without the cost of a pattern. */
+function isPlainNumber(value: string): boolean {
+  let points = 0
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    if (code === POINT && i > 0 && i < value.length - 1) {
+      if (++points > 1) return false
+    } else if (code < 0x30 || code > 0x39) return false
+  }
+  return value.length <= TYPED_LENGTH
+}
+
+/** "2024-05-31". */
+function isPlainDate(value: string): boolean {
+  if (value.length !== 10) return false
+  for (let i = 0; i < 10; i++) {
+    const code = value.charCodeAt(i)
+    if (i === 4 || i === 7 ? code !== MINUS : code < 0x30 || code > 0x39) return false
+  }
+  return true
+}
+
+/** 64 bits of FNV-1a in two halves, beside the length and both ends. */
+function longKey(value: string): string {
+  let low = 0x811c9dc5
+  let high = 0x9e3779b9
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    low = Math.imul(low ^ code, 0x01000193)
+    high = Math.imul(high ^ code, 0x85ebca6b)
+  }
+  return `${value.length}:${low >>> 0}:${high >>> 0}:${value.slice(0, 40)}:${value.slice(-40)}`
 }
 
 /** The part of a profile that a dataset keeps. */

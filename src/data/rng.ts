@@ -3,7 +3,16 @@
 // and every backend draws the same dropout masks, shuffles and initial values.
 
 /** What the numbers are for; part of the key, so that two purposes never share a stream. */
-export const PURPOSES = { shuffle: 1, init: 2, dropout: 3, sample: 4, noise: 5, split: 6 } as const
+export const PURPOSES = {
+  shuffle: 1,
+  init: 2,
+  dropout: 3,
+  sample: 4,
+  noise: 5,
+  split: 6,
+  augment: 7,
+  balance: 8,
+} as const
 export type Purpose = keyof typeof PURPOSES
 
 export interface RngKey {

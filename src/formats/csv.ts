@@ -1,6 +1,5 @@
-// A table in text form (RFC 4180 and what people make of it) as a stream of rows. PapaParse's core cuts text into cells;
-// around it: pieces of any size, every kind of line end, line numbers, and faults of the file as problems, not failures.
-import Papa from 'papaparse'
+// A table in text form (RFC 4180 and what people make of it) as a stream of rows: pieces of any size, every kind of line
+// end, line numbers, and faults of the file as problems, not failures. csvScan.ts cuts the text into cells.
 import type { Problem } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import {
@@ -10,6 +9,8 @@ import {
   RECOVERIES_LIMIT,
   ROW_CHARACTERS_LIMIT,
 } from './csvLimits.ts'
+import { CsvScanner, type ScannedRow } from './csvScan.ts'
+import { unguarded } from './csvWrite.ts'
 import { guessDelimiter } from './delimiter.ts'
 import { headerNames } from './headerNames.ts'
 import { notATable } from './text.ts'
@@ -21,15 +22,13 @@ export interface CsvOptions {
   delimiter?: string
   /** Whether the first row names the columns; default true. */
   header?: boolean
+  /** The character around cells; '' where quotes are plain characters. Default `"`. */
+  quote?: string
+  /** Whether the apostrophe that guards a cell against being a formula is taken off; default false. */
+  guarded?: boolean
   /** The file's name, for error messages. */
   name?: string
   onProblem?: (problem: Problem) => void
-}
-
-interface ParsedRows {
-  data: string[][]
-  errors: { code: string; row?: number }[]
-  meta: { cursor: number }
 }
 
 /**
@@ -40,32 +39,44 @@ export class CsvParser {
   /** Names of the columns; empty until the first row has been seen. */
   columns: string[] = []
   delimiter: string
+  readonly quote: string
   readonly #options: CsvOptions
   readonly #name: string
-  #started = false
-  #text = ''
-  /** A carriage return at the end of a piece: it may be half of a line end. */
-  #heldReturn = false
+  /** What comes before the delimiter is known. */
+  #held = ''
+  #scanner: CsvScanner | null = null
+  /** The rest of a row that is too long streams by. */
+  #skipping = false
   #line = 1
   #recoveries = 0
   #damagedCharacters = false
 
   constructor(options: CsvOptions = {}) {
-    if (options.delimiter !== undefined && (options.delimiter === '' || /["\r\n]/.test(options.delimiter)))
+    if (
+      options.delimiter !== undefined &&
+      (options.delimiter === '' ||
+        /[\r\n]/.test(options.delimiter) ||
+        options.delimiter.includes(options.quote || '"'))
+    )
       throw new GraftError(
         'E_ARGUMENT',
         'The delimiter must be a character that is no quote and no line end.',
       )
+    if (options.quote !== undefined && !/^[^\r\n]?$/.test(options.quote))
+      throw new GraftError('E_ARGUMENT', 'The quote must be one character, or none.')
     this.#options = options
+    this.quote = options.quote ?? '"'
     this.#name = options.name ?? 'The file'
     this.delimiter = options.delimiter ?? ''
   }
 
   /** Rows that are complete after this piece of text. */
   push(piece: string): string[][] {
-    this.#append(piece)
-    if (!this.#started) {
-      if (this.#text.length < GUESS_CHARACTERS) return []
+    if (!this.#damagedCharacters && piece.includes('\uFFFD')) this.#damagedCharacters = true
+    if (this.#scanner) this.#scanner.append(piece)
+    else {
+      this.#held += piece
+      if (this.#held.length < GUESS_CHARACTERS) return []
       this.#start(false)
     }
     return this.#rows(false)
@@ -73,94 +84,84 @@ export class CsvParser {
 
   /** The remaining rows. */
   end(): string[][] {
-    if (this.#heldReturn) this.#text += '\n'
-    this.#heldReturn = false
-    if (!this.#started) this.#start(true)
+    if (!this.#scanner) this.#start(true)
     const rows = this.#rows(true)
     if (this.columns.length === 0)
       throw notATable(`${this.#name} is empty. Choose a file with a header and rows.`)
     return rows
   }
 
-  /** Adds text with every line end (CRLF, CR, LF) as LF; files mix them. */
-  #append(piece: string): void {
-    let text = this.#heldReturn ? `\r${piece}` : piece
-    this.#heldReturn = text.endsWith('\r')
-    if (this.#heldReturn) text = text.slice(0, -1)
-    if (text.includes('\r')) text = text.replace(/\r\n?/g, '\n')
-    if (!this.#damagedCharacters && text.includes('\uFFFD')) this.#damagedCharacters = true
-    this.#text += text
-  }
-
   #start(whole: boolean): void {
-    this.#started = true
-    if (this.#text.startsWith('\uFEFF')) this.#text = this.#text.slice(1)
-    refuseOtherText(this.#text, this.#name)
-    this.delimiter ||= guessDelimiter(this.#text.slice(0, GUESS_CHARACTERS), whole)
+    const text = this.#held.startsWith('\uFEFF') ? this.#held.slice(1) : this.#held
+    this.#held = ''
+    refuseOtherText(text, this.#name)
+    const sample = text.slice(0, GUESS_CHARACTERS)
+    this.delimiter ||= guessDelimiter(sample.replace(/\r\n?/g, '\n'), whole, this.quote)
+    this.#scanner = new CsvScanner(this.delimiter, this.quote)
+    this.#scanner.append(text)
   }
 
   #rows(final: boolean): string[][] {
     const out: string[][] = []
+    const scanner = this.#scanner!
+    if (this.#skipping && !this.#skip(scanner)) return out
     for (;;) {
-      const complete = this.#parse(true)
-      this.#accept(complete, out)
-      this.#text = this.#text.slice(complete.meta.cursor)
-      if (final && this.#text !== '') {
-        const last = this.#parse(false)
-        if (!last.errors.some(({ code }) => code === 'MissingQuotes')) {
-          this.#accept(last, out)
-          this.#text = ''
-        }
-      }
-      if (this.#text === '' || (!final && this.#text.length <= ROW_CHARACTERS_LIMIT)) return out
-      this.#recover(out)
+      const stop = scanner.rows(final, (row) => this.#scanned(row, out))
+      if (stop === 'end' || (stop === 'partial' && scanner.left <= ROW_CHARACTERS_LIMIT)) return out
+      this.#recover(scanner, out)
+      if (this.#skipping && !this.#skip(scanner)) return out
     }
   }
 
-  #parse(ignoreLastRow: boolean): ParsedRows {
-    const parser = new Papa.Parser({
-      delimiter: this.delimiter,
-      newline: '\n',
-      // After many quotes that are never closed, quotes are no longer read as such.
-      ...(this.#recoveries >= RECOVERIES_LIMIT ? { fastMode: true } : {}),
-    })
-    return parser.parse(this.#text, 0, ignoreLastRow) as ParsedRows
-  }
-
-  #accept({ data, errors }: ParsedRows, out: string[][]): void {
-    const badQuotes = new Set(errors.map(({ row }) => row))
-    for (const [index, cells] of data.entries()) {
-      if (badQuotes.has(index))
-        this.#problem(
-          'quote',
-          'A quote inside a quoted cell is not doubled; the cell was taken as it stands.',
-        )
-      this.#row(cells, out)
-    }
+  #scanned({ cells, lineEnds, badQuote }: ScannedRow, out: string[][]): void {
+    if (badQuote)
+      this.#problem('quote', 'A quote inside a quoted cell is not doubled; the cell was taken as it stands.')
+    const line = this.#line
+    this.#line += 1 + lineEnds
+    this.#row(cells, line, out)
   }
 
   /** A quote is opened and never closed: its line is taken as it stands, and reading goes on with the next. */
-  #recover(out: string[][]): void {
-    const end = this.#text.indexOf('\n')
-    const line = end < 0 ? this.#text : this.#text.slice(0, end)
-    this.#text = end < 0 ? '' : this.#text.slice(end + 1)
-    this.#recoveries++
-    this.#problem(
-      'quote',
-      this.#recoveries === RECOVERIES_LIMIT
-        ? 'Too many quotes are opened and never closed; from here on quotes are taken as plain characters.'
-        : 'A quote is opened and never closed; the line was taken as it stands.',
-    )
+  #recover(scanner: CsvScanner, out: string[][]): void {
+    const line = scanner.takeLine(ROW_CHARACTERS_LIMIT)
+    const number = this.#line
+    if (line === null) {
+      this.#problem(
+        'limit',
+        `The row has more than ${ROW_CHARACTERS_LIMIT.toLocaleString('en')} characters; the rest of its line was left out.`,
+      )
+      this.#skipping = true
+    } else {
+      this.#line++
+      this.#recoveries++
+      this.#problem(
+        'quote',
+        this.#recoveries === RECOVERIES_LIMIT
+          ? 'Too many quotes are opened and never closed; from here on quotes are taken as plain characters.'
+          : 'A quote is opened and never closed; the line was taken as it stands.',
+        number,
+      )
+      if (this.#recoveries === RECOVERIES_LIMIT) scanner.quote = ''
+    }
+    const taken = line ?? scanner.take(ROW_CHARACTERS_LIMIT)
+    const cells = taken.split(this.delimiter)
+    const { quote } = this
     this.#row(
-      line.split(this.delimiter).map((cell) => cell.replace(/^"/, '')),
+      quote === '' ? cells : cells.map((cell) => (cell.startsWith(quote) ? cell.slice(quote.length) : cell)),
+      number,
       out,
     )
   }
 
-  #row(cells: string[], out: string[][]): void {
-    const line = this.#line
-    this.#line += 1
-    for (const cell of cells) if (cell.includes('\n')) this.#line += cell.split('\n').length - 1
+  /** Passes over the rest of a line; true once its end has come. */
+  #skip(scanner: CsvScanner): boolean {
+    if (!scanner.skipLine()) return false
+    this.#skipping = false
+    this.#line++
+    return true
+  }
+
+  #row(cells: string[], line: number, out: string[][]): void {
     if (cells.length === 1 && cells[0] === '') return
     const report = (kind: Problem['kind'], message: string): void => this.#problem(kind, message, line)
 
@@ -172,11 +173,14 @@ export class CsvParser {
           { columns: cells.length, limit: COLUMNS_LIMIT },
         )
       const named = this.#options.header ?? true
-      this.columns = headerNames(named ? cells : cells.map(() => ''), named ? report : () => undefined)
+      this.columns = headerNames(
+        named ? (this.#options.guarded ? cells.map(unguarded) : cells) : cells.map(() => ''),
+        named ? report : () => undefined,
+      )
       if (named) return
     }
     const width = this.columns.length
-    if (cells.every((cell) => cell.trim() === '')) {
+    if (isBlank(cells)) {
       report('empty', 'All cells of this row are empty; it was left out.')
       return
     }
@@ -187,11 +191,17 @@ export class CsvParser {
         cells.length < width ? `${has}; the missing ones are empty.` : `${has}; the rest was left out.`,
       )
     }
-    out.push(Array.from({ length: width }, (_, i) => this.#cell(cells[i] ?? '', i, report)))
+    if (cells.length > width) cells.length = width
+    while (cells.length < width) cells.push('')
+    if (this.#options.guarded) for (let i = 0; i < width; i++) cells[i] = unguarded(cells[i]!)
+    const damaged = this.#damagedCharacters
+    for (let i = 0; i < width; i++)
+      if (damaged || cells[i]!.length > CELL_CHARACTERS_LIMIT) cells[i] = this.#checked(cells[i]!, i, report)
+    out.push(cells)
   }
 
-  #cell(cell: string, index: number, report: (kind: Problem['kind'], message: string) => void): string {
-    if (this.#damagedCharacters && cell.includes('\uFFFD'))
+  #checked(cell: string, index: number, report: (kind: Problem['kind'], message: string) => void): string {
+    if (cell.includes('\uFFFD'))
       report(
         'encoding',
         `Some characters of "${this.columns[index]}" could not be read. Save the file as UTF-8.`,
@@ -207,6 +217,11 @@ export class CsvParser {
   #problem(kind: Problem['kind'], message: string, line = this.#line): void {
     this.#options.onProblem?.({ kind, line, message })
   }
+}
+
+function isBlank(cells: readonly string[]): boolean {
+  for (const cell of cells) if (cell !== '' && (cell.charCodeAt(0) > 0x20 || cell.trim() !== '')) return false
+  return true
 }
 
 /** Text that is something else than a table, by how it begins. */

@@ -1,7 +1,7 @@
 // Limits of tables, each with its reason.
 
-/** Rows taken of a file: more do not fit training in a browser, and a page must list them. */
-export const ROWS_LIMIT = 1_000_000
+/** Rows taken of an import: more than a browser trains on in days, few enough for a list of their numbers. */
+export const ROWS_LIMIT = 5_000_000
 /** Columns of a file: a file with more is a matrix, not a table of texts. */
 export const COLUMNS_LIMIT = 1000
 /** Characters of a cell: far more than any model here reads. */

@@ -12,10 +12,10 @@ const NAME_CHARACTERS = 40
 export const NO_DELIMITER = '\u001f'
 
 /** @param whole whether the sample is the whole text, so that its last row is complete */
-export function guessDelimiter(sample: string, whole: boolean): string {
+export function guessDelimiter(sample: string, whole: boolean, quote = '"'): string {
   let best = { delimiter: NO_DELIMITER, share: 0, width: 1 }
   for (const delimiter of CANDIDATES) {
-    const rows = firstRows(sample, delimiter, whole)
+    const rows = firstRows(sample, delimiter, whole, quote)
     const width = rows[0]?.length ?? 0
     if (width < 2) continue
     const share = rows.filter((cells) => cells.length === width).length / rows.length
@@ -23,12 +23,18 @@ export function guessDelimiter(sample: string, whole: boolean): string {
     if (share > best.share || (share === best.share && width > best.width)) best = { delimiter, share, width }
   }
   // One column whose texts need no delimiter: the usual one, so that quotes and a later export are as expected.
-  if (best.width === 1 && firstRows(sample, ',', whole).every((cells) => cells.length === 1)) return ','
+  if (best.width === 1 && firstRows(sample, ',', whole, quote).every((cells) => cells.length === 1))
+    return ','
   return best.delimiter
 }
 
-function firstRows(sample: string, delimiter: string, whole: boolean): string[][] {
-  const parser = new Papa.Parser({ delimiter, newline: '\n', preview: ROWS })
+function firstRows(sample: string, delimiter: string, whole: boolean, quote: string): string[][] {
+  const parser = new Papa.Parser({
+    delimiter,
+    newline: '\n',
+    preview: ROWS,
+    ...(quote === '' ? { fastMode: true } : { quoteChar: quote, escapeChar: quote }),
+  })
   const { data } = parser.parse(sample, 0, !whole) as { data: string[][] }
   return data.filter((cells) => cells.length > 1 || cells[0] !== '')
 }

@@ -1,5 +1,6 @@
 // Bytes of a file that should hold a table -> text: which encoding it is in, and whether it is text at all.
 // The decoder keeps a character that is cut between two pieces (PapaParse's own file reader splits it).
+import type { Encoding } from '../protocol/bringIn.ts'
 import { GraftError } from '../protocol/errors.ts'
 
 /** What is looked at before anything is decided. */
@@ -25,10 +26,9 @@ const SIGNATURES: { bytes: number[]; what: string; then: string }[] = [
   { bytes: [0xff, 0xd8, 0xff], what: 'a JPEG picture', then: 'Choose a CSV file' },
   { bytes: [0x47, 0x49, 0x46, 0x38], what: 'a GIF picture', then: 'Choose a CSV file' },
   { bytes: [0x1f, 0x8b], what: 'a gzip archive', then: 'Unpack it first' },
-  { bytes: [0x50, 0x41, 0x52, 0x31], what: 'a Parquet file', then: 'Save it as CSV' },
 ]
 
-export type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252'
+export type { Encoding }
 
 /** Turns the pieces of a file into text. The first pieces are held back until there is enough to decide. */
 export class TextReader {
@@ -36,13 +36,25 @@ export class TextReader {
   #heldBytes = 0
   #decoder: TextDecoder | null = null
   #encoding: Encoding = 'utf-8'
+  #confidence = 1
 
-  /** @param name the file's name, for error messages */
-  constructor(private readonly name: string) {}
+  /**
+   * @param name the file's name, for error messages
+   * @param asked the encoding, where it is not to be detected
+   */
+  constructor(
+    private readonly name: string,
+    private readonly asked?: Encoding,
+  ) {}
 
   /** Known once text has come out. */
   get encoding(): Encoding {
     return this.#encoding
+  }
+
+  /** How sure the encoding is, from 0 to 1; known once text has come out. */
+  get confidence(): number {
+    return this.#confidence
   }
 
   /** Text of the next piece, perhaps none yet. Throws E_NOT_A_TABLE for what is no text. */
@@ -62,7 +74,13 @@ export class TextReader {
 
   #open(): TextDecoder {
     this.#held = [concat(this.#held, this.#heldBytes)]
-    this.#encoding = sniff(this.#held[0]!.subarray(0, SAMPLE_BYTES), this.name)
+    const sample = this.#held[0]!.subarray(0, SAMPLE_BYTES)
+    refuseKnown(sample, this.name)
+    const { encoding, confidence } = this.asked
+      ? { encoding: this.asked, confidence: 1 }
+      : detectEncoding(sample, this.name)
+    this.#encoding = encoding
+    this.#confidence = confidence
     this.#decoder = new TextDecoder(this.#encoding)
     return this.#decoder
   }
@@ -74,11 +92,19 @@ export class TextReader {
   }
 }
 
-function sniff(sample: Uint8Array, name: string): Encoding {
+function refuseKnown(sample: Uint8Array, name: string): void {
   const known = SIGNATURES.find(({ bytes }) => bytes.every((byte, i) => sample[i] === byte))
   if (known) throw notATable(`${name} is ${known.what}, not a table in text form. ${known.then}.`)
-  if (sample[0] === 0xff && sample[1] === 0xfe) return 'utf-16le'
-  if (sample[0] === 0xfe && sample[1] === 0xff) return 'utf-16be'
+}
+
+/**
+ * The encoding of the first bytes of a file, and how sure that is: a mark at the beginning, or characters of several bytes
+ * that fit UTF-8, leave no doubt; windows-1252 is what is left over, as nearly every byte is a character of it.
+ * Throws E_NOT_A_TABLE for what is no text.
+ */
+export function detectEncoding(sample: Uint8Array, name: string): { encoding: Encoding; confidence: number } {
+  if (sample[0] === 0xff && sample[1] === 0xfe) return { encoding: 'utf-16le', confidence: 1 }
+  if (sample[0] === 0xfe && sample[1] === 0xff) return { encoding: 'utf-16be', confidence: 1 }
 
   const zeros = [0, 0]
   let controls = 0
@@ -88,11 +114,11 @@ function sniff(sample: Uint8Array, name: string): Encoding {
     else if (byte < 0x09 || (byte > 0x0d && byte < 0x20 && byte !== 0x1b)) controls++
   }
   const share = (count: number): number => count / Math.max(1, sample.length / 2)
-  if (share(zeros[1]!) > ZERO_SHARE && zeros[0] === 0) return 'utf-16le'
-  if (share(zeros[0]!) > ZERO_SHARE && zeros[1] === 0) return 'utf-16be'
+  if (share(zeros[1]!) > ZERO_SHARE && zeros[0] === 0) return { encoding: 'utf-16le', confidence: 0.9 }
+  if (share(zeros[0]!) > ZERO_SHARE && zeros[1] === 0) return { encoding: 'utf-16be', confidence: 0.9 }
   if (zeros[0]! + zeros[1]! > 0 || controls > sample.length * CONTROL_SHARE)
     throw notATable(`${name} is a binary file, not a table in text form. Choose a CSV file.`)
-  return isUtf8(sample) ? 'utf-8' : 'windows-1252'
+  return isUtf8(sample) ? { encoding: 'utf-8', confidence: 1 } : { encoding: 'windows-1252', confidence: 0.5 }
 }
 
 function isUtf8(sample: Uint8Array): boolean {

@@ -1,16 +1,9 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
-import type {
-  Dataset,
-  ImportOptions,
-  RenderedRow,
-  Row,
-  RowQuery,
-  SplitConfig,
-  SplitName,
-  TaskConfig,
-} from './data.ts'
+import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
+import type { ImportOptions, Preview } from './bringIn.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { HealthOptions, HealthReport } from './health.ts'
 import type {
   AdapterInfo,
   AdapterSource,
@@ -24,6 +17,8 @@ import type {
   Tokens,
 } from './model.ts'
 import type { CallOptions } from './progress.ts'
+import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -34,6 +29,15 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type {
+  CellChange,
+  Profile,
+  ProfileOptions,
+  RowPlace,
+  SearchQuery,
+  SearchResult,
+  ViewQuery,
+} from './table.ts'
 
 export interface GraftApi {
   version: string
@@ -45,19 +49,53 @@ export interface GraftApi {
     subscribe(listener: (event: EngineEvent) => void): () => void
   }
   datasets: {
-    import(file: File, options?: ImportOptions & CallOptions): Promise<Dataset>
+    /** The beginning of files as an import with these options would read them. */
+    preview(files: File | File[], options?: ImportOptions & CallOptions): Promise<Preview>
+    import(files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>
+    /** Adds the rows of files at the end; the rows that are there keep their indices and their part of the split. */
+    append(id: string, files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>
     list(): Promise<Dataset[]>
     get(id: string): Promise<Dataset>
     rows(id: string, query: RowQuery): Promise<Row[]>
+    /** Rows by index, in the order asked: those that a finding lists. At most 1,000 a call. */
+    rowsAt(id: string, indices: number[]): Promise<Row[]>
+    /** What is wrong with a dataset, what to fix first, and the steps of a recipe that would mend it. */
+    health(id: string, options?: HealthOptions, call?: CallOptions): Promise<HealthReport>
     remove(id: string): Promise<void>
     configure(id: string, config: TaskConfig): Promise<Dataset>
-    split(id: string, config: Partial<SplitConfig>): Promise<Dataset>
-    /** Rows as a model would read them in training; `config` shows a choice before it is confirmed. */
+    /** Divides the rows; what is left out is as by default. */
+    split(id: string, request: SplitRequest, options?: CallOptions): Promise<Dataset>
+    /** The steps between the raw rows and the dataset's rows, and what each does. */
+    recipe(id: string): Promise<RecipeState>
+    /** Makes these the steps of the recipe, or takes over a whole one; the raw rows stay as they are. */
+    apply(id: string, recipe: RecipeStep[] | Recipe, options?: CallOptions): Promise<Dataset>
+    /** Takes the latest change of the recipe back. */
+    undo(id: string, options?: CallOptions): Promise<Dataset>
+    /** The current rows as a file; with `bundle` a zip with the recipe and a datasheet. */
+    export(id: string, request: TakeOutRequest & CallOptions): Promise<Blob>
+    /**
+     * Rows as a model would read them in training; `config` shows a choice before it is confirmed, `tokens` adds them one by one.
+     */
     render(
       id: string,
-      query: { model: string; offset: number; limit: number; maxLength?: number; config?: TaskConfig },
+      query: {
+        model: string
+        offset: number
+        limit: number
+        maxLength?: number
+        config?: TaskConfig
+        tokens?: boolean
+      },
       options?: CallOptions,
     ): Promise<RenderedRow[]>
+    /** A page of a view: filtered, searched, sampled and sorted rows, with their number and where the words are. */
+    search(id: string, query: SearchQuery, options?: CallOptions): Promise<SearchResult>
+    /** Where a row stands in a view. */
+    place(id: string, index: number, query: ViewQuery, options?: CallOptions): Promise<RowPlace>
+    /** Changes cells by hand, or gives them back as they were imported (`value: null`). */
+    edit(id: string, changes: CellChange[]): Promise<Dataset>
+    /** What is in each column. */
+    profile(id: string, options?: ProfileOptions & CallOptions): Promise<Profile>
     subscribe(listener: (event: DataEvent) => void): () => void
   }
   models: {

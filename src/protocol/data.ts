@@ -1,5 +1,7 @@
 // Datasets as the page, the workers and the store speak of them.
 
+import type { CellEdit, ViewQuery } from './table.ts'
+
 export type ColumnType = 'text' | 'category' | 'number' | 'boolean' | 'date' | 'empty'
 
 export interface Column {
@@ -15,10 +17,12 @@ export interface Column {
 
 /** Something of the file that could not be taken as it stands; it does not stop the import. */
 export interface Problem {
-  kind: 'ragged' | 'quote' | 'empty' | 'encoding' | 'header' | 'limit' | 'json'
-  /** Line of the file, counted from 1; for a quoted cell over several lines, the line on which its row begins. */
+  kind: 'ragged' | 'quote' | 'empty' | 'encoding' | 'header' | 'limit' | 'json' | 'file'
+  /** Line of the file, or row of a Parquet file, counted from 1; for a quoted cell over several lines, the line on which its row begins. */
   line: number
   message: string
+  /** Which file, where there were several. */
+  file?: string
 }
 
 export type Task = 'classify' | 'instruct' | 'chat' | 'complete'
@@ -70,6 +74,8 @@ export interface RenderedRow {
   label: string | null
   /** Why nothing of the row can be learnt, or null. */
   problem: string | null
+  /** Token by token, where asked for. */
+  list?: { ids: number[]; texts: string[]; trained: boolean[] }
 }
 
 export const SPLIT_NAMES = ['train', 'validation', 'test'] as const
@@ -83,6 +89,29 @@ export interface SplitConfig {
   seed: number
   /** Column whose values keep their shares in every part. */
   stratify?: string
+  /** Several such columns: their combinations keep their shares. */
+  by?: string[]
+  /** Column whose equal values stay in one part: all rows of a customer. */
+  group?: string
+  /** Column of times: training is before validation, and validation before test. */
+  time?: string
+  /** Rows that say almost the same stay in one part: the least Jaccard similarity of their word shingles, 0.5 to 1. */
+  near?: number
+  /** Divides what is not for testing into this many equal parts, of which one validates. */
+  folds?: number
+  /** Which of the folds validates, from 0; default 0. */
+  fold?: number
+}
+
+/** A split as it is asked for; what is absent is as by default. */
+export interface SplitRequest extends Omit<Partial<SplitConfig>, 'by' | 'near'> {
+  /** One or more columns whose values keep their shares in every part. */
+  by?: string | string[]
+  /** `true`: 0.8. */
+  near?: number | boolean
+  /** What train, validation and test count: shares that add up to 1 (default), or rows. Of rows, training may be left out:
+   *  then it gets what is left. */
+  unit?: 'share' | 'rows'
 }
 
 export interface Split extends SplitConfig {
@@ -90,40 +119,53 @@ export interface Split extends SplitConfig {
   rows: Record<SplitName, number>
 }
 
-export type FileFormat = 'csv' | 'json' | 'jsonl'
+/** The rows that a recipe gave. */
+export interface DatasetVersion {
+  /** Where the store keeps them. */
+  rows: string
+  /** The dataset below the recipe. */
+  raw: { rows: number; columns: Column[] }
+  /** Rows that steps added. */
+  synthetic: number
+  /** Steps that are switched on. */
+  steps: number
+}
+
+export type FileFormat = 'csv' | 'json' | 'jsonl' | 'parquet' | 'text' | 'zip'
 
 export interface Dataset {
   id: string
   name: string
   createdAt: number
-  /** Size of the source file. */
+  /** Size of the source, all files together. */
   bytes: number
-  /** SHA-256 of the source file, hex. */
+  /**
+   * SHA-256 of the source, hex; of several files, of their bytes one after the other; above 64 MB, of the SHA-256s of its
+   * pieces of 16 MB. A dataset to which rows were added: of the hex of what it was and of what came.
+   */
   sha256: string
   rows: number
   columns: Column[]
   /** The first PROBLEM_LIMIT problems; `problemCount` counts all of them. */
   problems: Problem[]
   problemCount: number
-  /** Empty for JSON. */
+  /** Empty where the format has none. */
   delimiter: string
+  /** How the bytes were read; absent where the format has its own, and in datasets of earlier versions. */
+  encoding?: string
   /** Absent in datasets of earlier versions, which are CSV. */
   format?: FileFormat
   /** What Graft guesses, before anyone confirms. */
   suggestion: TaskConfig | null
+  /** Rows that a recipe made of the raw ones; `rows`, `columns`, `labels` and `split` are about these. Absent: the raw rows. */
+  version?: DatasetVersion
   /** What the user confirmed with `configure`. */
   config: TaskConfig | null
   /** Labels in the order of the score head (classify only), sorted by code point. */
   labels: string[] | null
   split: Split | null
-}
-
-export interface ImportOptions {
-  name?: string
-  /** Guessed when absent. */
-  delimiter?: string
-  /** Whether the first row names the columns; default true. */
-  header?: boolean
+  /** Cells changed by hand; the rows as they were imported are kept. */
+  edits?: CellEdit[]
 }
 
 /** One row: its index in the file's order, its part of the split, its cells by column name. */
@@ -133,8 +175,8 @@ export interface Row {
   cells: Record<string, string>
 }
 
-export interface RowQuery {
+/** A page of a view of the rows; `search` of table.ts gives the same with the number of rows and the hits. */
+export interface RowQuery extends ViewQuery {
   offset: number
   limit: number
-  split?: SplitName
 }

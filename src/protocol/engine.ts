@@ -1,16 +1,9 @@
 // What the two workers can do, by name: the contract between the page and the workers.
-import type {
-  Dataset,
-  ImportOptions,
-  RenderedRow,
-  Row,
-  RowQuery,
-  SplitConfig,
-  SplitName,
-  TaskConfig,
-} from './data.ts'
+import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
+import type { ImportOptions, Preview } from './bringIn.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { HealthOptions, HealthReport } from './health.ts'
 import type {
   AdapterInfo,
   AdapterSource,
@@ -23,6 +16,8 @@ import type {
   PrecisionReport,
   Tokens,
 } from './model.ts'
+import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
   AdapterReader,
@@ -33,6 +28,15 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type {
+  CellChange,
+  Profile,
+  ProfileOptions,
+  RowPlace,
+  SearchQuery,
+  SearchResult,
+  ViewQuery,
+} from './table.ts'
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu'
 
@@ -67,6 +71,7 @@ export interface EngineCalls {
     limit: number
     maxLength?: number
     config?: TaskConfig
+    tokens?: boolean
   }): RenderedRow[]
   tokenize(args: { model: string; text: string }): Tokens
   planRun(args: RunRequest): RunPlan
@@ -102,13 +107,26 @@ export type EngineEvent =
 
 /** Calls of the data worker. */
 export interface DataCalls {
+  previewFiles(args: { files: File[]; options: ImportOptions }): Preview
   importFile(args: { file: File; options: ImportOptions }): Dataset
+  importFiles(args: { files: File[]; options: ImportOptions }): Dataset
+  appendFiles(args: { id: string; files: File[]; options: ImportOptions }): Dataset
   listDatasets(args: Record<string, never>): Dataset[]
   getDataset(args: { id: string }): Dataset
   rows(args: { id: string; query: RowQuery }): Row[]
+  health(args: { id: string; options: HealthOptions }): HealthReport
+  rowsAt(args: { id: string; indices: number[] }): Row[]
   removeDataset(args: { id: string }): void
   configure(args: { id: string; config: TaskConfig }): Dataset
-  split(args: { id: string; config: SplitConfig }): Dataset
+  split(args: { id: string; config: SplitRequest }): Dataset
+  recipe(args: { id: string }): RecipeState
+  applyRecipe(args: { id: string; recipe: RecipeStep[] | Recipe }): Dataset
+  undoRecipe(args: { id: string }): Dataset
+  takeOut(args: { id: string; request: TakeOutRequest }): Blob
+  searchRows(args: { id: string; query: SearchQuery }): SearchResult
+  placeOf(args: { id: string; index: number; query: ViewQuery }): RowPlace
+  editCells(args: { id: string; changes: CellChange[] }): Dataset
+  profileDataset(args: { id: string; options: ProfileOptions }): Profile
 }
 
 export type DataEvent = { type: 'dataset'; dataset: Dataset } | { type: 'datasetRemoved'; id: string }

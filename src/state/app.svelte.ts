@@ -7,6 +7,8 @@ import { Adapters } from './adapters.svelte.ts'
 import { Datasets } from './datasets.svelte.ts'
 import { kindOf } from './dropped.ts'
 import { Engine } from './engine.svelte.ts'
+import { Health } from './health.svelte.ts'
+import { Importing } from './importing.svelte.ts'
 import { Hub } from './hub.svelte.ts'
 import { Models } from './models.svelte.ts'
 import { Notices } from './notices.svelte.ts'
@@ -27,6 +29,8 @@ export class App {
   readonly work = new Work(this.notices)
   readonly engine: Engine
   readonly datasets: Datasets
+  readonly health: Health
+  readonly importing: Importing
   readonly hub: Hub
   readonly models: Models
   readonly adapters: Adapters
@@ -42,6 +46,8 @@ export class App {
     this.api = api
     this.engine = new Engine(api, this.notices)
     this.datasets = new Datasets(api, this.work, this.notices, this.selection)
+    this.health = new Health(api, this.work, this.notices)
+    this.importing = new Importing(api, this.datasets)
     this.hub = new Hub(api)
     this.models = new Models(api, this.work, this.notices, this.selection, this.hub)
     this.adapters = new Adapters(api, this.work, this.notices, this.hub)
@@ -103,8 +109,8 @@ export class App {
       await this.models.load({ files }, files.length === 1 ? files[0]!.name : `${files.length} model files`)
       return
     }
-    let last: string | null = null
-    for (const file of files) last = (await this.datasets.import(file))?.id ?? last
-    if (last) this.router.go('data', last)
+    const dataset = await this.importing.offer(files)
+    if (dataset) this.router.go('data', dataset.id)
+    else if (this.importing.open) this.router.go('data')
   }
 }

@@ -1,5 +1,6 @@
 // The datasets of this browser, and what can be done with them.
 import type { GraftApi } from '../protocol/api.ts'
+import type { ImportOptions } from '../protocol/bringIn.ts'
 import type { Dataset, SplitConfig, TaskConfig } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { Notices } from './notices.svelte.ts'
@@ -41,13 +42,25 @@ export class Datasets {
     this.loaded = true
   }
 
-  async import(file: File): Promise<Dataset | undefined> {
-    const dataset = await this.#work.run('import', `Importing ${file.name}`, (options) =>
-      this.#api.datasets.import(file, options),
+  /** Files become one dataset; undefined where that was cancelled or failed, which is said then. */
+  async import(files: File[], settings: ImportOptions = {}): Promise<Dataset | undefined> {
+    const name = settings.name ?? (files.length === 1 ? files[0]!.name : `${files.length} files`)
+    const dataset = await this.#work.run('import', `Importing ${name}`, (options) =>
+      this.#api.datasets.import(files, { ...settings, ...options }),
     )
     if (!dataset) return undefined
     this.#put(dataset)
     this.#selection.dataset = dataset.id
+    return dataset
+  }
+
+  /** Adds the rows of files; undefined where that was cancelled or failed, which is said then. */
+  async append(id: string, files: File[], settings: ImportOptions = {}): Promise<Dataset | undefined> {
+    const title = `Adding rows to ${this.get(id)?.name ?? 'the dataset'}`
+    const dataset = await this.#work.run('import', title, (options) =>
+      this.#api.datasets.append(id, files, { ...settings, ...options }),
+    )
+    if (dataset) this.#put(dataset)
     return dataset
   }
 
@@ -62,18 +75,18 @@ export class Datasets {
           `The sample ${sample.file} answered ${response.status}. Reload the page and try again.`,
         )
       const file = new File([await response.blob()], sample.file, { type: 'text/csv' })
-      return await this.import(file)
+      return await this.import([file])
     } catch (thrown) {
       this.#notices.fail(`Loading the sample "${sample.title}"`, thrown)
       return undefined
     }
   }
 
-  /** Confirms how rows become examples and how they are divided. True when both were accepted. */
-  async use(id: string, config: TaskConfig, split: SplitConfig): Promise<boolean> {
+  /** Confirms how rows become examples and how they are divided; null leaves the parts as they are. True when accepted. */
+  async use(id: string, config: TaskConfig, split: SplitConfig | null): Promise<boolean> {
     try {
       this.#put(await this.#api.datasets.configure(id, config))
-      this.#put(await this.#api.datasets.split(id, split))
+      if (split) this.#put(await this.#api.datasets.split(id, split))
       this.#selection.dataset = id
       return true
     } catch (thrown) {

@@ -5,6 +5,7 @@ import type { Notices } from './notices.svelte.ts'
 
 export type JobKind =
   | 'import'
+  | 'health'
   | 'model'
   | 'adapter'
   | 'precision'
@@ -14,6 +15,9 @@ export type JobKind =
   | 'generate'
   | 'predict'
   | 'export'
+  | 'recipe'
+  | 'split'
+  | 'takeOut'
 
 export class Job {
   readonly id: number

@@ -2,19 +2,35 @@
 // Two databases, because durability is a property of a database: the main one commits with the browser's fast
 // `relaxed` durability, the ledger with `strict`, so that a checkpoint's pointer is on disk when we say "saved".
 import { Dexie, type Table } from 'dexie'
-import type { Dataset } from '../protocol/data.ts'
+import type { Dataset, TaskConfig } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { AdapterInfo, ModelInfo, Precision } from '../protocol/model.ts'
+import type { Recipe, StepReport } from '../protocol/recipe.ts'
 import type { AdapterConfig, HistoryEntry, Run } from '../protocol/run.ts'
 import { guarded } from './quota.ts'
 
 /** Our own version of the layout: Dexie opens a newer database without complaint, we must not. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
-/** A batch of rows; cells in the order of the dataset's columns. */
-export interface RowBatch {
-  dataset: string
-  batch: number
+/**
+ * Consecutive rows, cells in the order of the dataset's columns. `batch` is the number of the first row in thousands: 3 is
+ * row 3000, and 3.25 row 3250 where long rows did not fit one value. No batch goes beyond the next thousand.
+ */
+export type RowBatch = { dataset: string; batch: number } & (PackedRows | PlainRows)
+
+/**
+ * The cells one row after the other as one text: a browser copies a value when it is stored, and once more to find its key,
+ * and one long text costs it far less than thousands of short ones.
+ */
+export interface PackedRows {
+  width: number
+  text: string
+  /** Length of each cell, in UTF-16 units. */
+  lengths: Uint32Array
+}
+
+/** As the first version of the schema wrote them. */
+export interface PlainRows {
   rows: string[][]
 }
 
@@ -22,8 +38,27 @@ export interface RowBatch {
 export interface PartsRecord {
   id: string
   parts: Uint8Array
+  /** The same for each raw row, where a recipe made others of them: 255 for a row that had left before the split. */
+  raw?: Uint8Array
+  /** Fold of each raw row, 255 for none; only of a split into folds. */
+  folds?: Uint8Array
   /** The user asked for this split; otherwise it is the default one and may follow the task. */
   chosen: boolean
+}
+
+/** The recipe of a dataset, what it did, and which raw row stands behind each row. */
+export interface RecipeRecord {
+  id: string
+  recipe: Recipe
+  /** The recipes before it, the latest last. */
+  past: Recipe[]
+  reports: (StepReport | null)[]
+  /** The confirmed task whose columns or labels the recipe took away; it comes back with them. */
+  task?: TaskConfig
+  /** Raw id of each row; absent where the rows are the raw ones. */
+  ids?: Uint32Array
+  /** 1 for each row that a step added. */
+  synthetic?: Uint8Array
 }
 
 /** Bytes in the chunk table, and what they must hash to. */
@@ -113,6 +148,7 @@ export interface TuningRecord {
 export interface MainDatabase extends Dexie {
   datasets: Table<Dataset, string>
   parts: Table<PartsRecord, string>
+  recipes: Table<RecipeRecord, string>
   rows: Table<RowBatch, [string, number]>
   models: Table<ModelRecord, string>
   adapters: Table<AdapterRecord, string>
@@ -160,6 +196,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   main.version(2).stores({ downloads: 'key' })
   main.version(3).stores({ adapters: 'id, model, createdAt' })
   main.version(4).stores({ tuning: 'adapter' })
+  main.version(5).stores({ recipes: 'id' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true
@@ -210,7 +247,8 @@ function openDatabase(database: Dexie): Promise<unknown> {
 
 async function checkSchema(ledger: LedgerDatabase): Promise<void> {
   const found = await guarded(() => ledger.facts.get('schemaVersion'))
-  if (found === undefined)
+  // Version 2 reads what version 1 wrote as it stands; only the other way round it must be told.
+  if (found === undefined || found.value < SCHEMA_VERSION)
     await guarded(() => ledger.facts.put({ key: 'schemaVersion', value: SCHEMA_VERSION }))
   else if (found.value > SCHEMA_VERSION)
     throw new GraftError(

@@ -2,23 +2,46 @@
 // last, so an import that did not finish is invisible and is swept.
 import type { Dataset } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
-import type { PartsRecord, Store } from './database.ts'
+import type { PackedRows, PartsRecord, RowBatch, Store } from './database.ts'
 import { guarded } from './quota.ts'
 
 /** Rows in one database value: a page of rows reads one or two, an import of 100,000 rows writes a hundred. */
 export const BATCH_ROWS = 1000
+/** Characters after which a value is written with fewer rows: browsers refuse values above some 130 MB. */
+export const BATCH_CHARACTERS = 8_000_000
+
+/**
+ * Whose rows: by id, those that the recipe gave (the raw ones without a recipe); of a record, those that it had when it was
+ * read, whatever happens to the dataset meanwhile. `{ id }` alone stands for the raw rows.
+ */
+export type RowsOf = string | Pick<Dataset, 'id' | 'version'>
 
 /** Part of each row (an index into SPLIT_NAMES), and whether the user chose it. */
 export type SplitParts = Omit<PartsRecord, 'id'>
 
-/** Writes one batch; every batch but the last must be full. Hold `whileWriting` until `insertDataset`. */
+/** Consecutive rows of one thousand, from row `start` on; all have `width` cells. */
+export interface NewRows {
+  start: number
+  rows: readonly (readonly string[])[]
+  width: number
+}
+
+/**
+ * Writes batches of rows in one transaction, which costs far less than one for each; `bytes` that they need are named if room
+ * runs out. Hold `whileWriting` until `insertDataset`.
+ */
 export async function writeRows(
   store: Store,
   dataset: string,
-  batch: number,
-  rows: string[][],
+  batches: readonly NewRows[],
+  bytes?: number,
 ): Promise<void> {
-  await guarded(() => store.main.rows.put({ dataset, batch, rows }), estimateBytes(rows))
+  const records = batches.map(({ start, rows, width }) => ({
+    dataset,
+    batch: start / BATCH_ROWS,
+    ...packRows(rows, width),
+  }))
+  await guarded(() => store.main.rows.bulkPut(records), bytes)
 }
 
 /** Makes a dataset visible, with its split. */
@@ -66,25 +89,22 @@ export async function readParts(store: Store, id: string): Promise<SplitParts> {
 }
 
 /** Rows `offset` to `offset + limit` in the file's order; cells in the order of the columns. */
-export async function readRows(store: Store, id: string, offset: number, limit: number): Promise<string[][]> {
+export async function readRows(store: Store, of: RowsOf, offset: number, limit: number): Promise<string[][]> {
   if (limit <= 0) return []
+  const id = await rowsKey(store, of)
   const first = Math.floor(offset / BATCH_ROWS)
-  const last = Math.floor((offset + limit - 1) / BATCH_ROWS)
-  const batches = await guarded(() =>
-    store.main.rows.where('[dataset+batch]').between([id, first], [id, last], true, true).toArray(),
-  )
+  const batches = await readThousands(store, id, first, Math.floor((offset + limit - 1) / BATCH_ROWS))
   const start = offset - first * BATCH_ROWS
-  return batches.flatMap((batch) => batch.rows).slice(start, start + limit)
+  return batches.flatMap(unpackRows).slice(start, start + limit)
 }
 
 /** Rows by index, in the order asked; only the batches they are in are read. */
-export async function readRowsAt(store: Store, id: string, indices: ArrayLike<number>): Promise<string[][]> {
+export async function readRowsAt(store: Store, of: RowsOf, indices: ArrayLike<number>): Promise<string[][]> {
+  const id = await rowsKey(store, of)
   const wanted = Array.from(indices)
   const numbers = [...new Set(wanted.map((index) => Math.floor(index / BATCH_ROWS)))]
-  const batches = await guarded(() =>
-    store.main.rows.bulkGet(numbers.map((batch): [string, number] => [id, batch])),
-  )
-  const byNumber = new Map(numbers.map((batch, i) => [batch, batches[i]?.rows]))
+  const thousands = await Promise.all(numbers.map((number) => readThousands(store, id, number, number)))
+  const byNumber = new Map(numbers.map((number, i) => [number, thousands[i]!.flatMap(unpackRows)]))
   return wanted.map((index) => {
     const row = byNumber.get(Math.floor(index / BATCH_ROWS))?.[index % BATCH_ROWS]
     if (!row) throw new GraftError('E_NOT_FOUND', `The dataset has no row ${index + 1}.`, { id, index })
@@ -92,33 +112,90 @@ export async function readRowsAt(store: Store, id: string, indices: ArrayLike<nu
   })
 }
 
-/** All rows in batches, in the file's order, without holding more than one batch. */
+/** All rows in batches, in the file's order, without holding more than a thousand rows. */
 export async function* eachBatch(
   store: Store,
-  id: string,
+  of: RowsOf,
 ): AsyncGenerator<{ start: number; rows: string[][] }> {
-  for (let batch = 0; ; batch++) {
-    const found = await guarded(() => store.main.rows.get([id, batch]))
-    if (!found) return
-    yield { start: batch * BATCH_ROWS, rows: found.rows }
+  const id = await rowsKey(store, of)
+  for (let thousand = 0; ; thousand++) {
+    const batches = await readThousands(store, id, thousand, thousand)
+    if (batches.length === 0) return
+    for (const batch of batches)
+      yield { start: Math.round(batch.batch * BATCH_ROWS), rows: unpackRows(batch) }
   }
+}
+
+/** The key of the rows in the table of rows. */
+async function rowsKey(store: Store, of: RowsOf): Promise<string> {
+  if (typeof of !== 'string') return of.version?.rows ?? of.id
+  const dataset = await guarded(() => store.main.datasets.get(of))
+  return dataset?.version?.rows ?? of
+}
+
+/** The batches of the thousands `first` to `last`, in order. */
+function readThousands(store: Store, id: string, first: number, last: number): Promise<RowBatch[]> {
+  return guarded(() =>
+    store.main.rows
+      .where('[dataset+batch]')
+      .between([id, first], [id, last + 1], true, false)
+      .toArray(),
+  )
+}
+
+function packRows(rows: readonly (readonly string[])[], width: number): PackedRows {
+  const lengths = new Uint32Array(rows.length * width)
+  const cells: string[] = []
+  for (const row of rows)
+    for (let i = 0; i < width; i++) {
+      const cell = row[i] ?? ''
+      lengths[cells.length] = cell.length
+      cells.push(cell)
+    }
+  return { width, text: cells.join(''), lengths }
+}
+
+function unpackRows(batch: RowBatch): string[][] {
+  if ('rows' in batch) return batch.rows
+  const { width, text, lengths } = batch
+  const rows: string[][] = []
+  for (let cell = 0, at = 0; cell < lengths.length;) {
+    const row: string[] = []
+    for (let i = 0; i < width; i++) row.push(text.slice(at, (at += lengths[cell++]!)))
+    rows.push(row)
+  }
+  return rows
+}
+
+/** Gives all rows of a dataset cells for columns that joined; narrower rows are read as well, so it may stop half-way. */
+export async function widenRows(store: Store, id: string, width: number): Promise<void> {
+  for await (const { start, rows } of eachBatch(store, { id }))
+    if (rows.some((row) => row.length < width)) await writeRows(store, id, [{ start, rows, width }])
+}
+
+/** Removes the rows from `row` on, which were added after the dataset was made. */
+export async function removeRowsFrom(store: Store, id: string, row: number): Promise<void> {
+  await guarded(() =>
+    store.main.rows
+      .where('[dataset+batch]')
+      .between([id, row / BATCH_ROWS], [id, Infinity])
+      .delete(),
+  )
 }
 
 /** Removes a dataset, its rows and its split; one that is not there is no error. */
 export async function removeDataset(store: Store, id: string): Promise<void> {
-  const { datasets, parts, rows } = store.main
+  const { datasets, parts, rows, recipes } = store.main
   await guarded(() =>
-    store.main.transaction('rw', datasets, parts, rows, async () => {
+    store.main.transaction('rw', datasets, parts, rows, recipes, async () => {
+      const version = (await datasets.get(id))?.version?.rows
       await datasets.delete(id)
       await parts.delete(id)
-      await rows.where('[dataset+batch]').between([id, 0], [id, Infinity]).delete()
+      await recipes.delete(id)
+      for (const key of version === undefined ? [id] : [id, version])
+        await rows.where('[dataset+batch]').between([key, 0], [key, Infinity]).delete()
     }),
   )
-}
-
-/** About the bytes a batch needs: two a character, and a little for each cell. */
-function estimateBytes(rows: string[][]): number {
-  return rows.reduce((sum, row) => row.reduce((inner, cell) => inner + 2 * cell.length + 8, sum), 0)
 }
 
 function notFound(id: string): GraftError {

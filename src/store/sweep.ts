@@ -46,12 +46,16 @@ async function sweepNow(store: Store): Promise<Swept> {
   const orphans = [...blobs].filter((blob) => !pointed.has(blob))
   for (const blob of orphans) await deleteBlob(store, blob)
 
-  // Rows of imports that did not finish.
+  // Rows of imports and recipes that did not finish, or that another recipe replaced.
   const datasets = new Set(await main.datasets.toCollection().primaryKeys())
-  const rows = (await main.rows.toCollection().primaryKeys()).filter(([dataset]) => !datasets.has(dataset))
+  const kept = new Set(datasets)
+  await main.datasets.each(({ version }) => version && kept.add(version.rows))
+  const rows = (await main.rows.toCollection().primaryKeys()).filter(([dataset]) => !kept.has(dataset))
   await main.rows.bulkDelete(rows)
   const parts = (await main.parts.toCollection().primaryKeys()).filter((id) => !datasets.has(id))
   await main.parts.bulkDelete(parts)
+  const recipes = (await main.recipes.toCollection().primaryKeys()).filter((id) => !datasets.has(id))
+  await main.recipes.bulkDelete(recipes)
 
   const lostRuns = new Set([...history.map(([run]) => run), ...lost.map(({ run }) => run)])
   return {

@@ -198,6 +198,17 @@ describe('what is wrong is said, with its line, and does not stop', () => {
     expect(rows[0]).toEqual(['open', '0'])
     expect(problems).toMatchObject([{ kind: 'quote', line: 2 }])
   })
+  test.each([0, 1, 2, 7])('a row that is too long costs itself alone, wherever a piece ends (%i)', (more) => {
+    const head = `a,b\n1,${'x'.repeat(ROW_CHARACTERS_LIMIT + 100_000)}\n`
+    const text = `${head}2,3\n4,5\n`
+    const cut = head.length - 3 + more
+    const problems: Problem[] = []
+    const parser = new CsvParser({ delimiter: ',', onProblem: (problem) => problems.push(problem) })
+    const rows = [...parser.push(text.slice(0, cut)), ...parser.push(text.slice(cut)), ...parser.end()]
+    expect(rows.map(([first]) => first)).toEqual(['1', '2', '4'])
+    expect(rows[0]![1]!.length).toBe(CELL_CHARACTERS_LIMIT)
+    expect(new Set(problems.map(({ kind, line }) => `${kind} ${line}`))).toEqual(new Set(['limit 2']))
+  })
   test('quotes opened on every line are given up', () => {
     const { rows } = read(`a,b\n${'1,"x\n'.repeat(30_001)}`)
     expect(rows.length).toBeGreaterThan(10_000)

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Dataset, SplitConfig } from '../../src/protocol/data.ts'
 import type { DataEvent } from '../../src/protocol/engine.ts'
 import type { CallContext, Progress } from '../../src/protocol/progress.ts'
-import { openStore, type Store } from '../../src/store/database.ts'
+import { openStore, type RowBatch, type Store } from '../../src/store/database.ts'
 import { eachBatch } from '../../src/store/datasets.ts'
 import { dataCalls } from '../../workers/dataCalls.ts'
 
@@ -108,10 +108,10 @@ describe('import', () => {
 
   test('cancelled half-way: nothing stays', async () => {
     const at = context()
-    const put = store.main.rows.put.bind(store.main.rows)
-    vi.spyOn(store.main.rows, 'put').mockImplementation((batch) => {
-      if (batch.batch === 3) at.abort.abort()
-      return put(batch)
+    const put = store.main.rows.bulkPut.bind(store.main.rows)
+    vi.spyOn(store.main.rows, 'bulkPut').mockImplementation((batches) => {
+      if ((batches as RowBatch[])[0]!.batch > 3) at.abort.abort()
+      return put(batches as RowBatch[]) as never
     })
     await expect(calls.importFile({ file: file(labelled(20_000)), options: {} }, at)).rejects.toMatchObject({
       code: 'E_ABORTED',
@@ -120,10 +120,10 @@ describe('import', () => {
   })
 
   test('no room half-way: E_STORAGE, nothing stays', async () => {
-    const put = store.main.rows.put.bind(store.main.rows)
-    vi.spyOn(store.main.rows, 'put').mockImplementation((batch) =>
-      batch.batch < 3
-        ? put(batch)
+    const put = store.main.rows.bulkPut.bind(store.main.rows)
+    vi.spyOn(store.main.rows, 'bulkPut').mockImplementation((batches) =>
+      (batches as RowBatch[])[0]!.batch < 3
+        ? (put(batches as RowBatch[]) as never)
         : (Promise.reject(new DOMException('full', 'QuotaExceededError')) as never),
     )
     const importing = calls.importFile({ file: file(labelled(20_000)), options: {} }, context())

@@ -353,7 +353,7 @@ export class Ask {
     const place = data.columns.findIndex(({ name }) => name === column)
     const { parts } = await readParts(store, dataset)
     const counts = new Map<string, number>()
-    for await (const { start, rows } of eachBatch(store, dataset))
+    for await (const { start, rows } of eachBatch(store, data))
       rows.forEach((cells, i) => {
         const label = cells[place]!.trim()
         if (parts[start + i] === 0) counts.set(label, (counts.get(label) ?? 0) + 1)

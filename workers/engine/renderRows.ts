@@ -23,12 +23,14 @@ export interface RenderRequest {
   maxLength?: number
   /** How rows become examples, before it is confirmed; default: as confirmed, else as suggested. */
   config?: TaskConfig
+  /** Whether every token is listed. */
+  tokens?: boolean
 }
 
 /** Throws E_ARGUMENT for numbers out of range, E_NOT_FOUND, E_DATASET where the task's columns are not there. */
 export async function renderRows(
   { store, models }: { store: Store; models: ModelLibrary },
-  { dataset: id, model, offset, limit, maxLength, config }: RenderRequest,
+  { dataset: id, model, offset, limit, maxLength, config, tokens }: RenderRequest,
   signal?: AbortSignal,
 ): Promise<RenderedRow[]> {
   check('offset', offset, 0)
@@ -38,7 +40,7 @@ export async function renderRows(
   const taskConfig = config ?? taskOf(dataset)
   const { tokenizer, info } = await models.use(model)
   throwIfAborted(signal)
-  const rows = await readRows(store, id, offset, Math.min(limit, RENDER_LIMIT))
+  const rows = await readRows(store, dataset, offset, Math.min(limit, RENDER_LIMIT))
   const classify = taskConfig.task === 'classify'
   const place = dataset.columns.findIndex(({ name }) => name === taskConfig.columns.label)
   const labelOf = (cells: string[]) => (cells[place] ?? '').trim()
@@ -57,7 +59,7 @@ export async function renderRows(
     maxLength: Math.min(maxLength ?? DEFAULT_LENGTH, info.context),
   })
   return rows.map((cells, i) =>
-    rendered(tokenizer, make(cells), offset + i, classify ? labelOf(cells) : null),
+    rendered(tokenizer, make(cells), offset + i, classify ? labelOf(cells) : null, tokens),
   )
 }
 
@@ -66,6 +68,7 @@ function rendered(
   example: RowExample,
   index: number,
   label: string | null,
+  listed = false,
 ): RenderedRow {
   const { ids, truncated, problem = null } = example
   const trained = ids.map((_, i) => 'labels' in example && example.labels[i] !== IGNORED)
@@ -77,6 +80,7 @@ function rendered(
     truncated,
     label,
     problem,
+    ...(listed && { list: { ids, texts: tokenizer.tokens(ids), trained } }),
   }
 }
 

@@ -15,6 +15,7 @@ import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import type { UnlabelledRows } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
 import { eachBatch, readParts, readRowsAt } from '../../src/store/datasets.ts'
+import { readRecipe } from '../../src/store/recipes.ts'
 
 /** Examples kept after they were tokenised: an epoch over a small dataset tokenises each row once. */
 const REMEMBERED_EXAMPLES = 20_000
@@ -54,14 +55,15 @@ export function exampleMaker({
 
 export class DatasetRows implements ExampleSource {
   readonly #store: Store
-  readonly #dataset: string
+  /** As it was when the rows were opened: a recipe that is applied meanwhile changes nothing here. */
+  readonly #dataset: Dataset
   readonly #indices: Uint32Array
   readonly #make: (cells: readonly string[]) => RowExample
   readonly #made = new Map<number, RowExample>()
 
   private constructor(
     store: Store,
-    dataset: string,
+    dataset: Dataset,
     indices: Uint32Array,
     make: (cells: readonly string[]) => RowExample,
     /** Rows of the part whose cells are empty; they are never asked for. */
@@ -92,7 +94,7 @@ export class DatasetRows implements ExampleSource {
     const indices: number[] = []
     const firstEmpty: number[] = []
     let empty = 0
-    for await (const { start, rows } of eachBatch(store, dataset.id)) {
+    for await (const { start, rows } of eachBatch(store, dataset)) {
       rows.forEach((cells, i) => {
         if (parts[start + i] !== part) return
         if (usable(cells)) indices.push(start + i)
@@ -101,7 +103,7 @@ export class DatasetRows implements ExampleSource {
     }
     return new DatasetRows(
       store,
-      dataset.id,
+      dataset,
       Uint32Array.from(indices),
       exampleMaker(reading),
       empty,
@@ -186,10 +188,13 @@ const trains = (example: RowExample): boolean =>
 /** Lets messages and other work of the worker in between. */
 const pause = () => new Promise<void>((resolve) => setTimeout(resolve))
 
-/** A fingerprint of which row is in which part, and of what rows are used for. Hex. */
+/** A fingerprint of the recipe, of which row is in which part, and of what rows are used for. Hex. */
 export async function dataKey(store: Store, dataset: string, taskConfig: TaskConfig): Promise<string> {
   const { parts } = await readParts(store, dataset)
-  const task = new TextEncoder().encode(JSON.stringify(taskConfig))
+  const recipe = await readRecipe(store, dataset)
+  const steps = recipe?.recipe.steps.filter(({ enabled }) => enabled !== false) ?? []
+  const cooked = steps.length > 0 ? JSON.stringify({ seed: recipe!.recipe.seed, steps }) : ''
+  const task = new TextEncoder().encode(JSON.stringify(taskConfig) + cooked)
   const bytes = new Uint8Array(parts.length + task.length)
   bytes.set(parts)
   bytes.set(task, parts.length)

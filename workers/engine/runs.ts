@@ -431,7 +431,7 @@ export class RunManager {
     if ((await dataKey(store, dataset.id, taskConfig)) !== run.dataKey)
       throw new GraftError(
         'E_DATASET',
-        `The split of ${dataset.name} has changed since this run began, so it would train on rows that were held back. Start a new run.`,
+        `The split or the recipe of ${dataset.name} has changed since this run began, so it would train on rows that were held back. Start a new run.`,
         { dataset: dataset.id },
       )
     const validation = await DatasetRows.open(store, reading, 'validation')

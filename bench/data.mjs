@@ -1,0 +1,229 @@
+// npm run bench:data [-- --mb 500 --goes 3 --site <folder>]: the data tools on a table of a million rows, in Chromium on the
+// built site. The table is made on the spot, in the browser; beside the import stands PapaParse on its own, in a worker of its
+// own page of the same browser, reading the same file and keeping nothing. Writes bench/results/data.json.
+//
+// Every tool is a part of PARTS: it gets the page with the dataset and gives its line of the table.
+import { execFileSync } from 'node:child_process'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { openSite } from '../tools/browser.mjs'
+import { root } from '../tools/install.mjs'
+import { serve } from '../tools/serve.mjs'
+
+const { values } = parseArgs({
+  options: {
+    mb: { type: 'string', default: '500' },
+    goes: { type: 'string', default: '3' },
+    site: { type: 'string' },
+  },
+})
+const MEGABYTES = Number(values.mb)
+/** Bytes of a row, about: 500 MB are somewhat more than a million rows. */
+const ROW_BYTES = 456
+const ROWS = Math.round((MEGABYTES * 1e6) / ROW_BYTES)
+/** Targets of the data tools. */
+const TARGETS = { speedBesidePapa: 0.7, longestTaskMs: 50 }
+
+/** Makes the table as a File, in the page. Runs in the browser: it uses nothing from here. @param {number} rows */
+function makeTable(rows) {
+  const words =
+    'order parcel late refund card account please where when still waiting since Monday again price city blue small delivery customer number thanks changed address'.split(
+      ' ',
+    )
+  const labels = Array.from({ length: 20 }, (_, i) => `intent ${i}`)
+  let state = 42
+  const next = (n) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 4294967296) * n)
+  }
+  const sentences = Array.from({ length: 997 }, () =>
+    Array.from({ length: 30 + next(40) }, () => words[next(words.length)]).join(' '),
+  )
+  const parts = []
+  let text = 'id,text,comment,label,amount,day\n'
+  for (let row = 0; row < rows; row++) {
+    const text1 = `${sentences[next(997)]} ${row}`
+    const text2 = sentences[next(997)].slice(0, 60)
+    const cell = row % 3 === 0 ? `"${text1}, said ""${text2}"""` : text1
+    text += `${row},${cell},${text2},${labels[next(20)]},${next(100000) / 100},2024-0${1 + next(9)}-1${next(9)}\n`
+    if (text.length > 4e6) {
+      parts.push(new Blob([text]))
+      text = ''
+    }
+  }
+  parts.push(new Blob([text]))
+  return new File(parts, 'bench.csv')
+}
+
+/** Bytes resident in all processes of the browser. @param {string} profile */
+function residentBytes(profile) {
+  let pages = 0
+  for (const id of readdirSync('/proc')) {
+    if (!/^\d+$/.test(id)) continue
+    try {
+      if (!readFileSync(`/proc/${id}/cmdline`, 'utf8').includes(profile)) continue
+      // Each renderer is a child of the process that names the profile.
+      pages += Number(readFileSync(`/proc/${id}/statm`, 'utf8').split(' ')[1])
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return pages * 4096
+}
+
+/** The largest resident memory while `work` runs, above the smallest: what came before it is given back only in between. */
+async function withMemory(profile, work) {
+  let least = residentBytes(profile)
+  let peak = least
+  const timer = setInterval(() => {
+    const now = residentBytes(profile)
+    least = Math.min(least, now)
+    peak = Math.max(peak, now)
+  }, 100)
+  try {
+    return { value: await work(), extraBytes: () => peak - least }
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** PapaParse alone: the whole file, rows counted and let go. */
+async function papa(context, profile) {
+  const folder = mkdtempSync(join(tmpdir(), 'graft-papa-'))
+  copyFileSync(join(root, 'node_modules/papaparse/papaparse.min.js'), join(folder, 'papaparse.js'))
+  writeFileSync(join(folder, 'index.html'), '<!doctype html><title>PapaParse</title>')
+  writeFileSync(join(folder, 'headers'), '')
+  writeFileSync(
+    join(folder, 'worker.js'),
+    `importScripts('papaparse.js')
+onmessage = ({ data }) => {
+  const start = performance.now()
+  let rows = 0
+  Papa.parse(data, {
+    delimiter: ',',
+    chunk: ({ data }) => { rows += data.length },
+    complete: () => postMessage({ rows, seconds: (performance.now() - start) / 1000 }),
+  })
+}`,
+  )
+  const server = await serve({ root: folder, port: 0, headersFile: join(folder, 'headers') })
+  const page = await context.newPage()
+  try {
+    await page.goto(server.url)
+    await page.evaluate(`globalThis.file = (${makeTable})(${ROWS})`)
+    const { value, extraBytes } = await withMemory(profile, () =>
+      page.evaluate(
+        () =>
+          new Promise((resolve, reject) => {
+            const worker = new Worker('worker.js')
+            worker.onmessage = ({ data }) => resolve({ ...data, bytes: globalThis.file.size })
+            worker.onerror = ({ message }) => reject(new Error(message))
+            worker.postMessage(globalThis.file)
+          }),
+      ),
+    )
+    return { ...value, extraBytes: extraBytes() }
+  } finally {
+    await page.close()
+    await server.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** An import through window.graft, rows stored included. */
+async function importTable({ page, profile }) {
+  await page.evaluate(`globalThis.file = (${makeTable})(${ROWS})`)
+  const { value, extraBytes } = await withMemory(profile, () =>
+    page.evaluate(async () => {
+      let longest = 0
+      const observer = new PerformanceObserver((list) => {
+        for (const { duration } of list.getEntries()) longest = Math.max(longest, duration)
+      })
+      observer.observe({ type: 'longtask' })
+      let reports = 0
+      const start = performance.now()
+      const dataset = await window.graft.datasets.import(globalThis.file, { onProgress: () => reports++ })
+      const seconds = (performance.now() - start) / 1000
+      await new Promise((done) => setTimeout(done, 100))
+      for (const { duration } of observer.takeRecords()) longest = Math.max(longest, duration)
+      observer.disconnect()
+      const paging = performance.now()
+      const [row] = await window.graft.datasets.rows(dataset.id, { offset: dataset.rows - 1, limit: 1 })
+      return {
+        id: dataset.id,
+        rows: dataset.rows,
+        bytes: dataset.bytes,
+        problems: dataset.problemCount,
+        last: row.cells.id,
+        seconds,
+        reports,
+        longestTaskMs: longest,
+        lastRowMs: performance.now() - paging,
+      }
+    }),
+  )
+  return { ...value, extraBytes: extraBytes() }
+}
+
+const PARTS = { import: importTable }
+
+const site = values.site ?? join(root, '.cache/bench-site')
+if (!values.site)
+  execFileSync('node_modules/.bin/vite', ['build', '--outDir', site, '--emptyOutDir', '--logLevel', 'warn'], {
+    cwd: root,
+    stdio: 'inherit',
+  })
+const opened = await openSite({ gpu: false, site })
+opened.context.setDefaultTimeout(1_800_000)
+const results = { rows: ROWS, targets: TARGETS }
+/** The fastest of several goes: what else a machine does only ever adds time. */
+const best = (goes) => ({
+  ...goes.reduce((a, b) => (b.seconds < a.seconds ? b : a)),
+  extraBytes: Math.max(...goes.map(({ extraBytes }) => extraBytes)),
+  longestTaskMs: Math.max(...goes.map(({ longestTaskMs }) => longestTaskMs ?? 0)),
+})
+try {
+  const goes = { papa: [] }
+  for (let go = 0; go < Number(values.goes); go++) {
+    goes.papa.push(await papa(opened.context, opened.profile))
+    for (const [name, part] of Object.entries(PARTS)) (goes[name] ??= []).push(await part(opened))
+    // The next go finds the disk as this one did.
+    await opened.page.evaluate(async () => {
+      for (const { id } of await window.graft.datasets.list()) await window.graft.datasets.remove(id)
+    })
+  }
+  for (const [name, each] of Object.entries(goes)) results[name] = best(each)
+} finally {
+  await opened.close()
+}
+const speed = ({ bytes, seconds }) => bytes / 1e6 / seconds
+results.share = speed(results.import) / speed(results.papa)
+mkdirSync(join(root, 'bench/results'), { recursive: true })
+writeFileSync(join(root, 'bench/results/data.json'), `${JSON.stringify(results, null, 2)}\n`)
+
+const line = (name, { bytes, seconds, extraBytes, longestTaskMs }) => ({
+  part: name,
+  'MB/s': Number(speed({ bytes, seconds }).toFixed(1)),
+  seconds: Number(seconds.toFixed(1)),
+  'extra MB at most': Math.round(extraBytes / 1e6),
+  'longest task, ms': longestTaskMs === undefined ? '' : Math.round(longestTaskMs),
+})
+console.table([
+  line('PapaParse alone', results.papa),
+  ...Object.keys(PARTS).map((name) => line(name, results[name])),
+])
+console.log(
+  `${ROWS.toLocaleString('en')} rows, ${(results.import.bytes / 1e6).toFixed(0)} MB. Import beside PapaParse: ${results.share.toFixed(2)} (target ${TARGETS.speedBesidePapa}).`,
+)
+if (results.import.rows !== ROWS || results.import.last !== String(ROWS - 1))
+  throw new Error(`The import gave ${results.import.rows} rows, not ${ROWS}.`)

@@ -1,0 +1,213 @@
+// What every check of the health report is: it sees each row once, may ask to see the rows once more, and ends with
+// findings. The report (report.ts) runs all of them side by side over the same passes.
+import type { TaskConfig } from '../../protocol/data.ts'
+import {
+  FINDING_ROWS_LIMIT,
+  type Finding,
+  type FindingKind,
+  type FindingRow,
+  type HealthOptions,
+  type Severity,
+} from '../../protocol/health.ts'
+import { parseMessages } from '../messages.ts'
+import { joined } from '../recipe/rowKeys.ts'
+import { words } from './words.ts'
+
+export interface HealthInput {
+  columns: readonly string[]
+  rows: number
+  /** Places of the columns whose texts are looked at. */
+  texts: readonly number[]
+  /** Place of the label column, or null. */
+  label: number | null
+  /** Labels with a number each, filled as rows pass by. */
+  labels: Labels
+  /** Part of each row (an index into SPLIT_NAMES), or null where nothing is split. */
+  parts: Uint8Array | null
+  /** How rows become examples, where that is known. */
+  config: TaskConfig | null
+  options: HealthOptions
+}
+
+/** A key of nothing but what stands between cells. */
+// eslint-disable-next-line no-control-regex -- rowKeys.ts puts it between cells
+const EMPTY_KEY = /^\u001f*$/
+
+/** One row as the checks see it; what is costly is made once, when the first check asks. */
+export class RowView {
+  cells: readonly string[] = []
+  index = 0
+  /** Number of its label; NO_LABEL where it has none. */
+  label = NO_LABEL
+  /** The first row with the same texts, but for white space at their ends; NO_ROW where the texts are empty. */
+  first = NO_ROW
+  #text: string | null = null
+  #words: string[] | null = null
+  readonly #texts: readonly number[]
+  readonly #conversations: ReadonlySet<number>
+
+  /** @param conversations places of columns whose cells are lists of messages */
+  constructor(texts: readonly number[], conversations: ReadonlySet<number> = new Set()) {
+    this.#texts = texts
+    this.#conversations = conversations
+  }
+
+  set(cells: readonly string[], index: number): void {
+    this.cells = cells
+    this.index = index
+    this.label = NO_LABEL
+    this.first = NO_ROW
+    this.#text = this.#words = null
+  }
+
+  /** The texts of the row, one a line; of messages, what they say. */
+  get text(): string {
+    return (this.#text ??=
+      this.#texts.length === 1
+        ? this.#textAt(this.#texts[0]!)
+        : this.#texts.map((place) => this.#textAt(place)).join('\n'))
+  }
+
+  /** What two rows with the same texts share; empty where all of them are. */
+  get key(): string {
+    const key = joined(this.cells, this.#texts)
+    return EMPTY_KEY.test(key) ? '' : key
+  }
+
+  get words(): string[] {
+    return (this.#words ??= words(this.text))
+  }
+
+  #textAt(place: number): string {
+    const cell = this.cells[place] ?? ''
+    if (!this.#conversations.has(place) || !/^\s*[[{]/.test(cell)) return cell
+    try {
+      return parseMessages(cell)
+        .map(({ content }) => content)
+        .join('\n')
+    } catch {
+      // What cannot be read as messages is looked at as it stands; that it cannot be learnt is another finding.
+      return cell
+    }
+  }
+}
+
+/**
+ * Gives way to other work, and throws E_ABORTED once the caller has cancelled. `share`: how much of this work is done, from 0
+ * to 1, where that is known.
+ */
+export type Pause = (share?: number) => Promise<void>
+
+export interface Check {
+  kinds: readonly FindingKind[]
+  /** What `between` does, in the words of progress. */
+  working?: string
+  /** Every row, in order. */
+  row?(row: RowView): void
+  /** After the first pass: how many more passes it needs; default none. */
+  between?(pause: Pause): number | Promise<number>
+  /** Around pass `pass`, from 0, of those that `between` asked for. */
+  begin?(pass: number): void
+  again?(row: RowView, pass: number): void
+  end?(pass: number): void
+  /** What was found. May rest between slices of work by awaiting `pause`. */
+  finish(pause: Pause): Finding[] | Promise<Finding[]>
+  /** Why a kind could not be judged, after `finish`. */
+  skipped?(): { kind: FindingKind; reason: string }[]
+}
+
+export const NO_LABEL = -1
+export const NO_ROW = -1
+/** Different labels beyond which a column is no column of classes. */
+export const LABEL_LIMIT = 5000
+
+/** Numbers for labels in the order of their first row. */
+export class Labels {
+  readonly names: string[] = []
+  readonly counts: number[] = []
+  /** Whether there were more than LABEL_LIMIT; then nothing about classes can be said. */
+  tooMany = false
+  readonly #numbers = new Map<string, number>()
+
+  /** The number of a label that was counted, or NO_LABEL. */
+  find(cell: string): number {
+    return this.#numbers.get(cell.trim()) ?? NO_LABEL
+  }
+
+  /** Counts a row's label. */
+  add(cell: string): number {
+    const name = cell.trim()
+    if (name === '') return NO_LABEL
+    let number = this.#numbers.get(name)
+    if (number === undefined) {
+      if (this.names.length === LABEL_LIMIT) {
+        this.tooMany = true
+        return NO_LABEL
+      }
+      number = this.names.push(name) - 1
+      this.counts.push(0)
+      this.#numbers.set(name, number)
+    }
+    this.counts[number]!++
+    return number
+  }
+}
+
+/** Rows of a finding as they turn up: the first of them are kept, all are counted. */
+export class RowList {
+  count = 0
+  readonly rows: FindingRow[] = []
+
+  add(row: number, note?: string): void {
+    this.count++
+    if (this.rows.length < FINDING_ROWS_LIMIT) this.rows.push(note === undefined ? { row } : { row, note })
+  }
+}
+
+/** Rows of a finding with a rank: the highest are kept, all are counted. */
+export class RankedRows {
+  count = 0
+  #kept: { row: number; rank: number; note: string | undefined }[] = []
+
+  add(row: number, rank: number, note?: string): void {
+    this.count++
+    this.#kept.push({ row, rank, note })
+    if (this.#kept.length >= 2 * FINDING_ROWS_LIMIT) this.#cut()
+  }
+
+  get rows(): FindingRow[] {
+    this.#cut()
+    return this.#kept.map(({ row, note }) => (note === undefined ? { row } : { row, note }))
+  }
+
+  #cut(): void {
+    this.#kept.sort((a, b) => b.rank - a.rank || a.row - b.row)
+    this.#kept.length = Math.min(this.#kept.length, FINDING_ROWS_LIMIT)
+  }
+}
+
+type Given = Pick<Finding, 'kind' | 'severity' | 'title' | 'explanation'> & Partial<Finding>
+
+/** A finding with what is absent filled in. */
+export function finding(input: HealthInput, given: Given): Finding {
+  const { kind, column = null } = given
+  return {
+    id: column === null ? kind : `${kind}:${column}`,
+    column,
+    count: 0,
+    looked: input.rows,
+    rows: [],
+    remedies: [],
+    ...given,
+  }
+}
+
+/** `fix` from a share on, else `check`. */
+export function bySize(count: number, rows: number, share: number): Severity {
+  return rows > 0 && count / rows >= share ? 'fix' : 'check'
+}
+
+/** Names of the columns whose texts are looked at. */
+export function textColumns(input: HealthInput): string[] {
+  return input.texts.map((place) => input.columns[place]!)
+}

@@ -1,0 +1,86 @@
+// Rows that are copies of an earlier one, cell by cell; white space at the ends of cells never counts.
+import { joined } from '../recipe/rowKeys.ts'
+import { bySize, finding, RowList, textColumns, type Check, type HealthInput } from './check.ts'
+import { FirstRows } from './hash.ts'
+import { percent, plural, rowName } from './say.ts'
+
+export function duplicatesCheck(input: HealthInput): Check {
+  const known = new FirstRows(input.rows)
+  const places = input.columns.map((_, place) => place)
+  const list = new RowList()
+  return {
+    kinds: ['exactDuplicates'],
+    row({ cells, index }) {
+      if (cells.every((cell) => cell.trim() === '')) return
+      const first = known.firstOf(joined(cells, places), index)
+      if (first !== index) list.add(index, `copy of ${rowName(first)}`)
+    },
+    finish() {
+      if (list.count === 0) return []
+      return [
+        finding(input, {
+          kind: 'exactDuplicates',
+          severity: bySize(list.count, input.rows, 0.01),
+          title: `${plural(list.count, 'row')} (${percent(list.count / input.rows)}) ${list.count === 1 ? 'is an exact copy' : 'are exact copies'} of an earlier row`,
+          explanation:
+            'All their cells are the same. Copies are learnt more often than other rows, and if one is trained on and the other tested, the test is too easy.',
+          count: list.count,
+          rows: list.rows,
+          remedies: [{ label: 'Keep one of each', steps: [{ kind: 'dedupeExact' }] }],
+        }),
+      ]
+    },
+  }
+}
+
+/** The same texts with different labels: whatever the model answers, some of these rows say it is wrong. */
+export function conflictsCheck(input: HealthInput): Check | null {
+  if (input.label === null) return null
+  const first = new Int32Array(input.rows).fill(-1)
+  const labels = new Int32Array(input.rows).fill(-1)
+  return {
+    kinds: ['labelConflicts'],
+    row(row) {
+      first[row.index] = row.first
+      labels[row.index] = row.label
+    },
+    finish() {
+      const torn = new Set<number>()
+      for (let row = 0; row < first.length; row++) {
+        const other = first[row]!
+        if (other >= 0 && labels[row]! >= 0 && labels[other]! >= 0 && labels[row] !== labels[other])
+          torn.add(other)
+      }
+      if (torn.size === 0) return []
+      const groups = new Map<number, number[]>()
+      for (let row = 0; row < first.length; row++)
+        if (torn.has(first[row]!) && labels[row]! >= 0) {
+          const group = groups.get(first[row]!)
+          if (group) group.push(row)
+          else groups.set(first[row]!, [row])
+        }
+      const list = new RowList()
+      for (const group of groups.values())
+        for (const row of group) list.add(row, `says “${input.labels.names[labels[row]!]!}”`)
+      const columns = textColumns(input)
+      const label = input.columns[input.label!]!
+      const step = { kind: 'resolveConflicts' as const, columns, label }
+      return [
+        finding(input, {
+          kind: 'labelConflicts',
+          severity: 'fix',
+          column: label,
+          title: `${plural(torn.size, 'text')} with different labels, in ${plural(list.count, 'row')}`,
+          explanation:
+            'The same text has more than one label. The model cannot get all of them right, and learns to be unsure.',
+          count: list.count,
+          rows: list.rows,
+          remedies: [
+            { label: 'Take the label of most', steps: [{ ...step, how: 'majority' }] },
+            { label: 'Drop these rows', steps: [{ ...step, how: 'drop' }] },
+          ],
+        }),
+      ]
+    },
+  }
+}

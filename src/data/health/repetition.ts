@@ -1,0 +1,44 @@
+// Excessive repetition, by the rules of Gopher (Rae et al. 2021, appendix A.1.1) for longer texts, and runs of one
+// character or one word in any.
+import { excerpt } from './say.ts'
+
+/** The same letter or sign so often in a row; lines of dashes, dots and the like are ornaments up to 60. */
+const CHARACTER_RUN = /([\p{L}\p{N}!?¿¡*#@%&$€])\1{7,}|([-=_.~+ ])\2{60,}/u
+const WORD_RUN = 5
+/** Phrases are looked at in texts from this many words. */
+const LONG = 20
+/** Most that the commonest phrase of n words may cover of the words (Gopher: 0.20, 0.18, 0.16 for 2, 3, 4). */
+const SHARES: readonly [n: number, share: number][] = [
+  [2, 0.2],
+  [3, 0.18],
+  [4, 0.16],
+]
+/** Fewer than this is style. */
+const PHRASE_TIMES = 4
+/** Words of a long text that are looked at. */
+const WORDS_LIMIT = 4000
+
+/** What repeats, or null. */
+export function repeated(text: string, words: () => string[]): string | null {
+  const run = CHARACTER_RUN.exec(text)
+  if (run) return `“${run[0][0]}” ${run[0].length} times`
+  const all = words()
+  let length = 1
+  for (let i = 1; i < all.length; i++) {
+    length = all[i] === all[i - 1] ? length + 1 : 1
+    if (length === WORD_RUN) return `“${all[i]!}” ${WORD_RUN} times or more in a row`
+  }
+  if (all.length < LONG) return null
+  const some = all.slice(0, WORDS_LIMIT)
+  for (const [n, share] of SHARES) {
+    const counts = new Map<string, number>()
+    for (let i = 0; i + n <= some.length; i++) {
+      const phrase = some.slice(i, i + n).join(' ')
+      counts.set(phrase, (counts.get(phrase) ?? 0) + 1)
+    }
+    for (const [phrase, times] of counts)
+      if (times >= PHRASE_TIMES && (times * n) / some.length > share)
+        return `“${excerpt(phrase, 40)}” ${times} times`
+  }
+  return null
+}
