@@ -138,13 +138,13 @@ function rankOf({ family, architecture, plan }: RecordedRequest, roles: readonly
   return plan.layers.reduce((sum, { path, r }) => sum + (paths.has(path) ? r : 0), 0)
 }
 
-/** Rows of the head, their gradients, and a chunk of logits with the losses behind it. */
-function headTensors({ architecture: a, rows, labels, tile }: RecordedRequest): number[] {
+/** Rows of the head, their gradients and losses, and a chunk of logits, with its rows where the head is trained. */
+function headTensors({ architecture: a, plan, rows, labels, tile }: RecordedRequest): number[] {
   const states = times(3, rows * a.hidden)
   if (labels !== null) return [...states, ...times(3, rows * Math.max(labels, a.hidden))]
   const room = Math.max(16, 2 ** Math.ceil(Math.log2(rows)))
   const chunk = Math.max(1, Math.min(Math.floor(tile / a.vocab), room))
-  return [...states, chunk * (a.vocab + 1), ...(chunk < rows ? times(2, chunk * a.hidden) : [])]
+  return [...states, rows, chunk * a.vocab, ...(plan.saved.length > 0 ? [chunk * a.hidden] : [])]
 }
 
 /** Copies of tensors that are trained whole, from their first use to their last, and the largest of their gradients. */

@@ -17,25 +17,6 @@ export function part(x: Tensor, start: number, shape: number[]): Tensor {
   return elementwise('part', { x }, shape, 'x[uniforms.start + at]', { start: i32(start) })
 }
 
-/** Writes the elements of x to those of `target` from `start` on. */
-export function copyInto(target: Tensor, start: number, x: Tensor): void {
-  runInPlace(
-    {
-      name: 'copyInto',
-      inputs: { x },
-      uniforms: { count: i32(x.size), start: i32(start) },
-      workgroup: [LINE, 1, 1],
-      groups: lines(x.size),
-      code: `
-  fn main() {
-    ${ELEMENT}
-    result[uniforms.start + at] = x[at];
-  }`,
-    },
-    target,
-  )
-}
-
 /** Zeros to every element. */
 export function clear(target: Tensor): void {
   runInPlace(

@@ -1,19 +1,19 @@
 // Output head and cross-entropy in chunks of rows: a product makes the chunk's logits in a buffer of fixed size, one
 // kernel turns them in place into their gradient and the losses, a second product makes dh (Liger, arXiv 2410.10989).
 // Each logit is computed once, and memory is bounded by the chunk, whatever the vocabulary and the batch.
-import { dispose, zeros, type Tensor } from '@tensorflow/tfjs-core'
+import { zeros, type Tensor } from '@tensorflow/tfjs-core'
 import type { Changing } from '../changing.ts'
 import type { FrozenMatrix } from '../ops.ts'
-import { clear, copyInto, part } from './elementwise.ts'
-import { backward, timesPartsTransposed } from './linear.ts'
+import { clear, part } from './elementwise.ts'
+import { timesPartsInto, timesPartsTransposed } from './linear.ts'
 import { productInto } from './matmul.ts'
 import { reductions } from './reductions.ts'
-import { f32, i32, runInPlace, scratch, type Kernel } from './runner.ts'
+import { f32, i32, run, runInPlace, scratch, type Kernel } from './runner.ts'
 import { DEFAULT, enables, rowSettings, sizeClass, SUBGROUPS } from './tuning/settings.ts'
 import { settingFor } from './tuning/tuner.ts'
 
-/** Logits of a chunk: 32 MiB of float32, or one row of a very large vocabulary. */
-const CHUNK_ELEMENTS = 1 << 23
+/** Logits of a chunk: 64 MiB of float32, or one row of a very large vocabulary. */
+const CHUNK_ELEMENTS = 1 << 24
 /** Threads that work on a row. */
 const THREADS = 256
 
@@ -25,23 +25,17 @@ export function headCrossEntropy(
   trained = false,
   chunkElements = CHUNK_ELEMENTS,
 ): { loss: Tensor; dh: Tensor; dw?: Tensor } {
-  const [m, d] = h.shape as [number, number]
-  let dh: Tensor | null = null
-  const dw = trained ? zeroed(w.shape as [number, number]) : null // [V, d]
-  const loss = inChunks({ h, w, labels, factor, chunkElements }, (dLogits, rows, { start, count }) => {
-    const part = backward(dLogits, count, w) // [count, d]
-    if (count === m) dh = part
-    else {
-      dh ??= scratch([m, d])
-      copyInto(dh, start * d, part)
-      part.dispose()
-    }
+  const [outputs, inputs] = w.shape
+  const dw = trained ? zeroed([outputs, inputs]) : null // [V, d]
+  const dh = scratch([h.shape[0]!, inputs]) // [M, d]
+  const loss = inChunks({ h, w, labels, factor, chunkElements }, (dLogits, { start, count }) => {
+    timesPartsInto(dh, dLogits, w, count, start)
     if (!dw) return
-    const [outputs, inputs] = w.shape
+    const rows = part(h, start * inputs, [count, inputs]) // [count, d]
     const product = { a: dLogits, b: rows, orientation: 'TN', m: outputs, n: inputs, k: count } as const
     productInto(dw, product, { accumulate: true })
+    rows.dispose()
   })
-  dh ??= zeroed([m, d])
   return dw ? { loss, dh, dw } : { loss, dh }
 }
 
@@ -56,13 +50,11 @@ export function crossEntropy(
   factor: Changing,
 ): { loss: Tensor; dLogits: Tensor } {
   const [count, vocabulary] = logits.shape as [number, number]
-  const chunk = scratch([count * (vocabulary + 1)])
-  copyInto(chunk, 0, logits)
-  softmaxGradient(chunk, labels, { start: 0, count, capacity: count, vocabulary, factor, gradient: true })
-  const loss = scratch([])
-  addLosses(loss, chunk, count * vocabulary, count, true)
-  const dLogits = part(chunk, 0, [count, vocabulary])
-  chunk.dispose()
+  const dLogits = part(logits, 0, [count, vocabulary])
+  const losses = scratch([count])
+  softmaxGradient(dLogits, losses, labels, { start: 0, count, vocabulary, factor, gradient: true })
+  const loss = sumOf(losses)
+  losses.dispose()
   return { loss, dLogits }
 }
 
@@ -80,27 +72,26 @@ interface Head {
   chunkElements: number
 }
 
-/** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], and the chunk of h, [count, d], for the call. */
+/** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], for the call. */
 function inChunks(
   { h, w, labels, factor, chunkElements }: Head,
-  use: ((dLogits: Tensor, rows: Tensor, chunk: { start: number; count: number }) => void) | null,
+  use: ((dLogits: Tensor, chunk: { start: number; count: number }) => void) | null,
 ): Tensor {
-  const [m, d] = h.shape as [number, number]
+  const m = h.shape[0]!
   const vocabulary = w.shape[0]
   const capacity = Math.max(1, Math.min(Math.floor(chunkElements / vocabulary), roomFor(m)))
   if (m === 0) return zeroed([])
-  const loss = scratch([])
+  const losses = scratch([m])
   for (let start = 0; start < m; start += capacity) {
     const count = Math.min(capacity, m - start)
-    const rows = start === 0 && count === m ? h : part(h, start * d, [count, d]) // [count, d]
-    // [capacity, V] logits, and a loss for each row behind them.
-    const chunk = scratch([capacity * (vocabulary + 1)])
-    timesPartsTransposed(chunk, rows, w, count)
-    softmaxGradient(chunk, labels, { start, count, capacity, vocabulary, factor, gradient: use !== null })
-    addLosses(loss, chunk, capacity * vocabulary, count, start === 0)
-    use?.(chunk, rows, { start, count })
-    dispose([chunk, ...(rows === h ? [] : [rows])])
+    const chunk = scratch([capacity, vocabulary])
+    timesPartsTransposed(chunk, h, w, count, start)
+    softmaxGradient(chunk, losses, labels, { start, count, vocabulary, factor, gradient: use !== null })
+    use?.(chunk, { start, count })
+    chunk.dispose()
   }
+  const loss = sumOf(losses)
+  losses.dispose()
   return loss
 }
 
@@ -112,16 +103,15 @@ function roomFor(rows: number): number {
 interface Chunk {
   start: number
   count: number
-  capacity: number
   vocabulary: number
   factor: Changing
   /** Whether the logits become their gradient; the losses are written in any case. */
   gradient: boolean
 }
 
-/** In place: logits [capacity, V] -> factor (softmax - onehot), and behind them the loss of each row. */
-function softmaxGradient(chunk: Tensor, labels: Tensor, given: Chunk): void {
-  const { start, count, capacity, vocabulary, factor, gradient } = given
+/** In place: logits [>= count, V] -> factor (softmax - onehot); the loss of each row goes to losses [M]. */
+function softmaxGradient(chunk: Tensor, losses: Tensor, labels: Tensor, given: Chunk): void {
+  const { start, count, vocabulary, factor, gradient } = given
   const turnAround = `
     for (var i = i32(localIndex); i < uniforms.vocabulary; i += ${THREADS}) {
       let target_ = select(0.0, 1.0, i == label);
@@ -135,7 +125,6 @@ function softmaxGradient(chunk: Tensor, labels: Tensor, given: Chunk): void {
       start: i32(start),
       rows: i32(count),
       vocabulary: i32(vocabulary),
-      losses: i32(capacity * vocabulary),
       factor: f32(factor),
     },
     workgroup: [THREADS, 1, 1],
@@ -175,7 +164,7 @@ function softmaxGradient(chunk: Tensor, labels: Tensor, given: Chunk): void {
     let weight = select(0.0, uniforms.factor, label >= 0);
     // The thread that later overwrites the label's logit reads it first.
     if (i32(localIndex) == max(label, 0) % ${THREADS}) {
-      result[uniforms.losses + row] = weight * (lse - result[base + max(label, 0)]);
+      losses[uniforms.start + row] = weight * (lse - result[base + max(label, 0)]);
     }
     ${gradient ? turnAround : ''}
   }`,
@@ -187,12 +176,12 @@ function softmaxGradient(chunk: Tensor, labels: Tensor, given: Chunk): void {
       const tried = zeros([start + count], 'int32')
       return {
         kernel: (setting) => kernel(setting, tried),
-        written: { result: scratch(chunk.shape) },
+        written: { result: scratch(chunk.shape), losses: scratch(losses.shape) },
         tensors: [tried],
       }
     },
   })
-  runInPlace(kernel(setting ?? DEFAULT, labels), chunk)
+  runInPlace(kernel(setting ?? DEFAULT, labels), chunk, { losses })
 }
 
 /** Joins maxima and sums of the threads by halves: `tops[0]` and `sums[0]`. */
@@ -214,14 +203,13 @@ const ONLINE = `
     }
   }`
 
-/** loss [] = (or +=) the chunk's losses, added up by one group in a fixed order. */
-function addLosses(loss: Tensor, chunk: Tensor, first: number, count: number, begins: boolean): void {
-  runInPlace(
+/** The sum of x [n], [], by one group in a fixed order. */
+function sumOf(x: Tensor): Tensor {
+  return run(
     {
-      name: 'addLosses',
-      variant: begins ? 'first' : 'next',
-      inputs: { chunk },
-      uniforms: { first: i32(first), count: i32(count) },
+      name: 'sumOf',
+      inputs: { x },
+      uniforms: { count: i32(x.size) },
       workgroup: [THREADS, 1, 1],
       groups: 1,
       code: `
@@ -229,16 +217,16 @@ function addLosses(loss: Tensor, chunk: Tensor, first: number, count: number, be
 
   fn main() {
     var sum = 0.0;
-    for (var i = i32(localIndex); i < uniforms.count; i += ${THREADS}) { sum += chunk[uniforms.first + i]; }
+    for (var i = i32(localIndex); i < uniforms.count; i += ${THREADS}) { sum += x[i]; }
     partial[localIndex] = sum;
     workgroupBarrier();
     for (var half = ${THREADS / 2}u; half > 0u; half = half >> 1u) {
       if (localIndex < half) { partial[localIndex] += partial[localIndex + half]; }
       workgroupBarrier();
     }
-    if (localIndex == 0u) { result[0] ${begins ? '=' : '+='} partial[0]; }
+    if (localIndex == 0u) { result[0] = partial[0]; }
   }`,
     },
-    loss,
+    [],
   )
 }

@@ -35,12 +35,17 @@ export function jointForwardInto(y: Tensor, given: Forward, bindings = maxBindin
 /** dx [rows, inner] */
 export function jointBackward(given: Backward, bindings = maxBindings()): Tensor {
   const dx = scratch([given.rows, given.inner])
+  jointBackwardInto(dx, given, bindings)
+  return dx
+}
+
+/** The same into rows of an existing tensor. */
+export function jointBackwardInto(dx: Tensor, given: Backward, bindings = maxBindings()): void {
   const others = 2 + (given.low ? 2 : 0) + (given.plus ? 1 : 0)
   chunks(given.layers, bindings - others).forEach((layers, index) => {
     const setting = settingFor(backwardWork(given, layers))
     if (setting !== null) runInPlace(backwardKernel(given, layers, index > 0, setting), dx)
   })
-  return dx
 }
 
 /** Rows of a matrix, and multiplications, that trying a setting out takes at most. */

@@ -32,8 +32,10 @@ export interface LowRank {
 }
 
 export interface Forward {
-  /** [>= rows, in], rows of `inner` numbers. */
+  /** [>= from + rows, in], rows of `inner` numbers. */
   x: Tensor
+  /** The first row of x; default 0. */
+  from?: number
   rows: number
   inner: number
   layers: readonly JointLayer[]
@@ -51,6 +53,8 @@ export interface Backward {
   /** [>= rows, width] */
   dy: Tensor
   rows: number
+  /** The first row of dx; default 0. */
+  to?: number
   width: number
   /** Columns of dx. */
   inner: number
@@ -75,7 +79,7 @@ export function backwardShape(rows: number, inner: number, layers: readonly Join
 }
 
 export function forwardKernel(given: Forward, layers: readonly JointLayer[], setting: string): Kernel {
-  const { x, rows, inner, width, low, bias, plus } = given
+  const { x, from = 0, rows, inner, width, low, bias, plus } = given
   const adapted = low && layers.some((layer) => layer.low) ? low : undefined
   const enable = enables(setting)
   const half = enable.includes('f16')
@@ -110,6 +114,7 @@ export function forwardKernel(given: Forward, layers: readonly JointLayer[], set
     },
     uniforms: {
       rows: i32(rows),
+      start: i32(from),
       inner: i32(inner),
       width: i32(width),
       ...numbered(layers, ({ w, first, low: own }, j) => ({
@@ -157,7 +162,7 @@ export function forwardKernel(given: Forward, layers: readonly JointLayer[], set
       length: 'uniforms.inner',
       rows: 'uniforms.rows',
       columns: 'out',
-      a: 'xAt(row * uniforms.inner + position, uniforms.inner - position)',
+      a: 'xAt((uniforms.start + row) * uniforms.inner + position, uniforms.inner - position)',
       b: 'weightAt(layer, column, position)',
     })}
     ${scaled ? tile.scale('scaleAt(layer, min(column, out - 1))') : ''}
@@ -193,7 +198,7 @@ export function backwardKernel(
   more: boolean,
   setting: string,
 ): Kernel {
-  const { dy, rows, width, inner, low, plus } = given
+  const { dy, rows, to = 0, width, inner, low, plus } = given
   const lows = low ? layers.flatMap((layer) => layer.low ?? []) : []
   const adapted = lows.length > 0 ? low : undefined
   const enable = enables(setting)
@@ -233,6 +238,7 @@ export function backwardKernel(
     },
     uniforms: {
       rows: i32(rows),
+      start: i32(to),
       inner: i32(inner),
       width: i32(width),
       ...numbered(layers, ({ w, first: begin }) => ({ out: w.shape[0], first: begin })),
@@ -287,7 +293,7 @@ export function backwardKernel(
     ${tile.store(
       'uniforms.rows',
       'uniforms.inner',
-      `let cell = row * uniforms.inner + column;
+      `let cell = (uniforms.start + row) * uniforms.inner + column;
         result[cell] = value${plus && first ? ' + plus[cell]' : ''}${first ? '' : ' + result[cell]'};`,
     )}
   }`,

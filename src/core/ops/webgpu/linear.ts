@@ -5,7 +5,14 @@ import { partsOf, type WholeMatrix } from '../matrix.ts'
 import type { Dropout, FrozenMatrix, LinearGradients, LoraFactors } from '../ops.ts'
 import { dropout } from './dropout.ts'
 import { add } from './elementwise.ts'
-import { jointBackward, jointForward, jointForwardInto, type JointLayer, type LowRank } from './joint.ts'
+import {
+  jointBackward,
+  jointBackwardInto,
+  jointForward,
+  jointForwardInto,
+  type JointLayer,
+  type LowRank,
+} from './joint.ts'
 import { product, productInto } from './matmul.ts'
 import { FEW_ROWS as ROWS_AT_ONCE, rowProduct } from './rowProduct.ts'
 import { scratch } from './runner.ts'
@@ -70,11 +77,18 @@ function whole(
   }
 }
 
-/** Writes x W^T for the first m rows of x to the first m rows of y [>= m, out]. */
-export function timesPartsTransposed(y: Tensor, x: Tensor, w: FrozenMatrix, m: number): void {
+/** Writes x W^T for m rows of x, `from` the first, to the first m rows of y [>= m, out]. */
+export function timesPartsTransposed(y: Tensor, x: Tensor, w: FrozenMatrix, m: number, from = 0): void {
   const [width, inner] = w.shape
   for (const { part, begin } of partsOf(w))
-    jointForwardInto(y, { x, rows: m, inner, width, layers: [{ w: part, first: begin }] })
+    jointForwardInto(y, { x, from, rows: m, inner, width, layers: [{ w: part, first: begin }] })
+}
+
+/** Writes dy W for the first m rows of dy [>= m, out] to the rows of dx [>= to + m, in] from `to` on. */
+export function timesPartsInto(dx: Tensor, dy: Tensor, w: FrozenMatrix, m: number, to: number): void {
+  const [width, inner] = w.shape
+  const layers = partsOf(w).map(({ part, begin }) => ({ w: part, first: begin }))
+  jointBackwardInto(dx, { dy, rows: m, to, width, inner, layers })
 }
 
 /** dy [>= m, out] -> dy W [m, in] (+ du A, du [m, r], A [r, in]) (+ plus) */
