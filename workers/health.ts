@@ -11,6 +11,7 @@ import { readBlob } from '../src/store/chunks.ts'
 import type { Store } from '../src/store/database.ts'
 import { eachBatch, getDataset, readParts } from '../src/store/datasets.ts'
 import { findModel } from '../src/store/models.ts'
+import { NO_ROW } from '../src/data/recipe/flow.ts'
 import { rawIds } from '../src/store/recipes.ts'
 
 /** Throws E_NOT_FOUND, and what `judge` throws. */
@@ -55,7 +56,9 @@ function byRawId(finding: Finding, ids: Uint32Array): Finding {
   const remedies = finding.remedies.map((remedy) => ({
     ...remedy,
     steps: remedy.steps.map((step) =>
-      step.kind === 'dropRows' ? { ...step, rows: step.rows.map((row) => ids[row]!) } : step,
+      step.kind === 'dropRows'
+        ? { ...step, rows: [...new Set(step.rows.map((row) => ids[row]!))].filter((row) => row !== NO_ROW) }
+        : step,
     ),
   }))
   return { ...finding, remedies }

@@ -2,7 +2,7 @@
 // Two databases, because durability is a property of a database: the main one commits with the browser's fast
 // `relaxed` durability, the ledger with `strict`, so that a checkpoint's pointer is on disk when we say "saved".
 import { Dexie, type Table } from 'dexie'
-import type { Dataset } from '../protocol/data.ts'
+import type { Dataset, TaskConfig } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { AdapterInfo, ModelInfo, Precision } from '../protocol/model.ts'
 import type { Recipe, StepReport } from '../protocol/recipe.ts'
@@ -53,6 +53,8 @@ export interface RecipeRecord {
   /** The recipes before it, the latest last. */
   past: Recipe[]
   reports: (StepReport | null)[]
+  /** The confirmed task whose columns or labels the recipe took away; it comes back with them. */
+  task?: TaskConfig
   /** Raw id of each row; absent where the rows are the raw ones. */
   ids?: Uint32Array
   /** 1 for each row that a step added. */

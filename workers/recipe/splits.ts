@@ -13,7 +13,7 @@ import { TRAINING_STEPS } from '../../src/protocol/recipe.ts'
 import type { RecipeRecord, Store } from '../../src/store/database.ts'
 import { eachBatch, readParts } from '../../src/store/datasets.ts'
 import { readRecipe, saveVersion } from '../../src/store/recipes.ts'
-import { rawOf, rawTable } from './raw.ts'
+import { rawOf, rawParts, rawTable } from './raw.ts'
 import { makeVersion } from './version.ts'
 
 /**
@@ -30,29 +30,24 @@ export async function splitDataset(
   const record = await readRecipe(store, dataset.id)
   const trains =
     record?.recipe.steps.some((step) => step.enabled !== false && TRAINING_STEPS.has(step.kind)) ?? false
-  const flow = dataset.version
-    ? await cleanFlow(store, dataset, record!, trains, context)
-    : flowOf(rawTable(store, dataset))
-  const wanted = configOf(request, dataset)
-  const again = await sameFolds(store, dataset, wanted)
-  const made = again ?? (await divided(flow, dataset, wanted, request, context))
-  const { parts: rowParts, folds: rowFolds, ids, config } = made
   const raw = rawOf(dataset)
-  const spread = (values: Uint8Array): Uint8Array => {
-    const all = new Uint8Array(raw.rows).fill(NO_PART)
-    for (const [row, id] of ids.entries()) all[id] = values[row]!
-    return all
-  }
-  const parts = spread(rowParts)
-  const folds = rowFolds && { folds: spread(rowFolds) }
-  const split = withCounts(config, rowParts)
+  const wanted = configOf(request, dataset)
+  const made =
+    (await sameFolds(store, dataset, wanted)) ??
+    (await drawn(
+      dataset.version
+        ? await cleanFlow(store, dataset, record!, trains, context)
+        : flowOf(rawTable(store, dataset)),
+      dataset,
+      wanted,
+      request,
+      context,
+    ))
+  const { parts, config } = made
+  const folds = made.folds && { folds: made.folds }
   throwIfAborted(context.signal)
-  if (!dataset.version) {
-    const next = { ...dataset, split }
-    await saveVersion(store, next, { parts, ...folds, chosen }, null)
-    return next
-  }
-  if (trains)
+  if (trains) {
+    const split = withCounts(config, parts)
     return makeVersion(
       store,
       { ...raw, split },
@@ -61,8 +56,11 @@ export async function splitDataset(
       record!.past,
       context,
     )
-  const next = { ...dataset, split }
-  await saveVersion(store, next, { parts: rowParts, raw: parts, ...folds, chosen }, null)
+  }
+  const ofRows = dataset.version ? Uint8Array.from(record!.ids!, (id) => parts[id]!) : parts
+  const next = { ...dataset, split: withCounts(config, ofRows) }
+  const below = dataset.version && { raw: parts }
+  await saveVersion(store, next, { parts: ofRows, ...below, ...folds, chosen }, null)
   return next
 }
 
@@ -85,15 +83,14 @@ async function cleanFlow(
   }
 }
 
+/** A split of the raw rows: NO_PART for one that the recipe leaves out. */
 interface Divided {
   parts: Uint8Array
   folds?: Uint8Array
-  /** Raw id of each row. */
-  ids: Uint32Array
   config: SplitConfig
 }
 
-async function divided(
+async function drawn(
   flow: Flow,
   dataset: Dataset,
   wanted: SplitConfig,
@@ -157,24 +154,29 @@ async function divided(
     groups: groups.length > 0 ? groups : null,
     times: timed,
   })
-  return { parts, ...(folds && { folds }), ids: Uint32Array.from(ids), config }
+  const spread = (values: Uint8Array): Uint8Array => {
+    const all = new Uint8Array(rawOf(dataset).rows).fill(NO_PART)
+    for (const [row, id] of ids.entries()) all[id] = values[row]!
+    return all
+  }
+  return { parts: spread(parts), ...(folds && { folds: spread(folds) }), config }
 }
 
 /** Another fold of the same folds validates: nothing is drawn anew. */
 async function sameFolds(store: Store, dataset: Dataset, wanted: SplitConfig): Promise<Divided | null> {
   if (wanted.folds === undefined || !dataset.split) return null
-  const { rows: _rows, fold: _fold, ...before } = dataset.split
+  const { rows: _rows, fold: _fold, ...now } = dataset.split
   const { fold = 0, ...rest } = wanted
-  if (!sameMembers(before, rest)) return null
-  const { folds } = await readParts(store, dataset.id)
+  if (!sameMembers(now, rest)) return null
+  const before = await readParts(store, dataset.id)
+  const { folds } = before
   if (!folds || !(fold < wanted.folds)) return null
-  const record = await readRecipe(store, dataset.id)
-  const all = record?.ids
-    ? record.ids.filter((_, row) => !record.synthetic![row])
-    : Uint32Array.from(folds.keys())
-  const ids = [...new Set(all)]
-  const own = Uint8Array.from(ids, (id) => folds[id]!)
-  return { parts: partsOfFolds(own, fold), folds: own, ids: Uint32Array.from(ids), config: wanted }
+  const parts = partsOfFolds(folds, fold)
+  // What had no part before has none now.
+  rawParts(before).forEach((part, row) => {
+    if (part === NO_PART) parts[row] = NO_PART
+  })
+  return { parts, folds, config: wanted }
 }
 
 const sameMembers = (a: object, b: object): boolean =>

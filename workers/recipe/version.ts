@@ -4,13 +4,13 @@ import { cook } from '../../src/data/recipe/cook.ts'
 import type { FlowRow } from '../../src/data/recipe/flow.ts'
 import { DEFAULT_SPLIT, withCounts } from '../../src/data/split.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
-import type { Column, Dataset } from '../../src/protocol/data.ts'
+import type { Column, Dataset, TaskConfig } from '../../src/protocol/data.ts'
 import { asGraftError, GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { Recipe } from '../../src/protocol/recipe.ts'
 import type { CellEdit } from '../../src/protocol/table.ts'
 import type { Store } from '../../src/store/database.ts'
-import { removeVersion, saveVersion } from '../../src/store/recipes.ts'
+import { readRecipe, removeVersion, saveVersion } from '../../src/store/recipes.ts'
 import { configured } from '../configure.ts'
 import { RowSink } from '../import/rowSink.ts'
 import { laterParts } from './laterParts.ts'
@@ -39,7 +39,7 @@ export async function makeVersion(
   if (steps === 0) {
     const parts = await laterParts(store, raw, split, signal)
     const folds = split.folds && { folds: split.folds }
-    const dataset = await withTask(
+    const { dataset, task } = await withTask(
       store,
       { ...raw, split: withCounts(raw.split ?? DEFAULT_SPLIT, parts) },
       raw,
@@ -50,7 +50,7 @@ export async function makeVersion(
       store,
       dataset,
       { parts, ...folds, chosen: split.chosen },
-      { id: raw.id, recipe, past, reports },
+      { id: raw.id, recipe, past, reports, ...task },
     )
     return dataset
   }
@@ -109,13 +109,13 @@ export async function makeVersion(
         steps,
       },
     }
-    const dataset = await withTask(store, next, raw, signal)
+    const { dataset, task } = await withTask(store, next, raw, signal)
     throwIfAborted(signal)
     await saveVersion(
       store,
       dataset,
       { parts, raw: ofRaw, ...folds, chosen: split.chosen },
-      { id: raw.id, recipe, past, reports: [...cooked.reports], ids, synthetic },
+      { id: raw.id, recipe, past, reports: [...cooked.reports], ids, synthetic, ...task },
     )
     return dataset
   } catch (error) {
@@ -125,19 +125,21 @@ export async function makeVersion(
   }
 }
 
-/** The task that was confirmed, with the labels that are there now; without it where its columns or labels are gone. */
+/** The task that was confirmed, with the labels that are there now; without it, but remembered, where its columns are gone. */
 async function withTask(
   store: Store,
   dataset: Dataset,
   before: Dataset,
   signal: AbortSignal,
-): Promise<Dataset> {
-  if (!before.config) return { ...dataset, config: null, labels: null }
+): Promise<{ dataset: Dataset; task?: { task: TaskConfig } }> {
+  const wanted = before.config ?? (await readRecipe(store, dataset.id))?.task
+  const bare = { ...dataset, config: null, labels: null }
+  if (!wanted) return { dataset: bare }
   try {
-    return await configured(store, dataset, before.config, signal)
+    return { dataset: await configured(store, dataset, wanted, signal) }
   } catch (thrown) {
     if (asGraftError(thrown).code !== 'E_DATASET') throw thrown
-    return { ...dataset, config: null, labels: null }
+    return { dataset: bare, task: { task: wanted } }
   }
 }
 

@@ -34,8 +34,8 @@ const EXTENSION = String.raw`(?: ?(?:x|ext\.?) ?\d{1,6})?`
 const NO_MORE = String.raw`(?![\p{L}\d_])(?![-.,:/]\d)`
 const phone = (pattern: string): RegExp => new RegExp(NUMBER + pattern + EXTENSION + NO_MORE, 'gu')
 
-/** + or 00 and a country. */
-const INTERNATIONAL = phone(String.raw`(?:\+|00[ -]?|\(\+)[1-9]\d{0,3}\)?(?:[ ./-]{0,2}\(?\d{1,5}\)?){1,7}`)
+/** + or 00 and a country. Each round of the pattern takes one digit, so that no text makes it try again and again. */
+const INTERNATIONAL = phone(String.raw`(?:\+|00[ -]?|\(\+)[1-9](?:[ ./-]{0,2}\(?\d\)?){6,17}`)
 /** North America: area and exchange begin with 2 to 9; brackets or separators tell it from other numbers. */
 const NORTH_AMERICA = phone(String.raw`(?:1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]?\d{4}`)
 /** A trunk 0 and at least two groups, or ten or eleven digits. */

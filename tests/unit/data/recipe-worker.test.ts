@@ -191,6 +191,10 @@ describe('a recipe', () => {
     expect(mapped.labels).toEqual(['loan', 'money', 'other'])
     const without = await apply(id, [{ kind: 'columns', how: 'drop', columns: ['label'] }])
     expect([without.config, without.labels]).toEqual([null, null])
+    // With the column the task comes back.
+    const back = await undo(id)
+    expect(back.labels).toEqual(['loan', 'money', 'other'])
+    expect(back.config).toEqual(mapped.config)
   })
 
   test('synthetic rows are for training, and what is held out is the same with and without them', async () => {
@@ -367,6 +371,26 @@ describe('splits', () => {
       expect((await rows(id, 'test')).map(({ index }) => index)).toEqual(tests)
     }
     expect(seen.sort((a, b) => a - b)).toEqual([...Array(100).keys()].filter((row) => !tests.includes(row)))
+  })
+
+  test('folds: rows that a recipe leaves out keep theirs', async () => {
+    const { id } = await load(csv(0, 100))
+    const folds = { folds: 4, test: 0.2, train: 0.7 }
+    await split(id, folds)
+    const parts = async (fold: number) => {
+      await split(id, { ...folds, fold })
+      return partsByRow(id)
+    }
+    const before = [await parts(0), await parts(1)]
+    await apply(id, [
+      { kind: 'filter', where: 'label != "card"' },
+      { kind: 'rebalance', column: 'label', method: 'under', to: 5 },
+    ])
+    await parts(0)
+    await parts(1)
+    await apply(id, [])
+    expect(await parts(1)).toEqual(before[1])
+    expect(await parts(0)).toEqual(before[0])
   })
 
   test('near-duplicates stay on one side', async () => {

@@ -360,6 +360,28 @@ describe('the report', () => {
   ])('refuses %j', async (options, code) => {
     await expect(judged(clean(), options)).rejects.toMatchObject({ code })
   })
+  it('stays quick on long cells made against it', async () => {
+    const pieces = [
+      '<a ',
+      '<a b',
+      '&amp',
+      'www.a',
+      'http://',
+      'a',
+      'ab ',
+      '=-',
+      'Ã',
+      'Ã©',
+      '\u200b',
+      'the the ',
+      '漢字',
+      '{"',
+    ]
+    const rows = pieces.map((piece, i) => [piece.repeat(60_000), i % 2 ? 'question' : 'request'])
+    const started = performance.now()
+    await judged([...clean(), ...rows])
+    expect(performance.now() - started).toBeLessThan(15_000)
+  })
   it('takes markup and odd names as text', async () => {
     const columns = ['__proto__', 'constructor']
     const rows = clean().map(([text], i) => [text!, i % 2 ? '<img src=x onerror=alert(1)>' : '__proto__'])
