@@ -1,5 +1,6 @@
 // Sums and products element by element, and the sum of squares: what a step needs beside its larger kernels.
 import type { Tensor } from '@tensorflow/tfjs-core'
+import { referenceOps } from '../reference/index.ts'
 import { ELEMENT, f32, i32, LINE, lines, run, runInPlace, type Uniform } from './runner.ts'
 
 /** a + b; where b is smaller it is added again and again: a row to all rows. */
@@ -12,8 +13,9 @@ export function scale(x: Tensor, factor: number): Tensor {
   return elementwise('scale', { x }, x.shape, 'x[at] * uniforms.factor', { factor: f32(factor) })
 }
 
-/** The elements of x from `start` on as a new tensor. */
+/** The elements of x from `start` on as a new tensor; integers go through tfjs, since kernels write float32. */
 export function part(x: Tensor, start: number, shape: number[]): Tensor {
+  if (x.dtype !== 'float32') return referenceOps.part(x, start, shape)
   return elementwise('part', { x }, shape, 'x[uniforms.start + at]', { start: i32(start) })
 }
 
