@@ -28,6 +28,27 @@ interface Way {
   recorded: boolean
 }
 
+type Choices = readonly [Way['precision'], Way['checkpointing'], Way['packing'], Way['recorded']]
+
+/** Each choice at least once; a software GPU takes its time, so all ways together are a suite of their own. */
+const SOME: readonly Choices[] = [
+  ['f32', 'block', true, true],
+  ['f16', 'none', true, false],
+  ['int8', 'none', false, true],
+  ['nf4', 'block', false, true],
+]
+
+/** All 32 ways: `npm run check:long`. */
+function every(): Choices[] {
+  return (['f32', 'f16', 'int8', 'nf4'] as const).flatMap((precision) =>
+    (['block', 'none'] as const).flatMap((checkpointing) =>
+      [true, false].flatMap((packing) =>
+        [true, false].map((recorded): Choices => [precision, checkpointing, packing, recorded]),
+      ),
+    ),
+  )
+}
+
 async function run({ precision, ...way }: Way) {
   const { tables, trajectory } = LONG.runs.find((each) => each.precision === precision)!
   const { model } = await loadTiny(LONG.model, opsFor('webgpu'), { precision, tables })
@@ -48,18 +69,12 @@ async function run({ precision, ...way }: Way) {
 }
 
 describe('a hundred steps', () => {
-  // Each choice occurs with each other; a software GPU takes its time, so not all ways do.
-  const ways: [string, Way][] = (
-    [
-      ['f32', 'block', true, true],
-      ['f16', 'none', true, false],
-      ['int8', 'none', false, true],
-      ['nf4', 'block', false, true],
-    ] as const
-  ).map(([precision, checkpointing, packing, recorded]) => [
-    `${precision}, ${checkpointing === 'block' ? 'blocks again' : 'all kept'}, ${packing ? 'packed' : 'apart'}, ${recorded ? 'replayed' : 'computed'}`,
-    { precision, checkpointing, packing, recorded },
-  ])
+  const ways = (import.meta.env.MODE === 'every' ? every() : SOME).map(
+    ([precision, checkpointing, packing, recorded]): [string, Way] => [
+      `${precision}, ${checkpointing === 'block' ? 'blocks again' : 'all kept'}, ${packing ? 'packed' : 'apart'}, ${recorded ? 'replayed' : 'computed'}`,
+      { precision, checkpointing, packing, recorded },
+    ],
+  )
   it.each(ways)(
     '%s',
     async (_, way) => {

@@ -45,7 +45,7 @@ const COMFORTABLE = 0.8
 /** Below this share of the budget all activations are kept: speed is no reason to fill a machine whose memory is guessed. */
 const EASY = 0.5
 /** Logits of one tile of the head: reference/crossEntropy.ts and webgpu/headCrossEntropy.ts. */
-const TILE = { cpu: 1 << 21, wasm: 1 << 21, webgpu: 1 << 24 }
+const TILE = { cpu: 1 << 21, wasm: 1 << 21, webgpu: 3 << 23 }
 /** Tensors of a tile's size that the head holds at once: logits and what the reference's cross-entropy makes of them. */
 const TILE_COPIES = { cpu: 4, wasm: 2, webgpu: 1 }
 /** Tensors [P] that a step of the optimizer holds besides value, gradient and moments: all work in place; the reference

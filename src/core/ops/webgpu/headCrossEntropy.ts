@@ -12,8 +12,9 @@ import { f32, i32, run, runInPlace, scratch, type Kernel } from './runner.ts'
 import { DEFAULT, enables, rowSettings, sizeClass, SUBGROUPS } from './tuning/settings.ts'
 import { settingFor } from './tuning/tuner.ts'
 
-/** Logits of a chunk: 64 MiB of float32, or one row of a very large vocabulary. */
-const CHUNK_ELEMENTS = 1 << 24
+/** Logits of a chunk: 96 MiB of float32, or one row of a very large vocabulary. Half of 1,024 rows for a vocabulary of
+ *  SmolLM2's size: a chunk costs three dispatches, and memory in the fullest moment of a step. */
+const CHUNK_ELEMENTS = 3 << 23
 /** Threads that work on a row. */
 const THREADS = 256
 
