@@ -61,6 +61,8 @@ export interface TrainingConfig {
   epsilon: number
   /** Largest global norm of the gradient; 0 switches clipping off. */
   clip: number
+  /** Share of each target that is spread over all words or classes; 0 learns the labels as they are. */
+  labelSmoothing: number
   /** Tokens kept of one example. */
   maxLength: number
   shuffle: boolean

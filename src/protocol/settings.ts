@@ -119,6 +119,13 @@ export const TRAINING_SETTINGS = {
     max: 1_000_000,
     help: 'Largest length of the gradient; longer ones are shortened to it. 0 switches it off.',
   },
+  labelSmoothing: {
+    kind: 'number',
+    label: 'Label smoothing',
+    min: 0,
+    max: 0.9,
+    help: 'Share of each target that is spread over all answers: a brake against overconfidence, and against wrong labels. The training loss then has a floor above zero.',
+  },
   maxLength: {
     kind: 'number',
     label: 'Longest example',
@@ -199,6 +206,7 @@ export function defaultTraining(
     beta2: 0.999,
     epsilon: 1e-8,
     clip: 1,
+    labelSmoothing: 0,
     maxLength: Math.min(256, model.context),
     shuffle: true,
     seed: 42,
@@ -210,5 +218,5 @@ export function defaultTraining(
 
 /** Settings as they were kept; what an earlier version did not know is as that version trained. */
 export function storedTraining(kept: Partial<TrainingConfig>): TrainingConfig {
-  return { packing: false, checkpointing: 'auto', ...kept } as TrainingConfig
+  return { packing: false, checkpointing: 'auto', labelSmoothing: 0, ...kept } as TrainingConfig
 }

@@ -68,6 +68,7 @@ export async function follow(
     accumulation: trajectory.order[0]!.length,
     packing: followed.packing ?? false,
     checkpointing: 'auto',
+    labelSmoothing: 0,
     schedule: 'linear',
     maxLength: 256,
     shuffle: false,

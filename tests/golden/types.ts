@@ -249,7 +249,13 @@ export interface VectorGolden {
     dGate: number[][]
     dUp: number[][]
   }
-  crossEntropy: { logits: number[][]; labels: number[]; loss: number; dLogits: number[][] }
+  crossEntropy: {
+    logits: number[][]
+    labels: number[]
+    loss: number
+    dLogits: number[][]
+    smoothed: { smoothing: number; loss: number; dLogits: number[][] }
+  }
   adamw: {
     hyper: { beta1: number; beta2: number; epsilon: number; weightDecay: number; clip: number }
     start: number[]

@@ -29,7 +29,11 @@ async function using(name: FamilyName, precision: Precision, work: (tiny: TinyMo
 describe('replayed and computed', () => {
   type Case = [title: string, family: FamilyName, given: Training, precision?: Precision, recorded?: boolean]
   const cases: Case[] = [
-    ['packed rows, micro-batches, decay', 'tiny-llama', { training: { accumulation: 2, weightDecay: 0.1 } }],
+    [
+      'packed rows, micro-batches, decay, smoothed labels',
+      'tiny-llama',
+      { training: { accumulation: 2, weightDecay: 0.1, labelSmoothing: 0.1 } },
+    ],
     [
       'everything kept, LoRA+',
       'tiny-llama',

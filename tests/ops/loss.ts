@@ -61,6 +61,30 @@ export function lossTests(ops: OpsOf): void {
     tf.dispose([th, tw.data, tl, loss, dh, alone, dw!, rest.loss, rest.dh])
   })
 
+  test('smoothed labels, of classes and of words', async () => {
+    const [m, d, vocabulary, factor, smoothing] = [5, 6, 300, 0.3, 0.1]
+    const [h, w] = [data(m * d), data(vocabulary * d, 0.5)]
+    const labels = Int32Array.from({ length: m }, (_, i) => (i === 2 ? IGNORED : (i * 37 + 4) % vocabulary))
+    const [th, tw, tl] = [tensor(h, [m, d]), frozen(w, [vocabulary, d]), ints(labels)]
+    const { loss, dh } = counted(() => ops().headCrossEntropy(th, tw, tl, factor, false, smoothing))
+    const ofRows = (v: oracle.Vector): oracle.Vector => {
+      const z = oracle.timesTransposed(v, w, m, d, vocabulary)
+      return Float64Array.of(oracle.crossEntropy(z, labels, vocabulary, factor, smoothing))
+    }
+    await expectClose(loss, ofRows(h))
+    await expectClose(dh, oracle.difference(ofRows, h, Float64Array.of(1)))
+
+    const logits = data(m * 7, 3)
+    const classes = Int32Array.of(6, 0, IGNORED, 3, 3)
+    const [tz, tc] = [tensor(logits, [m, 7]), ints(classes)]
+    const ofClasses = counted(() => ops().crossEntropy(tz, tc, factor, smoothing))
+    const f = (z: oracle.Vector): oracle.Vector =>
+      Float64Array.of(oracle.crossEntropy(z, classes, 7, factor, smoothing))
+    await expectClose(ofClasses.loss, f(logits))
+    await expectClose(ofClasses.dLogits, oracle.difference(f, logits, Float64Array.of(1)))
+    tf.dispose([th, tw.data, tl, loss, dh, tz, tc, ofClasses])
+  })
+
   test('headCrossEntropy agrees with the tape of tf', async ({ skip }) => {
     skip(tapeIsSlow(), 'checked on the other backends')
     const [m, d, vocabulary] = [4, 6, 9]
@@ -91,8 +115,8 @@ export function lossTests(ops: OpsOf): void {
     const [th, tw] = [tensor(data(m * d), [m, d]), frozen(data(vocabulary * d), [vocabulary, d])]
     // The size of a chunk is an argument behind those of the contract.
     const chunked = ops().headCrossEntropy as ChunkedHead
-    const whole = chunked(th, tw, labels, 0.5, true)
-    const parts = counted(() => chunked(th, tw, labels, 0.5, true, 16 * vocabulary))
+    const whole = chunked(th, tw, labels, 0.5, true, 0)
+    const parts = counted(() => chunked(th, tw, labels, 0.5, true, 0, 16 * vocabulary))
     await expectClose(parts.loss, await whole.loss.data())
     await expectClose(parts.dh, await whole.dh.data())
     await expectClose(parts.dw!, await whole.dw!.data())

@@ -187,13 +187,21 @@ export function attentionBackward(
 }
 
 /** factor x sum of cross-entropies of logits [m, c]; negative labels are ignored. */
-export function crossEntropy(logits: Vector, labels: Int32Array, c: number, factor: number): number {
+export function crossEntropy(
+  logits: Vector,
+  labels: Int32Array,
+  c: number,
+  factor: number,
+  smoothing = 0,
+): number {
   let loss = 0
   labels.forEach((label, row) => {
     if (label < 0) return
     const z = logits.subarray(row * c, (row + 1) * c)
     const top = Math.max(...z)
-    loss += top + Math.log(z.reduce((sum, value) => sum + Math.exp(value - top), 0)) - z[label]!
+    loss +=
+      top + Math.log(z.reduce((sum, value) => sum + Math.exp(value - top), 0)) - (1 - smoothing) * z[label]!
+    loss -= (smoothing / c) * z.reduce((sum, value) => sum + value, 0)
   })
   return factor * loss
 }

@@ -108,7 +108,11 @@ export function pytorchTests(ops: OpsOf): void {
     const { loss, dLogits } = ops().crossEntropy(logits, labels, factor)
     await expectClose(loss, [golden.loss])
     await expectClose(dLogits, golden.dLogits.flat())
-    tf.dispose([logits, labels, loss, dLogits])
+    const { smoothing, ...expected } = golden.smoothed
+    const smoothed = ops().crossEntropy(logits, labels, factor, smoothing)
+    await expectClose(smoothed.loss, [expected.loss])
+    await expectClose(smoothed.dLogits, expected.dLogits.flat())
+    tf.dispose([logits, labels, loss, dLogits, smoothed])
   })
 
   test('four steps of AdamW as PyTorch takes them', async () => {

@@ -93,6 +93,7 @@ async function train(each: ExportCase): Promise<Trained> {
       accumulation: 1,
       packing: false,
       checkpointing: 'auto',
+      labelSmoothing: 0,
       learningRate: 3e-2,
       schedule: 'constant',
       warmup: 0,

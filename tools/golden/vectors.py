@@ -79,11 +79,16 @@ def cross_entropy(generator):
     labels = [2, IGNORED, 5, 0]
     loss = torch.nn.functional.cross_entropy(logits, torch.tensor(labels), ignore_index=IGNORED)
     (gradient,) = torch.autograd.grad(loss, logits)
+    smoothed = torch.nn.functional.cross_entropy(
+        logits, torch.tensor(labels), ignore_index=IGNORED, label_smoothing=0.1
+    )
+    (of_smoothed,) = torch.autograd.grad(smoothed, logits)
     return {
         "logits": numbers(logits),
         "labels": labels,
         "loss": numbers(loss[None])[0],
         "dLogits": numbers(gradient),
+        "smoothed": {"smoothing": 0.1, "loss": numbers(smoothed[None])[0], "dLogits": numbers(of_smoothed)},
     }
 
 

@@ -36,6 +36,7 @@ export class LanguageHead {
     factor: Changing,
     pass: Pick<Pass, 'ops' | 'adaptation'>,
     sink: GradientSink,
+    smoothing = 0,
   ): { loss: Tensor; dn: Tensor } {
     const trained = pass.adaptation?.tensor(this.parts.name) !== undefined
     const { loss, dh, dw } = pass.ops.headCrossEntropy(
@@ -44,6 +45,7 @@ export class LanguageHead {
       labels,
       factor,
       trained,
+      smoothing,
     )
     if (dw) sink.add(savedName(this.parts.name), dw)
     return { loss, dn: dh }

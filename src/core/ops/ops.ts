@@ -192,18 +192,25 @@ export interface Ops {
 
   /** Tied or untied output head fused with cross-entropy; the [M, V] logits never exist as a whole.
    *  h [M, d], w [V, d], labels int32 [M] with -100 ignored.
-   *  loss = factor x sum of cross-entropies (scalar []); dh [M, d] is its gradient, and dw [V, d] that of a trained head. */
+   *  loss = factor x sum of cross-entropies (scalar []); dh [M, d] is its gradient, and dw [V, d] that of a trained head.
+   *  `smoothing` e: the target is (1 - e) onehot + e / V in place of the label alone (arXiv 1512.00567); default 0. */
   headCrossEntropy(
     h: Tensor,
     w: FrozenMatrix,
     labels: Tensor,
     factor: Changing,
     trained?: boolean,
+    smoothing?: number,
   ): { loss: Tensor; dh: Tensor; dw?: Tensor }
   /** The same without the gradient, for evaluation. */
   headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: Changing): Tensor
   /** For small trained heads: logits [M, C], labels int32 [M] -> loss [], dLogits [M, C]. */
-  crossEntropy(logits: Tensor, labels: Tensor, factor: Changing): { loss: Tensor; dLogits: Tensor }
+  crossEntropy(
+    logits: Tensor,
+    labels: Tensor,
+    factor: Changing,
+    smoothing?: number,
+  ): { loss: Tensor; dLogits: Tensor }
 
   /** a [m, k] b [k, n] with optional transposes, for small trained matrices. */
   matmul(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor

@@ -115,6 +115,8 @@ export function exampleBatch(...given: Parameters<typeof exampleRows>): ExampleB
 export interface Trainable {
   adaptation: Adaptation | null
   classify: boolean
+  /** Share of each target that goes to all words or classes alike; training alone knows it. Default 0. */
+  smoothing?: number
 }
 
 /** What a pass leaves on the device to be read later, both []. */
@@ -136,7 +138,7 @@ export function lossAndGradients(
   checkpointing: Checkpointing = 'block',
 ): StepScalars {
   const { ops } = model
-  const { adaptation, classify } = trainable
+  const { adaptation, classify, smoothing } = trainable
   // Tidy, so that a failure half-way (a full memory) leaves nothing behind.
   const [loss, energy] = tidy(() => {
     const pass = model.pass(batch.tokens, adaptation)
@@ -153,11 +155,11 @@ export function lossAndGradients(
     let dn: Tensor // [M, d]
     if (classify) {
       const head = model.parts.classifier.trace(final.y, pass) // [M, C]
-      const result = ops.crossEntropy(head.y, batch.labels, factor)
+      const result = ops.crossEntropy(head.y, batch.labels, factor, smoothing)
       loss = result.loss
       dn = head.back(result.dLogits, sink)
     } else {
-      const result = model.head.lossAndGradient(final.y, batch.labels, factor, pass, sink)
+      const result = model.head.lossAndGradient(final.y, batch.labels, factor, pass, sink, smoothing)
       loss = result.loss
       dn = result.dn
     }

@@ -23,6 +23,7 @@ export interface RecordedOptions {
   plan: AdapterPlan
   checkpointing: Checkpointing
   classify: boolean
+  smoothing: number
   dropout: { rate: number; seed: number }
   hyper: Omit<AdamwHyper, 'learningRate' | 'step'>
   /** Steps between two readings. */
@@ -147,10 +148,10 @@ export class RecordedSteps {
   }
 
   #recordPass(rows: ExampleRows): Shape | null {
-    const { model, store, plan, classify, checkpointing } = this.#options
+    const { model, store, plan, classify, smoothing, checkpointing } = this.#options
     const batch = placedExamples(rows)
     try {
-      const trainable = { adaptation: storeAdaptation(store, plan, this.#dropout), classify }
+      const trainable = { adaptation: storeAdaptation(store, plan, this.#dropout), classify, smoothing }
       const recording = this.#record(() => {
         const factor = () => this.#factor
         const sums = lossAndGradients(model, batch, trainable, factor, store.gradients, checkpointing)

@@ -59,12 +59,16 @@ export class Steps {
   async rehearse(rows: ExampleRows, signal: AbortSignal): Promise<void> {
     const shape = [rows.tokens.batch, rows.tokens.length, rows.rows.length]
     if (rows.labelCount === 0 || this.#rehearsals.knows(shape)) return
-    const { model, store, plan, dropout, classify, checkpointing } = this.#options
+    const { model, store, plan, dropout, classify, smoothing, checkpointing } = this.#options
     // Kernels are tried out over its layout, after the pass.
     const batch = placedExamples(rows)
     try {
       const pass = () => {
-        const trainable = { adaptation: storeAdaptation(store, plan, { ...dropout, step: 0 }), classify }
+        const trainable = {
+          adaptation: storeAdaptation(store, plan, { ...dropout, step: 0 }),
+          classify,
+          smoothing,
+        }
         const { loss, energy } = lossAndGradients(model, batch, trainable, 1, store.gradients, checkpointing)
         store.gradients.clear()
         return [loss, energy]
@@ -121,7 +125,7 @@ export class Steps {
   }
 
   async #compute(micros: readonly MicroBatch[], factor: number, hyper: StepHyper): Promise<void> {
-    const { model, store, plan, dropout, classify, checkpointing } = this.#options
+    const { model, store, plan, dropout, classify, smoothing, checkpointing } = this.#options
     let sums: StepScalars | null = null
     try {
       for (const [i, { rows, count }] of micros.entries()) {
@@ -129,7 +133,7 @@ export class Steps {
         const adaptation = storeAdaptation(store, plan, { ...dropout, step: count })
         const batch = placedExamples(rows)
         try {
-          const trainable = { adaptation, classify }
+          const trainable = { adaptation, classify, smoothing }
           const part = lossAndGradients(model, batch, trainable, factor, store.gradients, checkpointing)
           sums = sums ? added(sums, part) : part
         } finally {

@@ -118,6 +118,7 @@ export class Trainer {
       plan: options.plan,
       checkpointing: options.checkpointing,
       classify: options.labels !== null,
+      smoothing: training.labelSmoothing,
       dropout: { rate: options.dropout, seed: training.seed },
       hyper: training,
       capacity: options.readEvery,

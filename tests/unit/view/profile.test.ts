@@ -1,4 +1,4 @@
-// Profiles of columns against pandas (tools/golden/profile.py), and what they become when memory is bounded.
+// Profiles of columns against pandas (tools/golden/column_profiles.py), and what they become when memory is bounded.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'

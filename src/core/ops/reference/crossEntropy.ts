@@ -1,6 +1,7 @@
 // Cross-entropy, alone and fused with the output head. With the head frozen, dh is made chunk by chunk in the same
 // pass as the loss (Liger, arXiv 2410.10989), so the [M, V] logits never exist as a whole.
 // With z = h W^T: loss = factor sum(logsumexp z - z[label]); dz = factor (softmax z - onehot); dh = dz W; dW = dz^T h.
+// With labels smoothed by e (Szegedy et al., arXiv 1512.00567) z[label] is (1 - e) z[label] + e mean z, and onehot likewise.
 // The factor comes last, when the numbers are few.
 import {
   add,
@@ -43,18 +44,53 @@ export function crossEntropy(
   logits: Tensor,
   labels: Tensor,
   factor: number,
+  smoothing = 0,
 ): { loss: Tensor; dLogits: Tensor } {
   return tidy(() => {
-    const { loss, difference } = compared(logits, labels, false)
+    const { loss, difference } = compared(logits, labels, false, smoothing)
     return { loss: mul(loss, factor), dLogits: mul(difference, factor) }
   })
 }
 
-/** Sum of the cross-entropies [], and softmax z - onehot [M, C] with zeros in rows that are ignored; in place of the logits,
+/** Sum of the cross-entropies [], and softmax z - target [M, C] with zeros in rows that are ignored; in place of the logits,
  *  where these may be used up. */
-function compared(logits: Tensor, labels: Tensor, usedUp: boolean): { loss: Tensor; difference: Tensor } {
-  if (wasmKernels()) return comparedByKernel(usedUp ? logits : ownCopy(logits), labels)
-  return hasHostArrays() ? comparedInPlace(logits, labels) : comparedOnDevice(logits, labels)
+function compared(
+  logits: Tensor,
+  labels: Tensor,
+  usedUp: boolean,
+  smoothing: number,
+): { loss: Tensor; difference: Tensor } {
+  if (!hasHostArrays()) return comparedOnDevice(logits, labels, smoothing)
+  const more = smoothing > 0 ? smoothingLoss(logits, labels, smoothing) : 0
+  const sums = wasmKernels()
+    ? comparedByKernel(usedUp ? logits : ownCopy(logits), labels)
+    : comparedInPlace(logits, labels)
+  if (smoothing === 0) return sums
+  smoothTargets(sums.difference, labels, smoothing)
+  return { ...sums, loss: add(sums.loss, more) }
+}
+
+/** What smoothing adds to the loss: e (z[label] - mean z), over the rows that count. */
+function smoothingLoss(logits: Tensor, labels: Tensor, smoothing: number): number {
+  const classes = logits.shape[1]!
+  const z = floatsOf(logits)
+  return wordsOf(labels).reduce((sum, label, row) => {
+    if (label < 0) return sum
+    const own = z.subarray(row * classes, (row + 1) * classes)
+    return sum + smoothing * (own[label]! - own.reduce((a, b) => a + b, 0) / classes)
+  }, 0)
+}
+
+/** softmax z - onehot -> softmax z - ((1 - e) onehot + e / C), in place. */
+function smoothTargets(difference: Tensor, labels: Tensor, smoothing: number): void {
+  const classes = difference.shape[1]!
+  const values = floatsOf(difference)
+  wordsOf(labels).forEach((label, row) => {
+    if (label < 0) return
+    const begin = row * classes
+    for (let i = begin; i < begin + classes; i++) values[i]! -= smoothing / classes
+    values[begin + label]! += smoothing
+  })
 }
 
 /** Where memory is at hand: after the softmax one number of a row is touched. */
@@ -108,10 +144,18 @@ function negativeLog(z: Float32Array, label: number): number {
   return Math.log(z.reduce((sum, x) => sum + Math.exp(x - top), 0)) + top - z[label]!
 }
 
-function comparedOnDevice(logits: Tensor, labels: Tensor): { loss: Tensor; difference: Tensor } {
+function comparedOnDevice(
+  logits: Tensor,
+  labels: Tensor,
+  smoothing: number,
+): { loss: Tensor; difference: Tensor } {
   const [rows, classes] = logits.shape as [number, number]
   const weight = cast(greaterEqual(labels, scalar(0, 'int32')), 'float32') // [M], 0 where ignored
-  const target = cast(oneHot(labels as Tensor1D, classes), 'float32') // [M, C], a row of zeros where ignored
+  const label = cast(oneHot(labels as Tensor1D, classes), 'float32') // [M, C], a row of zeros where ignored
+  const target =
+    smoothing === 0
+      ? label
+      : add(mul(label, 1 - smoothing), mul(reshape(weight, [rows, 1]), smoothing / classes)) // [M, C]
   const shifted = sub(logits, max(logits, 1, true)) // [M, C]
   const e = expOfShifted(shifted)
   const total = sum(e, 1, true) // [M, 1]
@@ -126,6 +170,7 @@ export function headCrossEntropy(
   labels: Tensor,
   factor: number,
   trained = false,
+  smoothing = 0,
   chunkElements = chunkFor(w),
 ): { loss: Tensor; dh: Tensor; dw?: Tensor } {
   return tidy(() => {
@@ -136,7 +181,7 @@ export function headCrossEntropy(
       const made = tidy(() => {
         const rows = rowsOf(h, start, count) // [count, d]
         const target = rowsOf(labels, start, count) // [count]
-        const chunk = compared(timesTransposed(rows, w), target, true) // difference [count, V]
+        const chunk = compared(timesTransposed(rows, w), target, true, smoothing) // difference [count, V]
         return {
           loss: add(loss, chunk.loss),
           dh: times(chunk.difference, w), // [count, d]
@@ -160,7 +205,7 @@ export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: num
       .map(([start, count]) =>
         tidy(() => {
           const logits = timesTransposed(rowsOf(h, start, count), w) // [count, V]
-          return mul(compared(logits, rowsOf(labels, start, count), true).loss, factor)
+          return mul(compared(logits, rowsOf(labels, start, count), true, 0).loss, factor)
         }),
       )
       .reduce((a, b) => add(a, b), zeros([])),

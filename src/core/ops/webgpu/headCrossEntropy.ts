@@ -24,12 +24,13 @@ export function headCrossEntropy(
   labels: Tensor,
   factor: Changing,
   trained = false,
+  smoothing = 0,
   chunkElements = CHUNK_ELEMENTS,
 ): { loss: Tensor; dh: Tensor; dw?: Tensor } {
   const [outputs, inputs] = w.shape
   const dw = trained ? zeroed([outputs, inputs]) : null // [V, d]
   const dh = scratch([h.shape[0]!, inputs]) // [M, d]
-  const loss = inChunks({ h, w, labels, factor, chunkElements }, (dLogits, { start, count }) => {
+  const loss = inChunks({ h, w, labels, factor, smoothing, chunkElements }, (dLogits, { start, count }) => {
     timesPartsInto(dh, dLogits, w, count, start)
     if (!dw) return
     const rows = part(h, start * inputs, [count, inputs]) // [count, d]
@@ -41,7 +42,7 @@ export function headCrossEntropy(
 }
 
 export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: Changing): Tensor {
-  return inChunks({ h, w, labels, factor, chunkElements: CHUNK_ELEMENTS }, null)
+  return inChunks({ h, w, labels, factor, smoothing: 0, chunkElements: CHUNK_ELEMENTS }, null)
 }
 
 /** logits [M, C], labels int32 [M] (negative: ignored) -> loss [], dLogits [M, C]: one chunk, of logits that are there. */
@@ -49,11 +50,12 @@ export function crossEntropy(
   logits: Tensor,
   labels: Tensor,
   factor: Changing,
+  smoothing = 0,
 ): { loss: Tensor; dLogits: Tensor } {
   const [count, vocabulary] = logits.shape as [number, number]
   const dLogits = part(logits, 0, [count, vocabulary])
   const losses = scratch([count])
-  softmaxGradient(dLogits, losses, labels, { start: 0, count, vocabulary, factor, gradient: true })
+  softmaxGradient(dLogits, losses, labels, { start: 0, count, vocabulary, factor, smoothing, gradient: true })
   const loss = sumOf(losses)
   losses.dispose()
   return { loss, dLogits }
@@ -70,12 +72,13 @@ interface Head {
   w: FrozenMatrix
   labels: Tensor
   factor: Changing
+  smoothing: number
   chunkElements: number
 }
 
 /** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], for the call. */
 function inChunks(
-  { h, w, labels, factor, chunkElements }: Head,
+  { h, w, labels, factor, smoothing, chunkElements }: Head,
   use: ((dLogits: Tensor, chunk: { start: number; count: number }) => void) | null,
 ): Tensor {
   const m = h.shape[0]!
@@ -87,7 +90,10 @@ function inChunks(
     const count = Math.min(capacity, m - start)
     const chunk = scratch([capacity, vocabulary])
     timesPartsTransposed(chunk, h, w, count, start)
-    softmaxGradient(chunk, losses, labels, { start, count, vocabulary, factor, gradient: use !== null })
+    softmaxGradient(chunk, losses, labels, {
+      ...{ start, count, vocabulary, factor, smoothing },
+      gradient: use !== null,
+    })
     use?.(chunk, { start, count })
     chunk.dispose()
   }
@@ -106,33 +112,37 @@ interface Chunk {
   count: number
   vocabulary: number
   factor: Changing
+  smoothing: number
   /** Whether the logits become their gradient; the losses are written in any case. */
   gradient: boolean
 }
 
-/** In place: logits [>= count, V] -> factor (softmax - onehot); the loss of each row goes to losses [M]. */
+/** In place: logits [>= count, V] -> factor (softmax - target); the loss of each row goes to losses [M]. */
 function softmaxGradient(chunk: Tensor, losses: Tensor, labels: Tensor, given: Chunk): void {
-  const { start, count, vocabulary, factor, gradient } = given
+  const { start, count, vocabulary, factor, smoothing, gradient } = given
+  const smooth = smoothing > 0
   const turnAround = `
     for (var i = i32(localIndex); i < uniforms.vocabulary; i += ${THREADS}) {
-      let target_ = select(0.0, 1.0, i == label);
+      let target_ = select(0.0, ${smooth ? '1.0 - uniforms.smoothing' : '1.0'}, i == label)${smooth ? ' + share' : ''};
       result[base + i] = weight * (exp(result[base + i] - lse) - target_);
     }`
   const kernel = (setting: string, labels: Tensor): Kernel => ({
     name: 'softmaxGradient',
-    variant: `${gradient ? 'gradient' : 'loss'} ${setting}`,
+    variant: `${gradient ? 'gradient' : 'loss'} ${smooth ? 'smooth ' : ''}${setting}`,
     inputs: { labels },
     uniforms: {
       start: i32(start),
       rows: i32(count),
       vocabulary: i32(vocabulary),
       factor: f32(factor),
+      ...(smooth && { smoothing: f32(smoothing) }),
     },
     workgroup: [THREADS, 1, 1],
     groups: count,
     enable: enables(setting),
     code: `
   ${setting === SUBGROUPS ? reductions(THREADS, true, true) : ONLINE}
+  ${smooth ? TOTAL : ''}
 
   fn main() {
     let row = groupIndex();
@@ -143,14 +153,17 @@ function softmaxGradient(chunk: Tensor, losses: Tensor, labels: Tensor, given: C
     // Online logsumexp (Milakov & Gimelshein 2018): a maximum and a sum by thread, then over the threads.
     var top = -3.0e38;
     var sum = 0.0;
+    ${smooth ? 'var total = 0.0;' : ''}
     for (var i = i32(localIndex); i < width; i += ${THREADS}) {
       let z = result[base + i];
+      ${smooth ? 'total += z;' : ''}
       if (z > top) {
         sum *= exp(top - z);
         top = z;
       }
       sum += exp(z - top);
     }
+    ${smooth ? 'addTotals(total);' : ''}
     ${
       setting === SUBGROUPS
         ? `let highest = maxOfThreads(top);
@@ -163,9 +176,14 @@ function softmaxGradient(chunk: Tensor, losses: Tensor, labels: Tensor, given: C
     }
     let label = labels[uniforms.start + row];
     let weight = select(0.0, uniforms.factor, label >= 0);
+    ${smooth ? 'let share = uniforms.smoothing / f32(uniforms.vocabulary);' : ''}
     // The thread that later overwrites the label's logit reads it first.
     if (i32(localIndex) == max(label, 0) % ${THREADS}) {
-      losses[uniforms.start + row] = weight * (lse - result[base + max(label, 0)]);
+      losses[uniforms.start + row] = weight * (lse - ${
+        smooth
+          ? '(1.0 - uniforms.smoothing) * result[base + max(label, 0)] - share * totals[0]'
+          : 'result[base + max(label, 0)]'
+      });
     }
     ${gradient ? turnAround : ''}
   }`,
@@ -200,6 +218,18 @@ const ONLINE = `
         sums[localIndex] = sums[localIndex] * exp(tops[localIndex] - higher) + sums[localIndex + half] * exp(other - higher);
         tops[localIndex] = higher;
       }
+      workgroupBarrier();
+    }
+  }`
+
+/** Adds up the logits of a row, for their mean: `totals[0]`. */
+const TOTAL = `
+  var<workgroup> totals : array<f32, ${THREADS}>;
+  fn addTotals(total : f32) {
+    totals[localIndex] = total;
+    workgroupBarrier();
+    for (var half = ${THREADS / 2}u; half > 0u; half = half >> 1u) {
+      if (localIndex < half) { totals[localIndex] += totals[localIndex + half]; }
       workgroupBarrier();
     }
   }`

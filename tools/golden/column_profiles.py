@@ -1,7 +1,7 @@
 """A small table and what pandas says of its columns, for tests/golden/data/profile.json.
 
-    .venv/bin/python tools/golden/profile.py            # writes it
-    .venv/bin/python tools/golden/profile.py --check    # makes it again and compares
+    .venv/bin/python tools/golden/column_profiles.py            # writes it
+    .venv/bin/python tools/golden/column_profiles.py --check    # makes it again and compares
 """
 
 import json
