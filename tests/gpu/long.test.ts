@@ -30,11 +30,9 @@ interface Way {
 
 type Choices = readonly [Way['precision'], Way['checkpointing'], Way['packing'], Way['recorded']]
 
-/** Each choice at least once; a software GPU takes its time, so all ways together are a suite of their own. */
+/** A software GPU takes its time: two ways that have nothing in common, and all of them as a suite of their own. */
 const SOME: readonly Choices[] = [
-  ['f32', 'block', true, true],
-  ['f16', 'none', true, false],
-  ['int8', 'none', false, true],
+  ['f32', 'none', true, false],
   ['nf4', 'block', false, true],
 ]
 
