@@ -155,3 +155,37 @@ function union(known: Float64Array, fresh: readonly number[]): Float64Array<Arra
   for (let i = 0; i < all.length; i++) if (i === 0 || all[i] !== all[i - 1]) all[kept++] = all[i]!
   return all.slice(0, kept)
 }
+
+/**
+ * Pairs that can reach the threshold at all (the smaller set is at most as large as what they share), in batches whose
+ * shingles, of `sizes` by row, are few enough to be held at a time: about `limit`.
+ */
+export function pairBatches(
+  pairs: Float64Array,
+  sizes: ArrayLike<number>,
+  threshold: number,
+  limit: number,
+): Float64Array[] {
+  const able = pairs.filter((pair) => {
+    const left = sizes[leftOf(pair)]!
+    const right = sizes[rightOf(pair)]!
+    return Math.min(left, right) >= threshold * Math.max(left, right)
+  })
+  const batches: Float64Array[] = []
+  let from = 0
+  let shinglesHeld = 0
+  let rows = new Set<number>()
+  for (const [i, pair] of able.entries()) {
+    for (const row of [leftOf(pair), rightOf(pair)])
+      if (!rows.has(row)) {
+        rows.add(row)
+        shinglesHeld += sizes[row]!
+      }
+    if (shinglesHeld < limit && i < able.length - 1) continue
+    batches.push(able.subarray(from, i + 1))
+    from = i + 1
+    shinglesHeld = 0
+    rows = new Set()
+  }
+  return batches
+}

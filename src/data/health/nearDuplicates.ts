@@ -3,7 +3,16 @@
 import { SPLIT_NAMES } from '../../protocol/data.ts'
 import type { Finding } from '../../protocol/health.ts'
 import { bySize, finding, NO_ROW, RankedRows, textColumns, type Check, type HealthInput } from './check.ts'
-import { bandingFor, candidatePairs, jaccard, leftOf, MinHasher, rightOf, shingles } from './minhash.ts'
+import {
+  bandingFor,
+  candidatePairs,
+  jaccard,
+  leftOf,
+  MinHasher,
+  pairBatches,
+  rightOf,
+  shingles,
+} from './minhash.ts'
 import { percent, plural, rowName } from './say.ts'
 
 export const DEFAULT_THRESHOLD = 0.8
@@ -40,7 +49,7 @@ export function nearDuplicatesCheck(input: HealthInput): Check | null {
     async between(pause) {
       const found = await candidatePairs(keys, bands, (row) => sizes[row]! > 0, pause)
       cut = found.cut
-      batches = inBatches(found.pairs, sizes, threshold)
+      batches = pairBatches(found.pairs, sizes, threshold, SHINGLES_HELD)
       return batches.length
     },
     begin(pass) {
@@ -62,35 +71,6 @@ export function nearDuplicatesCheck(input: HealthInput): Check | null {
     },
     finish: () => near.findings(cut),
   }
-}
-
-/**
- * Pairs that can reach the threshold at all (the smaller set is at most as large as what they share), in batches whose
- * shingles fit into memory.
- */
-function inBatches(pairs: Float64Array, sizes: Uint32Array, threshold: number): Float64Array[] {
-  const able = pairs.filter((pair) => {
-    const left = sizes[leftOf(pair)]!
-    const right = sizes[rightOf(pair)]!
-    return Math.min(left, right) >= threshold * Math.max(left, right)
-  })
-  const batches: Float64Array[] = []
-  let from = 0
-  let shinglesHeld = 0
-  let rows = new Set<number>()
-  for (const [i, pair] of able.entries()) {
-    for (const row of [leftOf(pair), rightOf(pair)])
-      if (!rows.has(row)) {
-        rows.add(row)
-        shinglesHeld += sizes[row]!
-      }
-    if (shinglesHeld < SHINGLES_HELD && i < able.length - 1) continue
-    batches.push(able.subarray(from, i + 1))
-    from = i + 1
-    shinglesHeld = 0
-    rows = new Set()
-  }
-  return batches
 }
 
 /** What is known of texts that are alike: which is like an earlier one, and which stand in different parts. */

@@ -7,6 +7,7 @@ import {
   jaccard,
   leftOf,
   MinHasher,
+  pairBatches,
   rightOf,
   shingles,
 } from '../health/minhash.ts'
@@ -67,13 +68,8 @@ export async function nearGroups(
     (text) => sizes[text]! > 0,
     () => Promise.resolve(context.checkpoint()),
   )
-  const able = pairs.filter((pair) => {
-    const left = sizes[leftOf(pair)]!
-    const right = sizes[rightOf(pair)]!
-    return Math.min(left, right) >= threshold * Math.max(left, right)
-  })
   const sets = new Groups(texts.size)
-  for (const batch of inBatches(able, sizes)) {
+  for (const batch of pairBatches(pairs, sizes, threshold, SHINGLES_HELD)) {
     const wanted = new Set<number>()
     for (const pair of batch) wanted.add(leftOf(pair)).add(rightOf(pair))
     const held = new Map<number, Uint32Array>()
@@ -86,27 +82,6 @@ export async function nearGroups(
         sets.join(leftOf(pair), rightOf(pair))
   }
   return sets.numbered(textOfRow)
-}
-
-/** Pairs in batches whose shingles fit into a fixed memory. */
-function inBatches(pairs: Float64Array, sizes: readonly number[]): Float64Array[] {
-  const batches: Float64Array[] = []
-  let from = 0
-  let held = 0
-  let texts = new Set<number>()
-  for (const [i, pair] of pairs.entries()) {
-    for (const text of [leftOf(pair), rightOf(pair)])
-      if (!texts.has(text)) {
-        texts.add(text)
-        held += sizes[text]!
-      }
-    if (held < SHINGLES_HELD && i < pairs.length - 1) continue
-    batches.push(pairs.subarray(from, i + 1))
-    from = i + 1
-    held = 0
-    texts = new Set()
-  }
-  return batches
 }
 
 /** Union-find, with the smallest member as the root of each group. */

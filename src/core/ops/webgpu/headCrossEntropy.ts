@@ -168,22 +168,26 @@ function softmaxGradient(chunk: Tensor, losses: Tensor, labels: Tensor, given: C
       setting === SUBGROUPS
         ? `let highest = maxOfThreads(top);
     let whole = sumOfThreads(sum * exp(top - highest));
-    let lse = highest + log(whole);
+    let logSum = log(whole);
+    let lse = highest + logSum;
     if (row >= uniforms.rows) { return; }`
         : `joinThreads(top, sum);
     if (row >= uniforms.rows) { return; }
-    let lse = tops[0] + log(sums[0]);`
+    let highest = tops[0];
+    let logSum = log(sums[0]);
+    let lse = highest + logSum;`
     }
     let label = labels[uniforms.start + row];
     let weight = select(0.0, uniforms.factor, label >= 0);
     ${smooth ? 'let share = uniforms.smoothing / f32(uniforms.vocabulary);' : ''}
-    // The thread that later overwrites the label's logit reads it first.
+    // The thread that later overwrites the label's logit reads it first. Of a sure answer the loss is small, and would drown
+    // in the size of the logits if these were not subtracted from each other first.
     if (i32(localIndex) == max(label, 0) % ${THREADS}) {
-      losses[uniforms.start + row] = weight * (lse - ${
+      losses[uniforms.start + row] = weight * (logSum + (highest - ${
         smooth
           ? '(1.0 - uniforms.smoothing) * result[base + max(label, 0)] - share * totals[0]'
           : 'result[base + max(label, 0)]'
-      });
+      }));
     }
     ${gradient ? turnAround : ''}
   }`,
