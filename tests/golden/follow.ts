@@ -35,7 +35,8 @@ export async function loadTiny(name: FamilyName, ops: Ops, settings: LoadSetting
 export const examplesOf = (micro: CausalMicro | ClassifyMicro): Example[] =>
   micro.ids.map((ids, i) => {
     const labels = micro.labels[i]!
-    return typeof labels === 'number' ? { ids, label: labels } : { ids, labels }
+    const weight = micro.weights && { weight: micro.weights[i]! }
+    return { ids, ...(typeof labels === 'number' ? { label: labels } : { labels }), ...weight }
   })
 
 export interface Followed {
@@ -48,6 +49,7 @@ export interface Followed {
   /** Ends after so many of the trajectory's steps. */
   steps?: number
   packing?: boolean
+  labelSmoothing?: number
   checkpointing?: Checkpointing
   /** Whether steps are replayed where the ops can; default true. */
   recorded?: boolean
@@ -68,7 +70,7 @@ export async function follow(
     accumulation: trajectory.order[0]!.length,
     packing: followed.packing ?? false,
     checkpointing: 'auto',
-    labelSmoothing: 0,
+    labelSmoothing: followed.labelSmoothing ?? 0,
     schedule: 'linear',
     maxLength: 256,
     shuffle: false,

@@ -128,12 +128,15 @@ export type TokenSaliency = Saliency & { position: number; token: number }
 export interface CausalMicro {
   ids: number[][]
   labels: number[][]
+  /** Of each sequence in the loss; absent: 1. */
+  weights?: number[]
 }
 
 /** Sequences of one micro-batch, unpadded, with one class each. */
 export interface ClassifyMicro {
   ids: number[][]
   labels: number[]
+  weights?: number[]
 }
 
 export interface GoldenStep {
@@ -158,7 +161,7 @@ export interface Trajectory<Micro> {
   }
   /** For each step, which of `micros` it accumulates. */
   order: number[][]
-  /** By step: before its update; before clipping; the rate of its update; labels it is normalised by. */
+  /** By step: before its update; before clipping; the rate of its update; labels, or their weights, it is normalised by. */
   loss: number[]
   gradNorm: number[]
   learningRate: number[]
@@ -197,6 +200,7 @@ interface VariantOf<Task, Micro> {
   /** Largest |difference| to the logits in float32 / largest |logit|. */
   errorToF32?: number
   batch?: Micro & GoldenStep & { labelCount?: number; logits?: GoldenArray }
+  labelSmoothing?: number
   trajectory?: Trajectory<Micro>
   /** LoRA+ only: learning rate of B / that of A, and the rate of every trained tensor / that of A. */
   loraPlusRatio?: number

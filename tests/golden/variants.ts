@@ -1,5 +1,5 @@
 // Every way to adapt a model besides plain LoRA, against peft: DoRA, rsLoRA, LoRA+, PiSSA, patterns, chosen layers, biases,
-// modules trained whole, and training without an adapter. Who calls the suite has started the backend.
+// modules trained whole, rows with weights, and training without an adapter. Who calls the suite has started the backend.
 import * as tf from '@tensorflow/tfjs-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { storeAdaptation } from '../../src/core/adapters/adaptation.ts'
@@ -97,6 +97,7 @@ export function variantSuite(title: string, ops: () => Ops, variants = TRAINED_V
     const trajectory = variant.trajectory!
     const batch = variant.batch!
     const pissa = variant.products !== undefined
+    const smoothing = variant.labelSmoothing && { smoothing: variant.labelSmoothing }
     let tiny: TinyModel
     let plan: AdapterPlan
     let own: InitialParameter[]
@@ -184,8 +185,8 @@ export function variantSuite(title: string, ops: () => Ops, variants = TRAINED_V
         const { loss, energy } = lossAndGradients(
           tiny.model,
           examples,
-          trainable,
-          1 / examples.labelCount,
+          { ...trainable, ...smoothing },
+          1 / examples.labelWeight,
           store.gradients,
           'none',
         )
@@ -213,6 +214,7 @@ export function variantSuite(title: string, ops: () => Ops, variants = TRAINED_V
         labels,
         padId: pad,
         steps: count,
+        ...(variant.labelSmoothing && { labelSmoothing: variant.labelSmoothing }),
       })
       expect(entries).toHaveLength(count)
       for (const [i, entry] of entries.entries()) {

@@ -7,7 +7,7 @@ import { opsFor } from '../../src/core/ops/index.ts'
 import { loadTiny, type TinyModel } from '../golden/follow.ts'
 import type { FamilyName } from '../golden/load.ts'
 import type { Precision } from '../../src/protocol/model.ts'
-import { mixedRows, numbersOf, train, trainerOn, type Training } from './training.ts'
+import { mixedRows, numbersOf, train, trainerOn, weighted, type Training } from './training.ts'
 
 beforeAll(async () => {
   await startBackend('webgpu', {
@@ -35,16 +35,24 @@ describe('replayed and computed', () => {
       { training: { accumulation: 2, weightDecay: 0.1, labelSmoothing: 0.1 } },
     ],
     [
-      'everything kept, LoRA+',
+      'everything kept, LoRA+, rows with weights',
       'tiny-llama',
-      { options: { checkpointing: 'none' }, adapter: { loraPlusRatio: 4 } },
+      {
+        options: { checkpointing: 'none' },
+        adapter: { loraPlusRatio: 4 },
+        rows: weighted(mixedRows(10, false)),
+      },
     ],
     ['biases, nf4', 'tiny-qwen2', {}, 'nf4'],
     ['norms on heads, int8, dropout', 'tiny-qwen3', { adapter: { dropout: 0.3 } }, 'int8'],
     ['scaled embeddings and windows, f16', 'tiny-gemma3', {}, 'f16'],
     ['learned positions', 'tiny-gpt2', {}],
     ['a classifier', 'tiny-llama', { classify: true, adapter: { dropout: 0.2 } }],
-    ['a classifier with positions from 2 on', 'tiny-roberta', { classify: true }],
+    [
+      'a classifier with positions from 2 on, rows with weights',
+      'tiny-roberta',
+      { classify: true, rows: weighted(mixedRows(10, true)) },
+    ],
     ['all parameters', 'tiny-llama', { adapter: { method: 'full' }, training: { learningRate: 1e-3 } }],
     ['PiSSA', 'tiny-llama', { adapter: { initLoraWeights: 'pissa' } }],
     ['DoRA, which is not recorded', 'tiny-llama', { adapter: { useDora: true } }, 'f32', false],

@@ -32,6 +32,10 @@ export const mixedRows = (count: number, classes: boolean, longest = 12): Exampl
     return classes ? { ids, label: i % 3 } : { ids, labels: [-100, ...ids.slice(1)] }
   })
 
+/** The same with a weight each, no two neighbours alike. */
+export const weighted = (rows: Example[]): Example[] =>
+  rows.map((row, i) => ({ ...row, weight: 0.3 * (1 + ((i * 7) % 11)) }))
+
 export interface Trained {
   entries: HistoryEntry[]
   states: TrainerState[]

@@ -13,6 +13,7 @@ const NAMES = [
   'tiny-bert-loraplus',
   'tiny-qwen2-embeddings',
   'tiny-gemma3-full',
+  'tiny-qwen2-row-weights',
 ]
 
 describe('webgpu', () => {

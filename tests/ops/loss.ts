@@ -49,7 +49,7 @@ export function lossTests(ops: OpsOf): void {
     await expectClose(dh, oracle.difference(f, h, Float64Array.of(1)))
     const alone = counted(() => ops().headLoss(th, tw, tl, factor))
     await expectClose(alone, f(h))
-    const { dw, ...rest } = counted(() => ops().headCrossEntropy(th, tw, tl, factor, true))
+    const { dw, ...rest } = counted(() => ops().headCrossEntropy(th, tw, tl, factor, { trained: true }))
     const ofHead = (v: oracle.Vector): oracle.Vector =>
       Float64Array.of(
         oracle.crossEntropy(oracle.timesTransposed(h, v, m, d, vocabulary), labels, vocabulary, factor),
@@ -66,7 +66,7 @@ export function lossTests(ops: OpsOf): void {
     const [h, w] = [data(m * d), data(vocabulary * d, 0.5)]
     const labels = Int32Array.from({ length: m }, (_, i) => (i === 2 ? IGNORED : (i * 37 + 4) % vocabulary))
     const [th, tw, tl] = [tensor(h, [m, d]), frozen(w, [vocabulary, d]), ints(labels)]
-    const { loss, dh } = counted(() => ops().headCrossEntropy(th, tw, tl, factor, false, smoothing))
+    const { loss, dh } = counted(() => ops().headCrossEntropy(th, tw, tl, factor, { smoothing }))
     const ofRows = (v: oracle.Vector): oracle.Vector => {
       const z = oracle.timesTransposed(v, w, m, d, vocabulary)
       return Float64Array.of(oracle.crossEntropy(z, labels, vocabulary, factor, smoothing))
@@ -77,12 +77,49 @@ export function lossTests(ops: OpsOf): void {
     const logits = data(m * 7, 3)
     const classes = Int32Array.of(6, 0, IGNORED, 3, 3)
     const [tz, tc] = [tensor(logits, [m, 7]), ints(classes)]
-    const ofClasses = counted(() => ops().crossEntropy(tz, tc, factor, smoothing))
+    const ofClasses = counted(() => ops().crossEntropy(tz, tc, factor, { smoothing }))
     const f = (z: oracle.Vector): oracle.Vector =>
       Float64Array.of(oracle.crossEntropy(z, classes, 7, factor, smoothing))
     await expectClose(ofClasses.loss, f(logits))
     await expectClose(ofClasses.dLogits, oracle.difference(f, logits, Float64Array.of(1)))
     tf.dispose([th, tw.data, tl, loss, dh, tz, tc, ofClasses])
+  })
+
+  test('weighted rows, of classes and of words, with smoothed labels and without', async () => {
+    const [m, d, vocabulary, factor] = [5, 6, 300, 0.3]
+    const [h, w] = [data(m * d), data(vocabulary * d, 0.5)]
+    const weights = Float64Array.of(0.25, 3, 7, 1, 0.5)
+    const labels = Int32Array.from({ length: m }, (_, i) => (i === 2 ? IGNORED : (i * 37 + 4) % vocabulary))
+    const [th, tw, tl] = [tensor(h, [m, d]), frozen(w, [vocabulary, d]), ints(labels)]
+    const logits = data(m * 7, 3)
+    const classes = Int32Array.of(6, 0, IGNORED, 3, 3)
+    const [tz, tc, tweights] = [tensor(logits, [m, 7]), ints(classes), tensor(weights, [m])]
+    for (const smoothing of [0, 0.1]) {
+      const options = { smoothing, weights: tweights }
+      const ofHead = counted(() => ops().headCrossEntropy(th, tw, tl, factor, options))
+      const ofRows = (v: oracle.Vector): oracle.Vector => {
+        const z = oracle.timesTransposed(v, w, m, d, vocabulary)
+        return Float64Array.of(oracle.crossEntropy(z, labels, vocabulary, factor, smoothing, weights))
+      }
+      await expectClose(ofHead.loss, ofRows(h))
+      await expectClose(ofHead.dh, oracle.difference(ofRows, h, Float64Array.of(1)))
+
+      const ofClasses = counted(() => ops().crossEntropy(tz, tc, factor, options))
+      const f = (z: oracle.Vector): oracle.Vector =>
+        Float64Array.of(oracle.crossEntropy(z, classes, 7, factor, smoothing, weights))
+      await expectClose(ofClasses.loss, f(logits))
+      await expectClose(ofClasses.dLogits, oracle.difference(f, logits, Float64Array.of(1)))
+
+      // Weights of 1 change no bit.
+      const ones = tensor(new Float64Array(m).fill(1), [m])
+      const plain = ops().crossEntropy(tz, tc, factor, { smoothing })
+      const same = ops().crossEntropy(tz, tc, factor, { smoothing, weights: ones })
+      await expectClose(same.loss, await plain.loss.data(), 0)
+      await expectClose(same.dLogits, await plain.dLogits.data(), 0)
+      tf.dispose([ofHead.loss, ofHead.dh, ofClasses.loss, ofClasses.dLogits, ones])
+      tf.dispose([plain.loss, plain.dLogits, same.loss, same.dLogits])
+    }
+    tf.dispose([th, tw.data, tl, tz, tc, tweights])
   })
 
   test('headCrossEntropy agrees with the tape of tf', async ({ skip }) => {
@@ -109,18 +146,23 @@ export function lossTests(ops: OpsOf): void {
     tf.dispose([th, tw.data, tl, loss, dh])
   })
 
-  test('headCrossEntropy in several chunks of rows, the last one shorter', async () => {
+  test('headCrossEntropy in several chunks of weighted rows, the last one shorter', async () => {
     const [m, d, vocabulary] = [37, 5, 11]
     const labels = ints(Array.from({ length: m }, (_, i) => (i % 5 === 2 ? IGNORED : (i * 7) % vocabulary)))
     const [th, tw] = [tensor(data(m * d), [m, d]), frozen(data(vocabulary * d), [vocabulary, d])]
     // The size of a chunk is an argument behind those of the contract.
     const chunked = ops().headCrossEntropy as ChunkedHead
-    const whole = chunked(th, tw, labels, 0.5, true, 0)
-    const parts = counted(() => chunked(th, tw, labels, 0.5, true, 0, 16 * vocabulary))
+    const weights = tensor(
+      Float64Array.from({ length: m }, (_, i) => 0.5 + (i % 4)),
+      [m],
+    )
+    const options = { trained: true, weights }
+    const whole = chunked(th, tw, labels, 0.5, options)
+    const parts = counted(() => chunked(th, tw, labels, 0.5, options, 16 * vocabulary))
     await expectClose(parts.loss, await whole.loss.data())
     await expectClose(parts.dh, await whole.dh.data())
     await expectClose(parts.dw!, await whole.dw!.data())
-    tf.dispose([labels, th, tw.data])
+    tf.dispose([labels, weights, th, tw.data])
     tf.dispose([whole, parts])
   })
 

@@ -186,22 +186,23 @@ export function attentionBackward(
   return { dq, dk, dv }
 }
 
-/** factor x sum of cross-entropies of logits [m, c]; negative labels are ignored. */
+/** factor x sum of cross-entropies of logits [m, c]; negative labels are ignored; rows may have weights. */
 export function crossEntropy(
   logits: Vector,
   labels: Int32Array,
   c: number,
   factor: number,
   smoothing = 0,
+  weights: ArrayLike<number> | null = null,
 ): number {
   let loss = 0
   labels.forEach((label, row) => {
     if (label < 0) return
     const z = logits.subarray(row * c, (row + 1) * c)
     const top = Math.max(...z)
-    loss +=
-      top + Math.log(z.reduce((sum, value) => sum + Math.exp(value - top), 0)) - (1 - smoothing) * z[label]!
-    loss -= (smoothing / c) * z.reduce((sum, value) => sum + value, 0)
+    const lse = top + Math.log(z.reduce((sum, value) => sum + Math.exp(value - top), 0))
+    const mean = z.reduce((sum, value) => sum + value, 0) / c
+    loss += (weights?.[row] ?? 1) * (lse - (1 - smoothing) * z[label]! - smoothing * mean)
   })
   return factor * loss
 }

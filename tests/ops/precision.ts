@@ -204,7 +204,10 @@ async function everyTable(ops: OpsOf, given: Given): Promise<void> {
   const h = tensor(data(m * d), [m, d])
   await compare(given, (w) => ({ rows: ops().embedding(w, ids) }))
   await compare(given, (w) => ({ ...ops().headCrossEntropy(h, w, labels, 0.4) }) as tf.NamedTensorMap)
-  await compare(given, (w) => ({ ...ops().headCrossEntropy(h, w, labels, 0.4, true) }) as tf.NamedTensorMap)
+  await compare(
+    given,
+    (w) => ({ ...ops().headCrossEntropy(h, w, labels, 0.4, { trained: true }) }) as tf.NamedTensorMap,
+  )
   await compare(given, (w) => ({ loss: ops().headLoss(h, w, labels, 0.4) }))
   tf.dispose([ids, labels, h])
 }

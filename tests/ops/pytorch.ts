@@ -109,7 +109,7 @@ export function pytorchTests(ops: OpsOf): void {
     await expectClose(loss, [golden.loss])
     await expectClose(dLogits, golden.dLogits.flat())
     const { smoothing, ...expected } = golden.smoothed
-    const smoothed = ops().crossEntropy(logits, labels, factor, smoothing)
+    const smoothed = ops().crossEntropy(logits, labels, factor, { smoothing })
     await expectClose(smoothed.loss, [expected.loss])
     await expectClose(smoothed.dLogits, expected.dLogits.flat())
     tf.dispose([logits, labels, loss, dLogits, smoothed])

@@ -38,6 +38,7 @@ from pissa import PISSA, pissa_golden
 from precision import ROUNDED, rounded_golden
 from small_tokenizers import write_tokenizer
 from variants import VARIANTS, variant_golden
+from weighted import WEIGHTED, balanced_golden, weighted_golden
 
 OTHERS = ["quantise.py", "tokenizer.py", "tokenizer_files.py", "chat.py", "sampling.py"]
 
@@ -61,10 +62,12 @@ def generate(target: Path):
         *(pissa_golden(each, models, adapters) for each in PISSA),
         *(tuning_golden(each, models) for each in TUNINGS),
         *(rounded_golden(each, models) for each in ROUNDED),
+        *(weighted_golden(each, models) for each in WEIGHTED),
     ]
     for golden in variants:
         write_compact(target / "variants" / f"{golden['name']}.json", golden)
     write_compact(target / "long.json", long_golden(models))
+    write_compact(target / "data" / "weights.json", balanced_golden())
     for path in target.rglob("*.safetensors"):
         path.chmod(0o644)
 

@@ -183,7 +183,7 @@ async function measure(
       model,
       batch,
       trainable,
-      1 / batch.labelCount,
+      1 / batch.labelWeight,
       store.gradients,
       checkpointing,
     )

@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core'
 import { disposeMatrix, type FrozenMatrix } from '../ops/matrix.ts'
 import type { Changing } from '../ops/changing.ts'
-import type { Activation } from '../ops/ops.ts'
+import type { Activation, LossOptions } from '../ops/ops.ts'
 import { savedName, type Adaptation, type GradientSink } from './adaptation.ts'
 import { chain, type Layer, type Pass, type Traced } from './layer.ts'
 import { Linear, trainedMatrix } from './linear.ts'
@@ -36,17 +36,11 @@ export class LanguageHead {
     factor: Changing,
     pass: Pick<Pass, 'ops' | 'adaptation'>,
     sink: GradientSink,
-    smoothing = 0,
+    options: LossOptions = {},
   ): { loss: Tensor; dn: Tensor } {
     const trained = pass.adaptation?.tensor(this.parts.name) !== undefined
-    const { loss, dh, dw } = pass.ops.headCrossEntropy(
-      n,
-      this.matrix(pass.adaptation),
-      labels,
-      factor,
-      trained,
-      smoothing,
-    )
+    const matrix = this.matrix(pass.adaptation)
+    const { loss, dh, dw } = pass.ops.headCrossEntropy(n, matrix, labels, factor, { ...options, trained })
     if (dw) sink.add(savedName(this.parts.name), dw)
     return { loss, dn: dh }
   }

@@ -64,6 +64,14 @@ export interface AdamwHyper {
   step: number
 }
 
+/** What training asks of a loss beyond the sum of cross-entropies. */
+export interface LossOptions {
+  /** e: the target is (1 - e) onehot + e / V in place of the label alone (arXiv 1512.00567); default 0. */
+  smoothing?: number
+  /** f32 [M], what each row's cross-entropy is multiplied by; absent: nothing. */
+  weights?: Tensor
+}
+
 /** One trainable tensor inside the flat buffers. */
 export interface Slot {
   name: string
@@ -192,15 +200,13 @@ export interface Ops {
 
   /** Tied or untied output head fused with cross-entropy; the [M, V] logits never exist as a whole.
    *  h [M, d], w [V, d], labels int32 [M] with -100 ignored.
-   *  loss = factor x sum of cross-entropies (scalar []); dh [M, d] is its gradient, and dw [V, d] that of a trained head.
-   *  `smoothing` e: the target is (1 - e) onehot + e / V in place of the label alone (arXiv 1512.00567); default 0. */
+   *  loss = factor x sum of cross-entropies (scalar []); dh [M, d] is its gradient, and dw [V, d] that of a trained head. */
   headCrossEntropy(
     h: Tensor,
     w: FrozenMatrix,
     labels: Tensor,
     factor: Changing,
-    trained?: boolean,
-    smoothing?: number,
+    options?: LossOptions & { trained?: boolean },
   ): { loss: Tensor; dh: Tensor; dw?: Tensor }
   /** The same without the gradient, for evaluation. */
   headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: Changing): Tensor
@@ -209,7 +215,7 @@ export interface Ops {
     logits: Tensor,
     labels: Tensor,
     factor: Changing,
-    smoothing?: number,
+    options?: LossOptions,
   ): { loss: Tensor; dLogits: Tensor }
 
   /** a [m, k] b [k, n] with optional transposes, for small trained matrices. */

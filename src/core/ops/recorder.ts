@@ -36,7 +36,7 @@ export interface Recorder {
   record(work: () => void): Recording | null
   log(capacity: number): StepLog
   /** Writes a tensor that recordings read, before the next replay. */
-  write(tensor: Tensor, values: Int32Array): void
+  write(tensor: Tensor, values: Int32Array | Float32Array): void
   /** Resolves when the device has done all that it was asked for until now. */
   done(): Promise<void>
   /** Bytes of what the recordings share. */

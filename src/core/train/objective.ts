@@ -9,8 +9,11 @@ import type { Transformer } from '../models/transformer.ts'
 /** Label of a position that is not trained on. */
 export const IGNORED = -100
 
-/** A tokenised example: `labels` as long as the ids and unshifted (language modelling), or one class. */
-export type Example = { ids: number[]; labels: number[] } | { ids: number[]; label: number }
+/** A tokenised example: `labels` as long as the ids and unshifted (language modelling), or one class. `weight`, above 0: how
+ *  much each of its labels counts in the loss. In a run without weights no example has one. */
+export type Example = ({ ids: number[]; labels: number[] } | { ids: number[]; label: number }) & {
+  weight?: number
+}
 
 /** A batch with the rows whose hidden state meets the head, and the head's labels for them. */
 export interface ExampleRows {
@@ -18,6 +21,8 @@ export interface ExampleRows {
   /** Real tokens of the batch, and labels that count. */
   tokenCount: number
   labelCount: number
+  /** Sum of the weights of the labels that count: what the loss is divided by. Without weights labelCount. */
+  labelWeight: number
   /** [M]: rows of the flat batch that meet the head. Of a language model they are filled up to a bucket, without a
    *  label; of a classifier they are its examples. */
   rows: Int32Array
@@ -25,15 +30,19 @@ export interface ExampleRows {
   inverse: Int32Array
   /** [M] */
   labels: Int32Array
+  /** [M], in a run with weights. */
+  weights: Float32Array | null
 }
 
 /** The same on the device. */
-export interface ExampleBatch extends Pick<ExampleRows, 'tokenCount' | 'labelCount'> {
+export interface ExampleBatch extends Pick<ExampleRows, 'tokenCount' | 'labelCount' | 'labelWeight'> {
   tokens: TokenBatch
   /** int32 [M], [N] and [M] */
   rows: Tensor
   inverse: Tensor
   labels: Tensor
+  /** f32 [M] */
+  weights: Tensor | null
   dispose(): void
 }
 
@@ -54,13 +63,16 @@ export function exampleRows(
   )
   const rows: number[] = []
   const labels: number[] = []
+  const weights: number[] = []
   examples.forEach((example, b) => {
     const start = tokens.starts[b]!
+    const { weight = 1 } = example
     if ('label' in example) {
       const last = Math.max(0, example.ids.length - 1)
       // A row without tokens has nothing to look at: its padding must not be trained on, nor a neighbour's tokens.
       rows.push(example.ids.length === 0 ? 0 : row === 'first' ? start : start + last)
       labels.push(example.ids.length === 0 ? IGNORED : example.label)
+      weights.push(weight)
       return
     }
     for (let t = 0; t + 1 < example.ids.length; t++) {
@@ -68,40 +80,54 @@ export function exampleRows(
       if (next === IGNORED) continue
       rows.push(start + t)
       labels.push(next)
+      weights.push(weight)
     }
   })
   const classes = examples.some((example) => 'label' in example)
   const filled = classes || rows.length === 0 ? 0 : bucketOf(rows.length) - rows.length
   rows.push(...new Array<number>(filled).fill(0))
   labels.push(...new Array<number>(filled).fill(IGNORED))
+  weights.push(...new Array<number>(filled).fill(0))
   const inverse = new Int32Array(tokens.batch * tokens.length).fill(rows.length)
   rows.forEach((row, i) => {
     if (labels[i] !== IGNORED) inverse[row] = i
   })
+  const labelCount = labels.filter((label) => label !== IGNORED).length
+  const weighted = examples.some(({ weight }) => weight !== undefined)
+  // As the device has them, so that the loss is divided by what it was multiplied with.
+  const counted = Float32Array.from(weights)
   return {
     tokens,
     tokenCount: tokens.lengths.reduce((sum, length) => sum + length, 0),
-    labelCount: labels.filter((label) => label !== IGNORED).length,
+    labelCount,
+    labelWeight: weighted
+      ? counted.reduce((sum, weight, i) => (labels[i] === IGNORED ? sum : sum + weight), 0)
+      : labelCount,
     rows: Int32Array.from(rows),
     inverse,
     labels: Int32Array.from(labels),
+    weights: weighted ? counted : null,
   }
 }
 
-export function placedExamples({ tokens, rows, inverse, labels, ...counts }: ExampleRows): ExampleBatch {
+export function placedExamples(given: ExampleRows): ExampleBatch {
+  const { tokens, rows, inverse, labels, weights, ...counts } = given
   const placed = placedTokens(tokens)
   const tensors = {
     rows: tensor1d(rows, 'int32'),
     inverse: tensor1d(inverse, 'int32'),
     labels: tensor1d(labels, 'int32'),
   }
+  const placedWeights = weights && tensor1d(weights, 'float32')
   return {
     ...counts,
     tokens: placed,
     ...tensors,
+    weights: placedWeights,
     dispose() {
       placed.dispose()
       dispose(Object.values(tensors))
+      placedWeights?.dispose()
     },
   }
 }
@@ -127,8 +153,9 @@ export interface StepScalars {
   energy: Tensor
 }
 
-/** factor x sum of the cross-entropies, as a scalar; its gradients go to the sink. A full step of many micro-batches
- *  uses factor = 1 / (labels of the whole step), so the sum over micro-batches is the mean over labels. */
+/** factor x sum of the cross-entropies, each times the weight of its example, as a scalar; its gradients go to the sink.
+ *  A full step of many micro-batches uses factor = 1 / (labelWeight of the whole step), so the sum over micro-batches is the
+ *  mean over labels. */
 export function lossAndGradients(
   model: Transformer,
   batch: ExampleBatch,
@@ -139,6 +166,7 @@ export function lossAndGradients(
 ): StepScalars {
   const { ops } = model
   const { adaptation, classify, smoothing } = trainable
+  const options = { smoothing, ...(batch.weights && { weights: batch.weights }) }
   // Tidy, so that a failure half-way (a full memory) leaves nothing behind.
   const [loss, energy] = tidy(() => {
     const pass = model.pass(batch.tokens, adaptation)
@@ -155,11 +183,11 @@ export function lossAndGradients(
     let dn: Tensor // [M, d]
     if (classify) {
       const head = model.parts.classifier.trace(final.y, pass) // [M, C]
-      const result = ops.crossEntropy(head.y, batch.labels, factor, smoothing)
+      const result = ops.crossEntropy(head.y, batch.labels, factor, options)
       loss = result.loss
       dn = head.back(result.dLogits, sink)
     } else {
-      const result = model.head.lossAndGradient(final.y, batch.labels, factor, pass, sink, smoothing)
+      const result = model.head.lossAndGradient(final.y, batch.labels, factor, pass, sink, options)
       loss = result.loss
       dn = result.dn
     }
@@ -176,7 +204,7 @@ export function lossAndGradients(
   return { loss, energy }
 }
 
-/** The loss alone (factor x sum), and for a classifier its logits [B, C]. */
+/** The loss alone (factor x sum), whatever the weights, and for a classifier its logits [B, C]. */
 export function evaluateBatch(
   model: Transformer,
   batch: ExampleBatch,

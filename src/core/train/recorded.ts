@@ -129,7 +129,7 @@ export class RecordedSteps {
   /** The recording of a shape, made at the first sight of it. */
   #shape(rows: ExampleRows): Shape | null {
     const { batch, length } = rows.tokens
-    const key = `${batch} ${length} ${rows.rows.length}`
+    const key = `${batch} ${length} ${rows.rows.length} ${rows.weights === null ? '' : 'weighted'}`
     const known = this.#shapes.get(key)
     this.#shapes.delete(key)
     if (known?.recording.intact()) {
@@ -186,15 +186,16 @@ export class RecordedSteps {
     batch.dispose()
   }
 
-  #write(batch: ExampleBatch, { tokens, rows, inverse, labels }: ExampleRows): void {
+  #write(batch: ExampleBatch, { tokens, rows, inverse, labels, weights }: ExampleRows): void {
     const { layout, positions, ids } = batch.tokens
-    const inputs: [Tensor, Int32Array][] = [
+    const inputs: [Tensor, Int32Array | Float32Array][] = [
       [ids, tokens.ids],
       [positions, tokens.positions],
       [batch.rows, rows],
       [batch.inverse, inverse],
       [batch.labels, labels],
     ]
+    if (batch.weights) inputs.push([batch.weights, weights!])
     for (const [tensor, values] of inputs) this.#recorder.write(tensor, values)
     if (!layout.packed) return
     const [queryPositions, querySegments] = [tokens.positions, tokens.segments]

@@ -287,15 +287,15 @@ export class Trainer {
     if (k < stepsPerEpoch(train.rows, training))
       for (const examples of microBatches)
         this.#skippedRows += examples.filter((example) => !trains(example)).length
-    const labelCount = batches.reduce((sum, batch) => sum + batch.labelCount, 0)
-    if (labelCount === 0) return true
+    const labelWeight = batches.reduce((sum, batch) => sum + batch.labelWeight, 0)
+    if (labelWeight === 0) return true
     this.#trained = true
     const micros = batches
       .map((rows, micro) => ({ rows, count: k * training.accumulation + micro }))
       .filter(({ rows }) => rows.labelCount > 0)
     const learningRate =
       training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
-    await this.#stepping.run(micros, 1 / labelCount, { learningRate, step: k + 1 })
+    await this.#stepping.run(micros, 1 / labelWeight, { learningRate, step: k + 1 })
     const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
     this.#pending.push({ step: k + 1, learningRate, tokens })
     return true

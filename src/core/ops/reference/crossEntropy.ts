@@ -2,7 +2,7 @@
 // pass as the loss (Liger, arXiv 2410.10989), so the [M, V] logits never exist as a whole.
 // With z = h W^T: loss = factor sum(logsumexp z - z[label]); dz = factor (softmax z - onehot); dh = dz W; dW = dz^T h.
 // With labels smoothed by e (Szegedy et al., arXiv 1512.00567) z[label] is (1 - e) z[label] + e mean z, and onehot likewise.
-// The factor comes last, when the numbers are few.
+// A row's weight multiplies its loss and its dz. The factor comes last, when the numbers are few.
 import {
   add,
   cast,
@@ -24,7 +24,7 @@ import {
   type Tensor,
   type Tensor1D,
 } from '@tensorflow/tfjs-core'
-import type { FrozenMatrix } from '../ops.ts'
+import type { FrozenMatrix, LossOptions } from '../ops.ts'
 import { times, timesTransposed } from './frozen.ts'
 import { floatsOf, hasHostArrays, wordsOf } from './hostArrays.ts'
 import { product } from './matmul.ts'
@@ -44,10 +44,10 @@ export function crossEntropy(
   logits: Tensor,
   labels: Tensor,
   factor: number,
-  smoothing = 0,
+  options: LossOptions = {},
 ): { loss: Tensor; dLogits: Tensor } {
   return tidy(() => {
-    const { loss, difference } = compared(logits, labels, false, smoothing)
+    const { loss, difference } = compared(logits, labels, false, options)
     return { loss: mul(loss, factor), dLogits: mul(difference, factor) }
   })
 }
@@ -58,27 +58,43 @@ function compared(
   logits: Tensor,
   labels: Tensor,
   usedUp: boolean,
-  smoothing: number,
+  { smoothing = 0, weights }: LossOptions,
 ): { loss: Tensor; difference: Tensor } {
-  if (!hasHostArrays()) return comparedOnDevice(logits, labels, smoothing)
-  const more = smoothing > 0 ? smoothingLoss(logits, labels, smoothing) : 0
+  if (!hasHostArrays()) return comparedOnDevice(logits, labels, smoothing, weights)
+  const more = smoothing > 0 ? smoothingLoss(logits, labels, smoothing, weights) : 0
   const sums = wasmKernels()
-    ? comparedByKernel(usedUp ? logits : ownCopy(logits), labels)
-    : comparedInPlace(logits, labels)
-  if (smoothing === 0) return sums
-  smoothTargets(sums.difference, labels, smoothing)
-  return { ...sums, loss: add(sums.loss, more) }
+    ? comparedByKernel(usedUp ? logits : ownCopy(logits), labels, weights)
+    : comparedInPlace(logits, labels, weights)
+  if (smoothing > 0) smoothTargets(sums.difference, labels, smoothing)
+  if (weights) weighRows(sums.difference, weights)
+  return smoothing > 0 ? { ...sums, loss: add(sums.loss, more) } : sums
 }
 
 /** What smoothing adds to the loss: e (z[label] - mean z), over the rows that count. */
-function smoothingLoss(logits: Tensor, labels: Tensor, smoothing: number): number {
+function smoothingLoss(logits: Tensor, labels: Tensor, smoothing: number, weights?: Tensor): number {
   const classes = logits.shape[1]!
   const z = floatsOf(logits)
+  const weightOf = rowWeights(weights)
   return wordsOf(labels).reduce((sum, label, row) => {
     if (label < 0) return sum
     const own = z.subarray(row * classes, (row + 1) * classes)
-    return sum + smoothing * (own[label]! - own.reduce((a, b) => a + b, 0) / classes)
+    return sum + weightOf(row) * smoothing * (own[label]! - own.reduce((a, b) => a + b, 0) / classes)
   }, 0)
+}
+
+function rowWeights(weights?: Tensor): (row: number) => number {
+  if (!weights) return () => 1
+  const values = floatsOf(weights)
+  return (row) => values[row]!
+}
+
+/** Each row of x [M, C] times its weight, in place. */
+function weighRows(x: Tensor, weights: Tensor): void {
+  const width = x.shape[1]!
+  const values = floatsOf(x)
+  floatsOf(weights).forEach((weight, row) => {
+    for (let i = row * width; i < (row + 1) * width; i++) values[i]! *= weight
+  })
 }
 
 /** softmax z - onehot -> softmax z - ((1 - e) onehot + e / C), in place. */
@@ -94,11 +110,16 @@ function smoothTargets(difference: Tensor, labels: Tensor, smoothing: number): v
 }
 
 /** Where memory is at hand: after the softmax one number of a row is touched. */
-function comparedInPlace(logits: Tensor, labels: Tensor): { loss: Tensor; difference: Tensor } {
+function comparedInPlace(
+  logits: Tensor,
+  labels: Tensor,
+  weights?: Tensor,
+): { loss: Tensor; difference: Tensor } {
   const classes = logits.shape[1]!
   const difference = softmax(logits) // [M, C]
   const values = floatsOf(difference)
   const z = floatsOf(logits)
+  const weightOf = rowWeights(weights)
   let loss = 0
   wordsOf(labels).forEach((label, row) => {
     const begin = row * classes
@@ -107,14 +128,19 @@ function comparedInPlace(logits: Tensor, labels: Tensor): { loss: Tensor; differ
       return
     }
     const p = values[begin + label]!
-    loss += p > SMALLEST ? -Math.log(p) : negativeLog(z.subarray(begin, begin + classes), label)
+    loss +=
+      weightOf(row) * (p > SMALLEST ? -Math.log(p) : negativeLog(z.subarray(begin, begin + classes), label))
     values[begin + label] = p - 1
   })
   return { loss: scalar(loss), difference }
 }
 
 /** On wasm: the kernel leaves the largest logit of each row and the sum of the others beside it. */
-function comparedByKernel(logits: Tensor, labels: Tensor): { loss: Tensor; difference: Tensor } {
+function comparedByKernel(
+  logits: Tensor,
+  labels: Tensor,
+  weights?: Tensor,
+): { loss: Tensor; difference: Tensor } {
   const [rows, classes] = logits.shape as [number, number]
   const scored = wordsOf(labels)
   const z = floatsOf(logits)
@@ -125,6 +151,7 @@ function comparedByKernel(logits: Tensor, labels: Tensor): { loss: Tensor; diffe
     numbers: [rows, 1, rows, classes, 0],
   }) as [Tensor, Tensor]
   const [largest, total, values] = [floatsOf(top), floatsOf(sum), floatsOf(logits)]
+  const weightOf = rowWeights(weights)
   let loss = 0
   wordsOf(labels).forEach((label, row) => {
     const begin = row * classes
@@ -132,7 +159,7 @@ function comparedByKernel(logits: Tensor, labels: Tensor): { loss: Tensor; diffe
       values.fill(0, begin, begin + classes)
       return
     }
-    loss += Math.log(total[row]!) + largest[row]! - picked[row]!
+    loss += weightOf(row) * (Math.log(total[row]!) + largest[row]! - picked[row]!)
     values[begin + label]! -= 1
   })
   return { loss: scalar(loss), difference: logits }
@@ -148,14 +175,16 @@ function comparedOnDevice(
   logits: Tensor,
   labels: Tensor,
   smoothing: number,
+  weights?: Tensor,
 ): { loss: Tensor; difference: Tensor } {
   const [rows, classes] = logits.shape as [number, number]
-  const weight = cast(greaterEqual(labels, scalar(0, 'int32')), 'float32') // [M], 0 where ignored
+  const counts = cast(greaterEqual(labels, scalar(0, 'int32')), 'float32') // [M], 0 where ignored
+  const weight = weights ? mul(counts, weights) : counts // [M]
   const label = cast(oneHot(labels as Tensor1D, classes), 'float32') // [M, C], a row of zeros where ignored
   const target =
     smoothing === 0
       ? label
-      : add(mul(label, 1 - smoothing), mul(reshape(weight, [rows, 1]), smoothing / classes)) // [M, C]
+      : add(mul(label, 1 - smoothing), mul(reshape(counts, [rows, 1]), smoothing / classes)) // [M, C]
   const shifted = sub(logits, max(logits, 1, true)) // [M, C]
   const e = expOfShifted(shifted)
   const total = sum(e, 1, true) // [M, 1]
@@ -169,8 +198,7 @@ export function headCrossEntropy(
   w: FrozenMatrix,
   labels: Tensor,
   factor: number,
-  trained = false,
-  smoothing = 0,
+  { trained = false, smoothing, weights }: LossOptions & { trained?: boolean } = {},
   chunkElements = chunkFor(w),
 ): { loss: Tensor; dh: Tensor; dw?: Tensor } {
   return tidy(() => {
@@ -181,7 +209,8 @@ export function headCrossEntropy(
       const made = tidy(() => {
         const rows = rowsOf(h, start, count) // [count, d]
         const target = rowsOf(labels, start, count) // [count]
-        const chunk = compared(timesTransposed(rows, w), target, true, smoothing) // difference [count, V]
+        const options = { smoothing, ...(weights && { weights: rowsOf(weights, start, count) }) }
+        const chunk = compared(timesTransposed(rows, w), target, true, options) // difference [count, V]
         return {
           loss: add(loss, chunk.loss),
           dh: times(chunk.difference, w), // [count, d]
@@ -205,7 +234,7 @@ export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: num
       .map(([start, count]) =>
         tidy(() => {
           const logits = timesTransposed(rowsOf(h, start, count), w) // [count, V]
-          return mul(compared(logits, rowsOf(labels, start, count), true, 0).loss, factor)
+          return mul(compared(logits, rowsOf(labels, start, count), true, {}).loss, factor)
         }),
       )
       .reduce((a, b) => add(a, b), zeros([])),

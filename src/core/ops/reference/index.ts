@@ -51,7 +51,7 @@ export const referenceOps: Ops = {
   scatterRows,
   headCrossEntropy: (h, w, labels, factor, ...more) => headCrossEntropy(h, w, labels, now(factor), ...more),
   headLoss: (h, w, labels, factor) => headLoss(h, w, labels, now(factor)),
-  crossEntropy: (logits, labels, factor, smoothing) => crossEntropy(logits, labels, now(factor), smoothing),
+  crossEntropy: (logits, labels, factor, options) => crossEntropy(logits, labels, now(factor), options),
   matmul: (a, b, transposeA, transposeB) => product(a, b, transposeA, transposeB),
   gradientBuffer: (slots, size) => new ReferenceGradientBuffer(slots, size),
   globalNorm,

@@ -3,7 +3,7 @@
 // Each logit is computed once, and memory is bounded by the chunk, whatever the vocabulary and the batch.
 import { zeros, type Tensor } from '@tensorflow/tfjs-core'
 import type { Changing } from '../changing.ts'
-import type { FrozenMatrix } from '../ops.ts'
+import type { FrozenMatrix, LossOptions } from '../ops.ts'
 import { clear, part } from './elementwise.ts'
 import { timesPartsInto, timesPartsTransposed } from './linear.ts'
 import { productInto } from './matmul.ts'
@@ -23,14 +23,14 @@ export function headCrossEntropy(
   w: FrozenMatrix,
   labels: Tensor,
   factor: Changing,
-  trained = false,
-  smoothing = 0,
+  { trained = false, smoothing, weights }: LossOptions & { trained?: boolean } = {},
   chunkElements = CHUNK_ELEMENTS,
 ): { loss: Tensor; dh: Tensor; dw?: Tensor } {
   const [outputs, inputs] = w.shape
   const dw = trained ? zeroed([outputs, inputs]) : null // [V, d]
   const dh = scratch([h.shape[0]!, inputs]) // [M, d]
-  const loss = inChunks({ h, w, labels, factor, smoothing, chunkElements }, (dLogits, { start, count }) => {
+  const head = { h, w, labels, factor, smoothing, weights, chunkElements }
+  const loss = inChunks(head, (dLogits, { start, count }) => {
     timesPartsInto(dh, dLogits, w, count, start)
     if (!dw) return
     const rows = part(h, start * inputs, [count, inputs]) // [count, d]
@@ -42,7 +42,7 @@ export function headCrossEntropy(
 }
 
 export function headLoss(h: Tensor, w: FrozenMatrix, labels: Tensor, factor: Changing): Tensor {
-  return inChunks({ h, w, labels, factor, smoothing: 0, chunkElements: CHUNK_ELEMENTS }, null)
+  return inChunks({ h, w, labels, factor, chunkElements: CHUNK_ELEMENTS }, null)
 }
 
 /** logits [M, C], labels int32 [M] (negative: ignored) -> loss [], dLogits [M, C]: one chunk, of logits that are there. */
@@ -50,12 +50,19 @@ export function crossEntropy(
   logits: Tensor,
   labels: Tensor,
   factor: Changing,
-  smoothing = 0,
+  options: LossOptions = {},
 ): { loss: Tensor; dLogits: Tensor } {
   const [count, vocabulary] = logits.shape as [number, number]
   const dLogits = part(logits, 0, [count, vocabulary])
   const losses = scratch([count])
-  softmaxGradient(dLogits, losses, labels, { start: 0, count, vocabulary, factor, smoothing, gradient: true })
+  softmaxGradient(dLogits, losses, labels, {
+    ...options,
+    start: 0,
+    count,
+    vocabulary,
+    factor,
+    gradient: true,
+  })
   const loss = sumOf(losses)
   losses.dispose()
   return { loss, dLogits }
@@ -67,18 +74,17 @@ function zeroed(shape: number[]): Tensor {
   return zeros
 }
 
-interface Head {
+interface Head extends LossOptions {
   h: Tensor
   w: FrozenMatrix
   labels: Tensor
   factor: Changing
-  smoothing: number
   chunkElements: number
 }
 
 /** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], for the call. */
 function inChunks(
-  { h, w, labels, factor, smoothing, chunkElements }: Head,
+  { h, w, labels, factor, chunkElements, ...options }: Head,
   use: ((dLogits: Tensor, chunk: { start: number; count: number }) => void) | null,
 ): Tensor {
   const m = h.shape[0]!
@@ -91,7 +97,7 @@ function inChunks(
     const chunk = scratch([capacity, vocabulary])
     timesPartsTransposed(chunk, h, w, count, start)
     softmaxGradient(chunk, losses, labels, {
-      ...{ start, count, vocabulary, factor, smoothing },
+      ...{ ...options, start, count, vocabulary, factor },
       gradient: use !== null,
     })
     use?.(chunk, { start, count })
@@ -107,29 +113,29 @@ function roomFor(rows: number): number {
   return Math.max(16, 2 ** Math.ceil(Math.log2(Math.max(1, rows))))
 }
 
-interface Chunk {
+interface Chunk extends LossOptions {
   start: number
   count: number
   vocabulary: number
   factor: Changing
-  smoothing: number
   /** Whether the logits become their gradient; the losses are written in any case. */
   gradient: boolean
 }
 
-/** In place: logits [>= count, V] -> factor (softmax - target); the loss of each row goes to losses [M]. */
+/** In place: logits [>= count, V] -> factor (softmax - target), times the row's weight where there are weights; the loss of
+ *  each row goes to losses [M]. */
 function softmaxGradient(chunk: Tensor, losses: Tensor, labels: Tensor, given: Chunk): void {
-  const { start, count, vocabulary, factor, smoothing, gradient } = given
+  const { start, count, vocabulary, factor, smoothing = 0, weights, gradient } = given
   const smooth = smoothing > 0
   const turnAround = `
     for (var i = i32(localIndex); i < uniforms.vocabulary; i += ${THREADS}) {
       let target_ = select(0.0, ${smooth ? '1.0 - uniforms.smoothing' : '1.0'}, i == label)${smooth ? ' + share' : ''};
       result[base + i] = weight * (exp(result[base + i] - lse) - target_);
     }`
-  const kernel = (setting: string, labels: Tensor): Kernel => ({
+  const kernel = (setting: string, inputs: { labels: Tensor; weights?: Tensor }): Kernel => ({
     name: 'softmaxGradient',
-    variant: `${gradient ? 'gradient' : 'loss'} ${smooth ? 'smooth ' : ''}${setting}`,
-    inputs: { labels },
+    variant: `${gradient ? 'gradient' : 'loss'} ${smooth ? 'smooth ' : ''}${inputs.weights ? 'weighted ' : ''}${setting}`,
+    inputs,
     uniforms: {
       start: i32(start),
       rows: i32(count),
@@ -178,7 +184,7 @@ function softmaxGradient(chunk: Tensor, losses: Tensor, labels: Tensor, given: C
     let lse = highest + logSum;`
     }
     let label = labels[uniforms.start + row];
-    let weight = select(0.0, uniforms.factor, label >= 0);
+    let weight = select(0.0, uniforms.factor${inputs.weights ? ' * weights[uniforms.start + row]' : ''}, label >= 0);
     ${smooth ? 'let share = uniforms.smoothing / f32(uniforms.vocabulary);' : ''}
     // The thread that later overwrites the label's logit reads it first. Of a sure answer the loss is small, and would drown
     // in the size of the logits if these were not subtracted from each other first.
@@ -198,13 +204,13 @@ function softmaxGradient(chunk: Tensor, losses: Tensor, labels: Tensor, given: C
     trial() {
       const tried = zeros([start + count], 'int32')
       return {
-        kernel: (setting) => kernel(setting, tried),
+        kernel: (setting) => kernel(setting, { labels: tried }),
         written: { result: scratch(chunk.shape), losses: scratch(losses.shape) },
         tensors: [tried],
       }
     },
   })
-  runInPlace(kernel(setting ?? DEFAULT, labels), chunk, { losses })
+  runInPlace(kernel(setting ?? DEFAULT, { labels, ...(weights && { weights }) }), chunk, { losses })
 }
 
 /** Joins maxima and sums of the threads by halves: `tops[0]` and `sums[0]`. */

@@ -24,12 +24,16 @@ export class GpuRecorder implements Recorder {
     return new GpuLog(this.#backend, capacity)
   }
 
-  write({ dataId }: Tensor, values: Int32Array): void {
+  write({ dataId }: Tensor, values: Int32Array | Float32Array): void {
     this.#backend.uploadToGPU(dataId)
     // Writes go before everything that is not submitted yet.
     submitPending(this.#backend)
     const { resource } = this.#backend.tensorMap.get(dataId)
-    this.#backend.queue.writeBuffer(resource as GPUBuffer, 0, values as Int32Array<ArrayBuffer>)
+    this.#backend.queue.writeBuffer(
+      resource as GPUBuffer,
+      0,
+      values as typeof values & ArrayBufferView<ArrayBuffer>,
+    )
   }
 
   async done(): Promise<void> {
