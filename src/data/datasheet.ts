@@ -1,9 +1,9 @@
 // The datasheet of a dataset (Gebru et al. 2021, "Datasheets for Datasets"): where it comes from, what is in it, what was done
 // to it, how it is divided, and what is known to be wrong with it, in Markdown.
 import { SPLIT_NAMES, type Dataset } from '../protocol/data.ts'
-import type { RecipeState } from '../protocol/recipe.ts'
+import type { RecipeState, StepReport, WeighStep } from '../protocol/recipe.ts'
 import type { TakeOutRequest } from '../protocol/takeOut.ts'
-import { sayReport, sayStep } from './recipe/say.ts'
+import { sayReport, sayStep, sayWeight } from './recipe/say.ts'
 
 export interface DatasheetFacts {
   dataset: Dataset
@@ -97,6 +97,21 @@ function cleaning({ state }: DatasheetFacts): string[] {
     `In this order, with the seed ${seed}. The recipe over the same source gives the same rows again.`,
     '',
     ...steps.map((step, i) => `${i + 1}. ${plain(sayStep(step))}: ${sayReport(state.reports[i] ?? null)}`),
+    ...steps.flatMap((step, i) => (step.kind === 'weigh' ? weights(step, state.reports[i] ?? null) : [])),
+  ]
+}
+
+function weights({ column }: WeighStep, report: StepReport | null): string[] {
+  const values = report?.weighed?.values
+  if (!values) return []
+  return [
+    '',
+    `Weights of training rows in the loss by ${plain(column)}; validation and test rows have none.`,
+    '',
+    ...table(
+      ['Value', 'Training rows', 'Weight'],
+      values.map(({ value, rows, weight }) => [plain(value), number(rows), sayWeight(weight)]),
+    ),
   ]
 }
 

@@ -129,6 +129,13 @@ export interface DatasetVersion {
   synthetic: number
   /** Steps that are switched on. */
   steps: number
+  /** The range of the training rows' weights in the loss; absent where no step gives any. */
+  weights?: WeightRange
+}
+
+export interface WeightRange {
+  least: number
+  most: number
 }
 
 export type FileFormat = 'csv' | 'json' | 'jsonl' | 'parquet' | 'text' | 'zip'

@@ -121,6 +121,20 @@ export interface RebalanceStep extends StepCommon {
   most?: number
 }
 
+/**
+ * Gives training rows a weight in the loss; rows and cells stay. It works on the rows that come out of all other steps,
+ * wherever it stands. The weights of several such steps are multiplied; an empty cell leaves a row as it is.
+ */
+export interface WeighStep extends StepCommon {
+  kind: 'weigh'
+  column: string
+  /** `balanced`: training rows / (values x rows of the value); `value`: what `weights` says, 1 for values that it does not
+   *  name; `number`: the cell itself. */
+  by: 'balanced' | 'value' | 'number'
+  /** `value` only. Pairs of a trimmed cell and its weight, 0.000001 to 1,000,000. */
+  weights?: [value: string, weight: number][]
+}
+
 /** A column made of others: text with expressions in braces, such as `{title}: {lower(text)}`. `{{` is a brace. */
 export interface DeriveStep extends StepCommon {
   kind: 'derive'
@@ -209,6 +223,7 @@ export type RecipeStep =
   | FilterStep
   | RedactStep
   | RebalanceStep
+  | WeighStep
   | DeriveStep
   | TruncateStep
   | ColumnsStep
@@ -219,8 +234,13 @@ export type RecipeStep =
 
 export type StepKind = RecipeStep['kind']
 
-/** Steps that add or leave out training rows only: what validates and tests stays what it is. */
-export const TRAINING_STEPS: ReadonlySet<StepKind> = new Set<StepKind>(['rebalance', 'augment', 'addRows'])
+/** Steps that touch training rows only: what validates and tests stays what it is. */
+export const TRAINING_STEPS: ReadonlySet<StepKind> = new Set<StepKind>([
+  'rebalance',
+  'weigh',
+  'augment',
+  'addRows',
+])
 
 /** A recipe as it is kept, exported and imported. */
 export interface Recipe {
@@ -232,6 +252,16 @@ export interface Recipe {
   source?: { name: string; sha256: string; rows: number }
 }
 
+/** The weights that a step gave. */
+export interface Weighed {
+  /** Training rows that got one, and the range of their weights. */
+  rows: number
+  least: number
+  most: number
+  /** The weight of each value and the training rows that have it, the most frequent 200 first; absent for `number`. */
+  values?: { value: string; rows: number; weight: number }[]
+}
+
 /** What a step did. */
 export interface StepReport {
   before: number
@@ -240,6 +270,7 @@ export interface StepReport {
   changed: number
   removed: number
   added: number
+  weighed?: Weighed
 }
 
 /** The recipe of a dataset and what it does. */

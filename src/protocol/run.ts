@@ -1,5 +1,5 @@
 // Training runs: configuration, history, checkpoints.
-import type { Task, TaskConfig } from './data.ts'
+import type { Task, TaskConfig, WeightRange } from './data.ts'
 import type { Precision } from './model.ts'
 
 /** What is trained. Names and meanings are PEFT's (LoraConfig), in camelCase. */
@@ -100,13 +100,14 @@ export type RunStatus = 'queued' | 'running' | 'paused' | 'interrupted' | 'done'
 export interface HistoryEntry {
   /** Optimizer steps completed, from 1. */
   step: number
-  /** Mean cross-entropy per label of this step, nats. */
+  /** Mean cross-entropy per label of this step, nats; where rows have weights, their weighted mean. */
   loss: number
   learningRate: number
   /** Global norm of the gradient before clipping. */
   gradNorm: number
   /** Non-padding tokens trained on per second of wall clock. */
   tokensPerSecond: number
+  /** Mean cross-entropy per label, nats: validation rows have no weights. */
   validationLoss?: number
   /** classify only: share of validation rows predicted correctly. */
   validationAccuracy?: number
@@ -142,6 +143,8 @@ export interface Run {
   /** Rows in the training part; rows left out because no label of theirs would be trained. */
   rows: number
   skippedRows: number
+  /** The range of the training rows' weights in the loss; absent where the recipe gives none. */
+  weights?: WeightRange
   trainableParameters: number
   backend: string
   /** Of the base that it trains beside; absent until it begins. */

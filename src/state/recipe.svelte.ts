@@ -1,6 +1,6 @@
 // The recipe of one dataset as it is worked on: every change is applied at once, so that its counts are true, and can be taken
 // back.
-import { sayReport, sayStep } from '../data/recipe/say.ts'
+import { sayReport, sayStep, sayWeight, sayWeighed } from '../data/recipe/say.ts'
 import type { GraftApi } from '../protocol/api.ts'
 import { asGraftError, type GraftError } from '../protocol/errors.ts'
 import {
@@ -13,6 +13,8 @@ import {
 import type { Work } from './work.svelte.ts'
 
 export const words = (step: RecipeStep): string => sayStep(step)
+export const weightWord = sayWeight
+export const weighedWords = sayWeighed
 export const countsOf = (report: StepReport | null): string => sayReport(report)
 export const isForTraining = (step: RecipeStep): boolean => TRAINING_STEPS.has(step.kind)
 

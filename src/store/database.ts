@@ -59,6 +59,8 @@ export interface RecipeRecord {
   ids?: Uint32Array
   /** 1 for each row that a step added. */
   synthetic?: Uint8Array
+  /** Weight of each row in the loss; absent where no step gives any. */
+  weights?: Float64Array
 }
 
 /** Bytes in the chunk table, and what they must hash to. */

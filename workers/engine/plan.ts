@@ -9,7 +9,8 @@ import { totalSteps } from '../../src/core/train/plan.ts'
 import { permutation } from '../../src/core/rng.ts'
 import type { Turns } from '../../src/core/turns.ts'
 import type { BackendName } from '../../src/protocol/engine.ts'
-import type { TaskConfig } from '../../src/protocol/data.ts'
+import { sayWeight } from '../../src/data/recipe/say.ts'
+import type { TaskConfig, WeightRange } from '../../src/protocol/data.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { Checkpointing, RunConfig, RunPlan, RunRequest, UnlabelledRows } from '../../src/protocol/run.ts'
 import type { Store } from '../../src/store/database.ts'
@@ -95,6 +96,7 @@ export class Planner {
       seconds,
       sentence:
         sentence(config, taskConfig, labelCount, rows.rows, steps, seconds, this.#backend()) +
+        weighing(dataset.version?.weights) +
         warning(unlabelled, rows.rows + rows.empty),
     }
   }
@@ -227,6 +229,11 @@ function duration(seconds: number): string {
   const minutes = Math.round(seconds / 60)
   if (minutes < 90) return `about ${minutes} minutes`
   return `about ${(seconds / 3600).toFixed(1)} hours`
+}
+
+function weighing(weights: WeightRange | undefined): string {
+  if (!weights) return ''
+  return ` The recipe weighs rows in the loss, from ${sayWeight(weights.least)} to ${sayWeight(weights.most)}.`
 }
 
 /** Rows with nothing to learn are said before the training, not after. */

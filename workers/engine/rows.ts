@@ -58,6 +58,8 @@ export class DatasetRows implements ExampleSource {
   /** As it was when the rows were opened: a recipe that is applied meanwhile changes nothing here. */
   readonly #dataset: Dataset
   readonly #indices: Uint32Array
+  /** Of the dataset's rows; only where training rows have weights. */
+  readonly #weights: Float64Array | null
   readonly #make: (cells: readonly string[]) => RowExample
   readonly #made = new Map<number, RowExample>()
 
@@ -65,6 +67,7 @@ export class DatasetRows implements ExampleSource {
     store: Store,
     dataset: Dataset,
     indices: Uint32Array,
+    weights: Float64Array | null,
     make: (cells: readonly string[]) => RowExample,
     /** Rows of the part whose cells are empty; they are never asked for. */
     readonly empty: number,
@@ -73,6 +76,7 @@ export class DatasetRows implements ExampleSource {
     this.#store = store
     this.#dataset = dataset
     this.#indices = indices
+    this.#weights = weights
     this.#make = make
   }
 
@@ -80,6 +84,8 @@ export class DatasetRows implements ExampleSource {
   static async open(store: Store, reading: RowReading, split: SplitName): Promise<DatasetRows> {
     const { dataset, taskConfig, labels } = reading
     const { parts } = await readParts(store, dataset.id)
+    const weighted = split === 'train' && dataset.version?.weights !== undefined
+    const weights = weighted ? ((await readRecipe(store, dataset.id))?.weights ?? null) : null
     const part = SPLIT_NAMES.indexOf(split)
     const cellsOf = taskCells(
       taskConfig,
@@ -105,6 +111,7 @@ export class DatasetRows implements ExampleSource {
       store,
       dataset,
       Uint32Array.from(indices),
+      weights,
       exampleMaker(reading),
       empty,
       firstEmpty,
@@ -116,11 +123,11 @@ export class DatasetRows implements ExampleSource {
   }
 
   async get(places: readonly number[]): Promise<Example[]> {
-    return (await this.examples(places)).map((example) =>
-      'label' in example
-        ? { ids: example.ids, label: example.label }
-        : { ids: example.ids, labels: example.labels },
-    )
+    return (await this.examples(places)).map((example, i) => ({
+      ids: example.ids,
+      ...('label' in example ? { label: example.label } : { labels: example.labels }),
+      ...(this.#weights && { weight: this.#weights[this.#indices[places[i]!]!]! }),
+    }))
   }
 
   /** The same with what was cut, for reports. */

@@ -206,6 +206,7 @@ export class RunManager {
       dataKey: await dataKey(store, dataset.id, taskConfig),
       rows: train.rows,
       skippedRows: train.empty,
+      ...(dataset.version?.weights && { weights: dataset.version.weights }),
       trainableParameters: countTrainable(plan, config.adapter),
       backend: this.#options.backend(),
       datasetName: dataset.name,
@@ -431,7 +432,7 @@ export class RunManager {
     if ((await dataKey(store, dataset.id, taskConfig)) !== run.dataKey)
       throw new GraftError(
         'E_DATASET',
-        `The split or the recipe of ${dataset.name} has changed since this run began, so it would train on rows that were held back. Start a new run.`,
+        `The split or the recipe of ${dataset.name} has changed since this run began, so it would train on rows that were held back, or with other weights. Start a new run.`,
         { dataset: dataset.id },
       )
     const validation = await DatasetRows.open(store, reading, 'validation')

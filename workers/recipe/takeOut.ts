@@ -32,18 +32,25 @@ export async function takeOut(
   checkRequest(request)
   const dataset = await getDataset(store, id)
   const { parts } = await readParts(store, id)
-  const synthetic = (await readRecipe(store, id))?.synthetic ?? null
+  const { synthetic, weights } = (await readRecipe(store, id)) ?? {}
   const wanted = request.split === undefined ? null : SPLIT_NAMES.indexOf(request.split)
   const names = dataset.columns.map(({ name }) => name)
   const marks = request.marks
-    ? [freeName('split', names), ...(synthetic?.includes(1) ? [freeName('synthetic', names)] : [])]
+    ? [
+        { name: freeName('split', names), of: (row: number) => SPLIT_NAMES[parts[row]!] ?? '' },
+        synthetic?.includes(1) && {
+          name: freeName('synthetic', names),
+          of: (row: number) => String(synthetic[row] === 1),
+        },
+        weights && { name: freeName('weight', names), of: (row: number) => String(weights[row]) },
+      ].filter((mark) => typeof mark === 'object')
     : []
   const labelPlace =
     dataset.config?.columns.label === undefined ? -1 : names.indexOf(dataset.config.columns.label)
   const labels = new Map<string, number[]>()
   let rowsDone = 0
   const table: TableSource = {
-    columns: [...names, ...marks],
+    columns: [...names, ...marks.map(({ name }) => name)],
     async *batches() {
       for await (const { start, rows } of eachBatch(store, dataset)) {
         const taken: string[][] = []
@@ -51,8 +58,7 @@ export async function takeOut(
           const part = parts[start + i]!
           if (labelPlace >= 0) count(labels, (cells[labelPlace] ?? '').trim(), part)
           if (wanted !== null && part !== wanted) continue
-          const more = [SPLIT_NAMES[part] ?? '', String(synthetic?.[start + i] === 1)].slice(0, marks.length)
-          taken.push(marks.length > 0 ? [...cells, ...more] : cells)
+          taken.push(marks.length > 0 ? [...cells, ...marks.map(({ of }) => of(start + i))] : cells)
         }
         rowsDone += taken.length
         progress({ label: 'Writing the rows', done: start + rows.length, total: dataset.rows, unit: 'rows' })

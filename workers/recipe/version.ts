@@ -4,7 +4,7 @@ import { cook } from '../../src/data/recipe/cook.ts'
 import type { FlowRow } from '../../src/data/recipe/flow.ts'
 import { DEFAULT_SPLIT, withCounts } from '../../src/data/split.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
-import type { Column, Dataset, TaskConfig } from '../../src/protocol/data.ts'
+import type { Column, Dataset, TaskConfig, WeightRange } from '../../src/protocol/data.ts'
 import { asGraftError, GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { Recipe } from '../../src/protocol/recipe.ts'
@@ -70,7 +70,7 @@ export async function makeVersion(
           unit: 'steps',
         }),
     })
-    const made = new Numbers()
+    const made = new Numbers(recipe.steps.some(({ kind, enabled }) => kind === 'weigh' && enabled !== false))
     const hand = new HandEdits(recipe, cooked.columns)
     for await (const rows of cooked.batches()) {
       throwIfAborted(signal)
@@ -80,7 +80,7 @@ export async function makeVersion(
       )
       for (const row of rows) {
         hand.see(row, made.length)
-        made.push(row.id, row.synthetic ? 1 : 0)
+        made.push(row.id, row.synthetic ? 1 : 0, row.weight)
       }
       progress({ label: 'Writing the rows', done: made.length, unit: 'rows' })
       if (sink.overflowed)
@@ -92,7 +92,7 @@ export async function makeVersion(
     if (made.length === 0)
       throw new GraftError('E_DATASET', 'The recipe leaves no row. Switch off the step that removes them.')
     await sink.finish(cooked.columns)
-    const { ids, synthetic } = made.done()
+    const { ids, synthetic, weights } = made.done()
     const parts = Uint8Array.from(ids, (id, row) => (synthetic[row] ? TRAIN : ofRaw[id]!))
     const profiles = sink.counters.map((counter) => counter.profile())
     const next: Dataset = {
@@ -107,6 +107,7 @@ export async function makeVersion(
         raw: { rows: raw.rows, columns: raw.columns },
         synthetic: synthetic.reduce((sum, one) => sum + one, 0),
         steps,
+        ...(weights && { weights: rangeOf(weights, parts) }),
       },
     }
     const { dataset, task } = await withTask(store, next, raw, signal)
@@ -115,7 +116,16 @@ export async function makeVersion(
       store,
       dataset,
       { parts, raw: ofRaw, ...folds, chosen: split.chosen },
-      { id: raw.id, recipe, past, reports: [...cooked.reports], ids, synthetic, ...task },
+      {
+        id: raw.id,
+        recipe,
+        past,
+        reports: [...cooked.reports],
+        ids,
+        synthetic,
+        ...(weights && { weights }),
+        ...task,
+      },
     )
     return dataset
   } catch (error) {
@@ -150,13 +160,29 @@ function typedAs(columns: readonly Column[], column: Column): Column {
   return { ...column, type: before.type }
 }
 
-/** Raw ids and marks, four and one bytes a row, in arrays that grow. */
+/** The range of the training rows' weights. */
+function rangeOf(weights: Float64Array, parts: Uint8Array): WeightRange {
+  let [least, most] = [Infinity, 0]
+  for (const [row, weight] of weights.entries()) {
+    if (parts[row] !== TRAIN) continue
+    least = Math.min(least, weight)
+    most = Math.max(most, weight)
+  }
+  return { least, most }
+}
+
+/** Raw ids and marks, four and one bytes a row, and weights, eight, in arrays that grow. */
 class Numbers {
   length = 0
   #ids = new Uint32Array(1024)
   #marks = new Uint8Array(1024)
+  #weights: Float64Array | null
 
-  push(id: number, mark: number): void {
+  constructor(weighted: boolean) {
+    this.#weights = weighted ? new Float64Array(1024) : null
+  }
+
+  push(id: number, mark: number, weight = 1): void {
     if (this.length === this.#ids.length) {
       const ids = new Uint32Array(this.length * 2)
       ids.set(this.#ids)
@@ -164,13 +190,23 @@ class Numbers {
       const marks = new Uint8Array(this.length * 2)
       marks.set(this.#marks)
       this.#marks = marks
+      if (this.#weights) {
+        const weights = new Float64Array(this.length * 2)
+        weights.set(this.#weights)
+        this.#weights = weights
+      }
     }
     this.#ids[this.length] = id
+    if (this.#weights) this.#weights[this.length] = weight
     this.#marks[this.length++] = mark
   }
 
-  done(): { ids: Uint32Array; synthetic: Uint8Array } {
-    return { ids: this.#ids.slice(0, this.length), synthetic: this.#marks.slice(0, this.length) }
+  done(): { ids: Uint32Array; synthetic: Uint8Array; weights: Float64Array | null } {
+    return {
+      ids: this.#ids.slice(0, this.length),
+      synthetic: this.#marks.slice(0, this.length),
+      weights: this.#weights?.slice(0, this.length) ?? null,
+    }
   }
 }
 

@@ -121,6 +121,10 @@ export function imbalanceCheck(input: HealthInput): Check | null {
               label: 'Leave out rows of frequent ones',
               steps: [{ kind: 'rebalance', column, method: 'under' }],
             },
+            {
+              label: 'Weigh rows of rare classes more in training',
+              steps: [{ kind: 'weigh', column, by: 'balanced' }],
+            },
           ],
         }),
       ]

@@ -8,6 +8,7 @@ import {
   type RecipeStep,
   type StepKind,
 } from '../../protocol/recipe.ts'
+import { LEAST_WEIGHT, MOST_WEIGHT } from './weigh.ts'
 
 /** Steps of a recipe; each walks the rows. */
 export const STEPS_LIMIT = 100
@@ -94,6 +95,20 @@ const MEMBERS: {
     method: oneOf('over', 'under'),
     to: maybe(within(1, 10_000_000, true)),
     most: maybe(within(1, 1000, true)),
+  },
+  weigh: {
+    column: name,
+    by: oneOf('balanced', 'value', 'number'),
+    weights: maybe(
+      listOf(
+        `pairs of a value and a weight from ${LEAST_WEIGHT} to ${MOST_WEIGHT}`,
+        (pair) =>
+          Array.isArray(pair) && pair.length === 2
+            ? (text(pair[0]) ?? within(LEAST_WEIGHT, MOST_WEIGHT)(pair[1]))
+            : '',
+        1,
+      ),
+    ),
   },
   derive: { column: name, template: text },
   truncate: {

@@ -17,6 +17,7 @@ import { redact } from './redact.ts'
 import { chooseColumns, dropRows, edit, filter } from './select.ts'
 import { stripHtml } from './stripHtml.ts'
 import { derive, truncate } from './text.ts'
+import { weigh } from './weigh.ts'
 
 export interface CookOptions {
   /** Whether a raw row is in the training part; default: all are. */
@@ -41,18 +42,15 @@ export async function cook(source: Table, recipe: Recipe, options: CookOptions =
   const { signal, isTraining = () => true } = options
   const checkpoint = (): void => throwIfAborted(signal)
   const salts = new Map<string, number>()
-  const reports: (StepReport | null)[] = []
+  const reports = recipe.steps.map((): StepReport | null => null)
   let flow = flowOf(source)
-  for (const [index, step] of recipe.steps.entries()) {
+  for (const [index, step] of inOrder(recipe.steps)) {
     checkpoint()
     // Counted before it is known whether the step runs, so that switching one off changes nothing of the others.
     const family = 'method' in step ? `${step.kind} ${step.method}` : step.kind
     const salt = salts.get(family) ?? 0
     salts.set(family, salt + 1)
-    if (step.enabled === false || (options.withoutTraining && TRAINING_STEPS.has(step.kind))) {
-      reports.push(null)
-      continue
-    }
+    if (step.enabled === false || (options.withoutTraining && TRAINING_STEPS.has(step.kind))) continue
     options.onStep?.(index)
     const report: StepReport = { before: 0, after: 0, changed: 0, removed: 0, added: 0 }
     const context = { seed: recipe.seed, salt: saltOf(family, salt), isTraining, checkpoint }
@@ -61,9 +59,18 @@ export async function cook(source: Table, recipe: Recipe, options: CookOptions =
     } catch (error) {
       throw named(error, index, step)
     }
-    reports.push(report)
+    reports[index] = report
   }
   return { columns: flow.columns, batches: () => flow.batches(), reports }
+}
+
+/** Weights are of the rows that come out: a label that is changed by hand afterwards must not keep the old one's weight. */
+function inOrder(steps: readonly RecipeStep[]): [number, RecipeStep][] {
+  const all = [...steps.entries()]
+  return [
+    ...all.filter(([, { kind }]) => kind !== 'weigh'),
+    ...all.filter(([, { kind }]) => kind === 'weigh'),
+  ]
 }
 
 /** The rows of a cooked recipe as a table, its columns' cells only. */
@@ -107,6 +114,8 @@ function stageOf(step: RecipeStep, input: Flow, context: StepContext): Stage | P
       return redact(step, input)
     case 'rebalance':
       return rebalance(step, input, context)
+    case 'weigh':
+      return weigh(step, input, context)
     case 'derive':
       return derive(step, input)
     case 'truncate':

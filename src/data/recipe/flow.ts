@@ -1,6 +1,6 @@
 // Rows on their way through a recipe. A flow can be walked more than once and gives the same rows each time, so a step that
 // must know all rows before it decides (duplicates, majorities) walks its input first and keeps a plan, not the rows.
-import type { StepReport } from '../../protocol/recipe.ts'
+import type { StepReport, Weighed } from '../../protocol/recipe.ts'
 import type { Table } from '../table.ts'
 
 export interface FlowRow {
@@ -10,6 +10,8 @@ export interface FlowRow {
   readonly id: number
   /** Added by a step. */
   readonly synthetic: boolean
+  /** In the loss; absent: 1. */
+  readonly weight?: number
 }
 
 /** Raw id of a row that no raw row stands behind. */
@@ -33,6 +35,8 @@ export interface Stage {
   readonly columns: readonly string[]
   /** Begins a walk; all walks give the same. */
   walk(): Walk
+  /** The weights that it gives. */
+  readonly weighed?: Weighed
 }
 
 export interface StepContext {
@@ -65,6 +69,7 @@ export function flowOf(table: Table): Flow {
 
 /** What comes out of a stage; `report` holds the counts of the latest walk. */
 export function through(input: Flow, stage: Stage, report: StepReport): Flow {
+  if (stage.weighed) report.weighed = stage.weighed
   return {
     columns: stage.columns,
     async *batches() {

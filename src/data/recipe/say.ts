@@ -1,5 +1,5 @@
 // A step of a recipe in words, for datasheets and lists.
-import type { RecipeStep, StepReport } from '../../protocol/recipe.ts'
+import type { RecipeStep, StepReport, Weighed } from '../../protocol/recipe.ts'
 
 const places = (columns: readonly string[] | undefined): string =>
   columns ? columns.join(', ') : 'all columns'
@@ -45,6 +45,11 @@ export function sayStep(step: RecipeStep): string {
       return step.method === 'over'
         ? `Repeat rare values of ${step.column} in training`
         : `Leave out frequent values of ${step.column} in training`
+    case 'weigh': {
+      const weights = step.weights?.map(([value, weight]) => `${value} ${weight}`).join(', ')
+      if (step.by === 'number') return `Weigh training rows by the number in ${step.column}`
+      return `Weigh training rows by ${step.column}: ${step.by === 'balanced' ? 'each value counts the same in all' : weights}`
+    }
     case 'derive':
       return `Make column ${step.column} from ${step.template}`
     case 'truncate':
@@ -64,6 +69,17 @@ export function sayStep(step: RecipeStep): string {
   }
 }
 
+/** "800 weighed, from 0.37 to 33.3". */
+export function sayWeighed({ rows, least, most }: Weighed): string {
+  const range = least === most ? `all ${sayWeight(least)}` : `from ${sayWeight(least)} to ${sayWeight(most)}`
+  return `${number(rows)} weighed, ${range}`
+}
+
+/** Three digits of a weight. */
+export function sayWeight(weight: number): string {
+  return weight.toLocaleString('en', { maximumSignificantDigits: 3 })
+}
+
 /** What it did: "1,000 rows before, 900 after; 100 removed". */
 export function sayReport(report: StepReport | null): string {
   if (!report) return 'switched off'
@@ -71,6 +87,7 @@ export function sayReport(report: StepReport | null): string {
     report.changed > 0 && `${number(report.changed)} changed`,
     report.removed > 0 && `${number(report.removed)} removed`,
     report.added > 0 && `${number(report.added)} added`,
+    report.weighed && sayWeighed(report.weighed),
   ].filter((part) => typeof part === 'string')
   return `${number(report.before)} rows before, ${number(report.after)} after; ${parts.join(', ') || 'nothing to do'}`
 }

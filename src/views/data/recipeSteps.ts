@@ -22,6 +22,7 @@ export type StepField = Common &
           | 'flag'
           | 'lines'
           | 'pairs'
+          | 'weights'
           | 'rows'
           | 'fill'
       }
@@ -406,6 +407,34 @@ export const STEPS: readonly StepWords[] = [
       },
     ],
     start: ([first = ''], label) => ({ kind: 'rebalance', column: label ?? first, method: 'over' }),
+  },
+  {
+    kind: 'weigh',
+    name: 'Weigh labels',
+    about: 'Rows of rare labels count more in the loss. No row is repeated or left out.',
+    group: 'Training rows',
+    fields: [
+      { key: 'column', type: 'column', label: 'Column' },
+      {
+        key: 'by',
+        type: 'choice',
+        label: 'Weight of a row',
+        help: 'A row of weight 2 teaches as much as the same row twice. Weights are worked out on the rows that come out of all other steps.',
+        options: [
+          { value: 'balanced', label: 'So that each label counts the same' },
+          { value: 'value', label: 'By label, as listed' },
+          { value: 'number', label: 'The number in the column' },
+        ],
+      },
+      {
+        key: 'weights',
+        type: 'weights',
+        label: 'Weights',
+        help: 'One label a line, such as: refund = 3. Labels that are not listed weigh 1.',
+        when: (step) => step.by === 'value',
+      },
+    ],
+    start: ([first = ''], label) => ({ kind: 'weigh', column: label ?? first, by: 'balanced' }),
   },
   {
     kind: 'augment',

@@ -11,7 +11,7 @@ import type { CellChange } from '../../../src/protocol/table.ts'
 import type { TakeOutRequest } from '../../../src/protocol/takeOut.ts'
 import { openStore, type Store } from '../../../src/store/database.ts'
 import { eachBatch, readParts } from '../../../src/store/datasets.ts'
-import { rawIds } from '../../../src/store/recipes.ts'
+import { rawIds, readRecipe } from '../../../src/store/recipes.ts'
 import { sweep } from '../../../src/store/sweep.ts'
 import { dataCalls } from '../../../workers/dataCalls.ts'
 import { fileName } from '../../../workers/recipe/takeOut.ts'
@@ -64,6 +64,7 @@ async function everything(id: string): Promise<unknown> {
     parts: [...parts],
     folds: folds && [...folds],
     ids: [...((await rawIds(store, id)) ?? [])],
+    weights: [...((await readRecipe(store, id))?.weights ?? [])],
   }
 }
 const rawRows = async (id: string): Promise<string[][]> => {
@@ -106,6 +107,7 @@ describe('a recipe', () => {
         { kind: 'normalise', case: 'upper' },
         { kind: 'mapLabels', column: 'label', map: [['cash', 'card']] },
         { kind: 'rebalance', column: 'label', method: 'over' },
+        { kind: 'weigh', column: 'label', by: 'balanced' },
         { kind: 'augment', method: 'typo', column: 'text' },
         { kind: 'columns', how: 'drop', columns: ['day'] },
         { kind: 'dropRows', rows: [1, 2, 3] },
@@ -216,6 +218,44 @@ describe('a recipe', () => {
     const again = await split(id, { train: 0.5, validation: 0.25, test: 0.25, seed: 1, stratify: '' })
     expect(again.split!.rows.validation + again.split!.rows.test).toBe(45)
     expect(new Set((await rows(id, 'train')).map(({ cells }) => cells.label)).size).toBe(4)
+  })
+
+  test('weights follow the split, and come back from an export as numbers of a column', async () => {
+    const { id } = await load(csv(0, 90))
+    const weightsOf = async (of: string) => (await readRecipe(store, of))?.weights
+    const made = await apply(id, [
+      { kind: 'filter', where: 'label != "card" or customer = "c0"' },
+      { kind: 'weigh', column: 'label', by: 'balanced' },
+    ])
+    const first = (await weightsOf(id))!
+    expect(first).toHaveLength(made.rows)
+    const train = (await rows(id)).filter(({ split: part }) => part === 'train')
+    expect(train.reduce((sum, { index }) => sum + first[index]!, 0)).toBeCloseTo(train.length, 9)
+    for (const { index, split: part } of await rows(id)) if (part !== 'train') expect(first[index]).toBe(1)
+    expect(made.version!.weights).toEqual({
+      least: Math.min(...train.map(({ index }) => first[index]!)),
+      most: Math.max(...train.map(({ index }) => first[index]!)),
+    })
+    // Another training part has other weights.
+    await split(id, { train: 0.4, validation: 0.3, test: 0.3, seed: 5, stratify: '' })
+    const second = (await weightsOf(id))!
+    expect(second).not.toEqual(first)
+
+    const blob = await calls.takeOut({ id, request: { format: 'csv', marks: true, bundle: true } }, context())
+    const files = unzipSync(new Uint8Array(await blob.arrayBuffer()))
+    const text = new TextDecoder().decode(files['test.csv'])
+    expect(text.split('\n')[0]!.trim()).toBe('text,label,customer,day,split,weight')
+    const sheet = new TextDecoder().decode(files['datasheet.md'])
+    expect(sheet).toMatch(/^2\. Weigh training rows by label: .*weighed, from /m)
+    expect(sheet).toMatch(/^\| card \| \d+ \| [\d.]+ \|$/m)
+    const again = await load(text)
+    await split(again.id, { train: 1, validation: 0, test: 0, stratify: '' })
+    await apply(again.id, [{ kind: 'weigh', column: 'weight', by: 'number' }])
+    expect(await weightsOf(again.id)).toEqual(second)
+
+    await undo(id)
+    expect(await weightsOf(id)).toBeUndefined()
+    expect((await calls.getDataset({ id }, context())).version).toBeUndefined()
   })
 
   test('is removed with its dataset, and swept', async () => {

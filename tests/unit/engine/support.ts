@@ -8,6 +8,7 @@ import { opsFor } from '../../../src/core/ops/index.ts'
 import { Turns } from '../../../src/core/turns.ts'
 import type { TaskConfig } from '../../../src/protocol/data.ts'
 import type { CallContext, Progress } from '../../../src/protocol/progress.ts'
+import type { RecipeStep } from '../../../src/protocol/recipe.ts'
 import type { RunEvent } from '../../../src/protocol/run.ts'
 import { openStore } from '../../../src/store/database.ts'
 import { dataCalls } from '../../../workers/dataCalls.ts'
@@ -82,6 +83,7 @@ export async function engine() {
       await data.configure({ id, config }, context())
       return data.split({ id, config: { train: 1, validation: 0, test: 0, seed: 1 } }, context())
     },
+    apply: (id: string, recipe: RecipeStep[]) => data.applyRecipe({ id, recipe }, context()),
     listen: (listener: (event: RunEvent) => void) => void (listen = listener),
     tensors: () => tf.memory().numTensors,
     close() {
