@@ -10,7 +10,8 @@ export interface TakeOutRequest {
   guard?: boolean
   /** Only the rows of one part. */
   split?: SplitName
-  /** Adds the columns `split` (train, validation, test) and, where there are such rows, `synthetic` (true, false). */
+  /** Adds the columns `split` (train, validation, test) and, where there are such rows, `synthetic` (true, false) and
+   *  `weight` (in the loss of training; 1 for rows of other parts). */
   marks?: boolean
   /** A zip with the data, the recipe (recipe.json) and the datasheet (datasheet.md) in place of the data alone. */
   bundle?: boolean
