@@ -12,7 +12,7 @@ import type { Store } from '../src/store/database.ts'
 import { eachBatch, getDataset, readParts } from '../src/store/datasets.ts'
 import { findModel } from '../src/store/models.ts'
 import { NO_ROW } from '../src/data/recipe/flow.ts'
-import { rawIds } from '../src/store/recipes.ts'
+import { rawIds, readRecipe } from '../src/store/recipes.ts'
 
 /** Throws E_NOT_FOUND, and what `judge` throws. */
 export async function healthReport(
@@ -25,6 +25,10 @@ export async function healthReport(
   const dataset = await getDataset(store, id)
   const config = options.config ?? dataset.config ?? dataset.suggestion
   const { parts } = await readParts(store, id)
+  const recipe = await readRecipe(store, id)
+  const weighed = (recipe?.recipe.steps ?? []).flatMap((step) =>
+    step.kind === 'weigh' && step.enabled !== false ? [step.column] : [],
+  )
   const judged = await judge(
     {
       columns: dataset.columns.map(({ name }) => name),
@@ -35,6 +39,7 @@ export async function healthReport(
       types: dataset.columns.map(({ type }) => type),
       config,
       parts,
+      weighed,
       measure:
         options.model === undefined || !config ? null : await measureWith(store, dataset, config, options),
     },

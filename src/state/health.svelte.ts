@@ -1,5 +1,6 @@
 // Health reports of datasets while the page is open: made on request, kept until the data changes, mended by the recipe.
 import { SvelteMap, SvelteSet } from 'svelte/reactivity'
+import { sayWeight } from '../data/recipe/say.ts'
 import type { GraftApi } from '../protocol/api.ts'
 import type { Dataset } from '../protocol/data.ts'
 import { GROUPS } from '../data/health/lexicon.ts'
@@ -78,7 +79,9 @@ export class Health {
         ? `${count(fewer)} rows fewer`
         : fewer < 0
           ? `${count(-fewer)} rows more`
-          : 'as many rows as before'
+          : done.version?.weights
+            ? `as many rows as before, with weights from ${sayWeight(done.version.weights.least)} to ${sayWeight(done.version.weights.most)}`
+            : 'as many rows as before'
     this.#notices.done(remedy.label, `${what}; a step of the recipe now.`, {
       label: 'Undo',
       run: () =>

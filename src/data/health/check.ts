@@ -26,6 +26,8 @@ export interface HealthInput {
   parts: Uint8Array | null
   /** How rows become examples, where that is known. */
   config: TaskConfig | null
+  /** Columns by whose values training rows are weighed already. */
+  weighed: readonly string[]
   options: HealthOptions
 }
 

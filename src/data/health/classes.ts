@@ -104,13 +104,15 @@ export function imbalanceCheck(input: HealthInput): Check | null {
       if (even >= EVENNESS_MODERATE && ratio < RATIO_HIGH) return []
       const total = counts.reduce((sum, rows) => sum + rows, 0)
       const column = input.columns[input.label!]!
+      const weighed = input.weighed.includes(column)
+      const severity = even < EVENNESS_LOW ? 'fix' : 'check'
       return [
         finding(input, {
           kind: 'imbalance',
           column,
-          severity: even < EVENNESS_LOW ? 'fix' : 'check',
+          severity: weighed ? 'know' : severity,
           title: `“${largest.name}” has ${Number(ratio.toFixed(ratio < 10 ? 1 : 0))} times as many rows as “${smallest.name}”`,
-          explanation: `The classes are ${percent(even)} even (entropy of their shares; 100% is all equal). Always answering “${largest.name}” would be right in ${percent(largest.rows / total)} of the rows, so look at macro F1 in place of accuracy.`,
+          explanation: `The classes are ${percent(even)} even (entropy of their shares; 100% is all equal). Always answering “${largest.name}” would be right in ${percent(largest.rows / total)} of the rows, so look at macro F1 in place of accuracy.${weighed ? ' The recipe weighs the classes in training.' : ''}`,
           table: {
             columns: ['Class', 'Rows', 'Share'],
             rows: order.slice(0, 100).map(({ name, rows }) => [name, rows, percent(rows / total)]),
@@ -121,10 +123,14 @@ export function imbalanceCheck(input: HealthInput): Check | null {
               label: 'Leave out rows of frequent ones',
               steps: [{ kind: 'rebalance', column, method: 'under' }],
             },
-            {
-              label: 'Weigh rows of rare classes more in training',
-              steps: [{ kind: 'weigh', column, by: 'balanced' }],
-            },
+            ...(weighed
+              ? []
+              : [
+                  {
+                    label: 'Weigh rows of rare classes more in training',
+                    steps: [{ kind: 'weigh' as const, column, by: 'balanced' as const }],
+                  },
+                ]),
           ],
         }),
       ]

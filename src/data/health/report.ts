@@ -72,6 +72,8 @@ export interface HealthContext {
   parts: Uint8Array | null
   /** Counts tokens with a base's tokenizer; null: estimated. */
   measure: Measure | null
+  /** Columns by whose values the recipe weighs training rows already. */
+  weighed?: readonly string[]
 }
 
 export type Judged = Omit<HealthReport, 'dataset' | 'createdAt' | 'seconds'>
@@ -240,7 +242,11 @@ function reasonFor(kind: FindingKind, input: HealthInput): string {
   return 'There is no column of labels.'
 }
 
-function inputOf(table: Table, { types, config, parts }: HealthContext, options: HealthOptions): HealthInput {
+function inputOf(
+  table: Table,
+  { types, config, parts, weighed = [] }: HealthContext,
+  options: HealthOptions,
+): HealthInput {
   const placeOf = (name: string): number => {
     const place = table.columns.indexOf(name)
     if (place < 0)
@@ -262,6 +268,7 @@ function inputOf(table: Table, { types, config, parts }: HealthContext, options:
     labels: new Labels(),
     parts: parts && parts.length === table.rows && parts.some((part) => part !== parts[0]) ? parts : null,
     config,
+    weighed,
     options,
   }
 }

@@ -76,6 +76,20 @@ test('remedies mend, and name raw rows after earlier steps', async () => {
   expect(clean.clean).toEqual(expect.arrayContaining(['urls', 'exactDuplicates']))
 })
 
+test('classes that are unequal can be weighed in one click, once', async () => {
+  const id = await load(sentences.map((row, i) => row.replace(/,.$/, i % 10 ? ',a' : ',b')))
+  const [before] = (await health(id)).findings.filter(({ kind }) => kind === 'imbalance')
+  const weigh = before!.remedies.find(({ steps }) => steps[0]!.kind === 'weigh')!
+  expect(weigh.steps).toEqual([{ kind: 'weigh', column: 'label', by: 'balanced' }])
+  const mended = await mend(id, weigh.steps)
+  expect(mended.rows).toBe(40)
+  // 29 of one and 3 of the other are for training.
+  expect(mended.version!.weights!.most / mended.version!.weights!.least).toBeCloseTo(29 / 3, 9)
+  const [after] = (await health(id)).findings.filter(({ kind }) => kind === 'imbalance')
+  expect([before!.severity, after!.severity]).toEqual(['fix', 'know'])
+  expect(after!.remedies.flatMap(({ steps }) => steps.map(({ kind }) => kind))).not.toContain('weigh')
+})
+
 test('tokens are counted by a stored base, in a task of texts as well', async () => {
   const folder = 'public/models/graft-7m'
   const files = await Promise.all(
