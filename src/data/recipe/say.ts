@@ -48,7 +48,9 @@ export function sayStep(step: RecipeStep): string {
     case 'weigh': {
       const weights = step.weights?.map(([value, weight]) => `${value} ${weight}`).join(', ')
       if (step.by === 'number') return `Weigh training rows by the number in ${step.column}`
-      return `Weigh training rows by ${step.column}: ${step.by === 'balanced' ? 'each value counts the same in all' : weights}`
+      if (step.by === 'balanced')
+        return `Weigh training rows by ${step.column}, so that each value counts the same`
+      return `Weigh training rows by ${step.column}: ${weights}`
     }
     case 'derive':
       return `Make column ${step.column} from ${step.template}`

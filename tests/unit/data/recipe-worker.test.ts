@@ -246,7 +246,9 @@ describe('a recipe', () => {
     const text = new TextDecoder().decode(files['test.csv'])
     expect(text.split('\n')[0]!.trim()).toBe('text,label,customer,day,split,weight')
     const sheet = new TextDecoder().decode(files['datasheet.md'])
-    expect(sheet).toMatch(/^2\. Weigh training rows by label: .*weighed, from /m)
+    expect(sheet).toMatch(
+      /^2\. Weigh training rows by label, so that each value counts the same: .*weighed, from /m,
+    )
     expect(sheet).toMatch(/^\| card \| \d+ \| [\d.]+ \|$/m)
     const again = await load(text)
     await split(again.id, { train: 1, validation: 0, test: 0, stratify: '' })
