@@ -74,6 +74,8 @@ export interface RenderedRow {
   label: string | null
   /** Why nothing of the row can be learnt, or null. */
   problem: string | null
+  /** Of a training row in the loss, where the recipe gives weights. */
+  weight?: number
   /** Token by token, where asked for. */
   list?: { ids: number[]; texts: string[]; trained: boolean[] }
 }

@@ -186,6 +186,21 @@ describe('what is shown', () => {
       })
     }
   })
+  test('the weights of training rows, where the recipe gives any', async () => {
+    const dataset = await load(
+      Array.from({ length: 20 }, (_, i) => ({ text: `row ${i} it is`, label: i % 4 ? 'often' : 'rare' })),
+      { task: 'classify', columns: { text: 'text', label: 'label' } },
+    )
+    expect((await render(dataset)).every((row) => !('weight' in row))).toBe(true)
+    await calls.applyRecipe(
+      { id: dataset.id, recipe: [{ kind: 'weigh', column: 'label', by: 'value', weights: [['rare', 2.5]] }] },
+      context,
+    )
+    const all = await calls.rows({ id: dataset.id, query: { offset: 0, limit: 20 } }, context)
+    for (const row of await render(dataset, { limit: 20 }))
+      expect(row.weight).toBe(all[row.index]!.split !== 'train' ? undefined : row.label === 'rare' ? 2.5 : 1)
+  })
+
   test('pages, and numbers out of range', async () => {
     const dataset = await load(
       Array.from({ length: RENDER_LIMIT + 20 }, (_, i) => ({ ...alpaca[0], output: `Answer ${i}` })),

@@ -2,10 +2,17 @@
 // their ids, so that what is shown is what is learnt, cuts and unknown characters included.
 import { IGNORED } from '../../src/data/examples.ts'
 import type { TextTokenizer } from '../../src/data/tokenizer.ts'
-import type { RenderedPiece, RenderedRow, TaskConfig } from '../../src/protocol/data.ts'
+import {
+  SPLIT_NAMES,
+  type Dataset,
+  type RenderedPiece,
+  type RenderedRow,
+  type TaskConfig,
+} from '../../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import type { Store } from '../../src/store/database.ts'
-import { getDataset, readRows } from '../../src/store/datasets.ts'
+import { getDataset, readParts, readRows } from '../../src/store/datasets.ts'
+import { readRecipe } from '../../src/store/recipes.ts'
 import type { ModelLibrary } from './models.ts'
 import { exampleMaker, taskOf, type RowExample } from './rows.ts'
 
@@ -13,6 +20,7 @@ import { exampleMaker, taskOf, type RowExample } from './rows.ts'
 export const RENDER_LIMIT = 100
 /** Tokens kept of a row unless asked otherwise: the default of training. */
 const DEFAULT_LENGTH = 256
+const TRAIN = SPLIT_NAMES.indexOf('train')
 
 export interface RenderRequest {
   dataset: string
@@ -58,9 +66,18 @@ export async function renderRows(
     tokenizer,
     maxLength: Math.min(maxLength ?? DEFAULT_LENGTH, info.context),
   })
-  return rows.map((cells, i) =>
-    rendered(tokenizer, make(cells), offset + i, classify ? labelOf(cells) : null, tokens),
-  )
+  const weightOf = await weightsOf(store, dataset)
+  return rows.map((cells, i) => ({
+    ...rendered(tokenizer, make(cells), offset + i, classify ? labelOf(cells) : null, tokens),
+    ...weightOf(offset + i),
+  }))
+}
+
+async function weightsOf(store: Store, dataset: Dataset): Promise<(row: number) => { weight?: number }> {
+  const weights = dataset.version?.weights && (await readRecipe(store, dataset.id))?.weights
+  if (!weights) return () => ({})
+  const { parts } = await readParts(store, dataset.id)
+  return (row) => (parts[row] === TRAIN ? { weight: weights[row]! } : {})
 }
 
 function rendered(

@@ -38,6 +38,21 @@ const within =
     typeof value === 'number' && value >= least && value <= most && (!whole || Number.isSafeInteger(value))
       ? null
       : `must be ${whole ? 'a whole number' : 'a number'} from ${least} to ${most}`
+const pairsOfWeights: Check = (value) => {
+  if (!Array.isArray(value) || value.length === 0) return 'must be a list of pairs such as ["rare", 3]'
+  const wrong = (value as unknown[]).find(
+    (pair) =>
+      !Array.isArray(pair) ||
+      pair.length !== 2 ||
+      text(pair[0]) !== null ||
+      within(LEAST_WEIGHT, MOST_WEIGHT)(pair[1]) !== null,
+  )
+  if (wrong === undefined) return null
+  const range = `a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT.toLocaleString('en')}`
+  return Array.isArray(wrong) && wrong.length === 2
+    ? `gives "${String(wrong[0])}" the weight "${String(wrong[1])}", which must be ${range}`
+    : `must be a list of pairs of a value and ${range}`
+}
 const rowId = within(0, 0xfffffffe, true)
 const replacement: Check = (value) =>
   isRecord(value) && typeof value.value === 'string' ? null : 'must be { value: "..." }'
@@ -99,16 +114,7 @@ const MEMBERS: {
   weigh: {
     column: name,
     by: oneOf('balanced', 'value', 'number'),
-    weights: maybe(
-      listOf(
-        `pairs of a value and a weight from ${LEAST_WEIGHT} to ${MOST_WEIGHT}`,
-        (pair) =>
-          Array.isArray(pair) && pair.length === 2
-            ? (text(pair[0]) ?? within(LEAST_WEIGHT, MOST_WEIGHT)(pair[1]))
-            : '',
-        1,
-      ),
-    ),
+    weights: maybe(pairsOfWeights),
   },
   derive: { column: name, template: text },
   truncate: {

@@ -1,6 +1,6 @@
 // A row as the model reads it, prepared for drawing: stretches that are learnt or only read, each with its texts and special
 // tokens, and the notices beside them.
-import { count, plural } from '../../charts/format.ts'
+import { count, number, plural } from '../../charts/format.ts'
 import type { RenderedPiece, RenderedRow } from '../../protocol/data.ts'
 
 export interface Stretch {
@@ -25,8 +25,11 @@ export function lines(text: string): string[] {
   return text.split('\n')
 }
 
-/** "38 tokens, 12 of them learnt". */
-export function lengths({ tokens, trainedTokens, label }: RenderedRow): string {
-  const all = plural(tokens, 'token')
-  return label === null ? `${all}, ${count(trainedTokens)} of them learnt` : all
+/** "38 tokens, 12 of them learnt, weight 4". */
+export function lengths({ tokens, trainedTokens, label, weight }: RenderedRow): string {
+  return [
+    plural(tokens, 'token'),
+    ...(label === null ? [`${count(trainedTokens)} of them learnt`] : []),
+    ...(weight === undefined ? [] : [`weight ${number(weight, 3)}`]),
+  ].join(', ')
 }

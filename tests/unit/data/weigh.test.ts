@@ -116,9 +116,10 @@ describe('weights', () => {
   test.each([
     [{ by: 'balanced', column: 'none' }, /no column "none"/],
     [{ by: 'value' }, /at least one value/],
-    [{ by: 'value', weights: [['a', 0]] }, /pairs of a value and a weight/],
-    [{ by: 'value', weights: [['a', NaN]] }, /pairs of a value and a weight/],
-    [{ by: 'value', weights: [] }, /pairs of a value and a weight/],
+    [{ by: 'value', weights: [['a', 0]] }, /gives "a" the weight "0", which must be a number from/],
+    [{ by: 'value', weights: [['a', 'two']] }, /gives "a" the weight "two"/],
+    [{ by: 'value', weights: [] }, /pairs such as/],
+    [{ by: 'value', weights: [['a', 1, 2]] }, /pairs of a value and a number/],
     [{ by: 'often' }, /balanced, value, number/],
     [{ by: 'number' }, /row 1 has "a"/],
   ])('%j is refused', async (given, message) => {

@@ -53,6 +53,7 @@ describe('a rendered row', () => {
     }
     expect(lengths(row)).toBe('1,234 tokens, 12 of them learnt')
     expect(lengths({ ...row, tokens: 1, trainedTokens: 0, label: 'a' })).toBe('1 token')
+    expect(lengths({ ...row, weight: 1 / 3 })).toBe('1,234 tokens, 12 of them learnt, weight 0.333')
   })
 })
 
