@@ -19,7 +19,7 @@ import { healthReport } from './health.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
 import { previewFiles } from './import/previewFiles.ts'
 import { profileDataset } from './profile.ts'
-import { applyRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
+import { applyRecipe, extendRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
 import { editCells } from './recipe/edits.ts'
 import { splitDataset } from './recipe/splits.ts'
 import { takeOut } from './recipe/takeOut.ts'
@@ -97,6 +97,8 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     recipe: async ({ id }) => recipeState(await opened(), id),
     applyRecipe: ({ id, recipe }, context) =>
       changing(async () => changed(await applyRecipe(await opened(), id, recipe, context))),
+    extendRecipe: ({ id, steps }, context) =>
+      changing(async () => changed(await extendRecipe(await opened(), id, steps, context))),
     undoRecipe: ({ id }, context) =>
       changing(async () => changed(await undoRecipe(await opened(), id, context))),
     takeOut: async ({ id, request }, context) => takeOut(await opened(), id, request, context),

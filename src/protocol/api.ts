@@ -29,6 +29,7 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type { AddedRows, WriteRowsRequest } from './written.ts'
 import type {
   CellChange,
   Profile,
@@ -71,6 +72,15 @@ export interface GraftApi {
     apply(id: string, recipe: RecipeStep[] | Recipe, options?: CallOptions): Promise<Dataset>
     /** Takes the latest change of the recipe back. */
     undo(id: string, options?: CallOptions): Promise<Dataset>
+    /**
+     * Lets a model write rows for the training part, and adds those that pass the checks as one step of the recipe; with
+     * `apply: false` they are only shown.
+     */
+    generate(
+      id: string,
+      request: WriteRowsRequest & { apply?: boolean },
+      options?: CallOptions,
+    ): Promise<AddedRows>
     /** The current rows as a file; with `bundle` a zip with the recipe and a datasheet. */
     export(id: string, request: TakeOutRequest & CallOptions): Promise<Blob>
     /**

@@ -17,6 +17,7 @@ import type {
   Tokens,
 } from './model.ts'
 import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { WriteRowsRequest, WrittenRows } from './written.ts'
 import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
@@ -88,6 +89,8 @@ export interface EngineCalls {
   predict(args: { target: Target; texts: string[]; labels?: string[] }): Prediction[]
   /** Progress carries the text so far while it streams. */
   generate(args: { target: Target; request: GenerateRequest }): GenerateResult
+  /** Rows that a model writes for the training part; nothing is added yet. */
+  writeRows(args: { dataset: string; request: WriteRowsRequest }): WrittenRows
   evaluate(args: { target: Target; dataset: string; split: SplitName }): Evaluation
   attention(args: { target: Target; input: ExplainInput }): AttentionResult
   saliency(args: { target: Target; request: SaliencyRequest }): SaliencyResult
@@ -121,6 +124,8 @@ export interface DataCalls {
   split(args: { id: string; config: SplitRequest }): Dataset
   recipe(args: { id: string }): RecipeState
   applyRecipe(args: { id: string; recipe: RecipeStep[] | Recipe }): Dataset
+  /** Puts steps at the end of the recipe as it is when their turn comes. */
+  extendRecipe(args: { id: string; steps: RecipeStep[] }): Dataset
   undoRecipe(args: { id: string }): Dataset
   takeOut(args: { id: string; request: TakeOutRequest }): Blob
   searchRows(args: { id: string; query: SearchQuery }): SearchResult
