@@ -17,6 +17,7 @@ import { sweep } from '../src/store/sweep.ts'
 import { configured } from './configure.ts'
 import { healthReport } from './health.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
+import { pastedFile } from './import/pasted.ts'
 import { previewFiles } from './import/previewFiles.ts'
 import { profileDataset } from './profile.ts'
 import { applyRecipe, extendRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
@@ -63,6 +64,7 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       changing(async () => changed(await appendFiles(await opened(), id, files, options, context))),
     previewFiles: async ({ files, options }, context) =>
       previewFiles(await opened(), files, options, context),
+    pastedFile: (copied) => pastedFile(copied),
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
     rows: async ({ id, query }, context) =>

@@ -51,6 +51,8 @@ export function createGraft(spawn: Spawn): GraftApi {
       subscribe: (listener) => engine.subscribe(listener),
     },
     datasets: {
+      pasted: ({ html, text }) =>
+        data.call('pastedFile', { ...(html !== undefined && { html }), ...(text !== undefined && { text }) }),
       preview(files, options = {}) {
         const { call, rest } = separate(options)
         return withFiles('preview', files, (files) =>

@@ -1,6 +1,6 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
 import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
-import type { ImportOptions, Preview } from './bringIn.ts'
+import type { Copied, ImportOptions, Preview } from './bringIn.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { HealthOptions, HealthReport } from './health.ts'
@@ -50,6 +50,8 @@ export interface GraftApi {
     subscribe(listener: (event: EngineEvent) => void): () => void
   }
   datasets: {
+    /** What a clipboard holds as a file for `preview`, `import` and `append`. */
+    pasted(copied: Copied): Promise<File>
     /** The beginning of files as an import with these options would read them. */
     preview(files: File | File[], options?: ImportOptions & CallOptions): Promise<Preview>
     import(files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>

@@ -1,5 +1,6 @@
 // Datasets as the page, the workers and the store speak of them.
 
+import type { Shape } from './bringIn.ts'
 import type { CellEdit, ViewQuery } from './table.ts'
 
 export type ColumnType = 'text' | 'category' | 'number' | 'boolean' | 'date' | 'empty'
@@ -155,6 +156,10 @@ export interface Dataset {
   encoding?: string
   /** Absent in datasets of earlier versions, which are CSV. */
   format?: FileFormat
+  /** It was pasted; absent for files. */
+  origin?: 'clipboard'
+  /** What the columns together were when the rows came, or null; absent in datasets of earlier versions. */
+  shape?: Shape | null
   /** What Graft guesses, before anyone confirms. */
   suggestion: TaskConfig | null
   /** Rows that a recipe made of the raw ones; `rows`, `columns`, `labels` and `split` are about these. Absent: the raw rows. */

@@ -1,6 +1,7 @@
 // Dropped files become a dataset, or more rows of one: one pass decodes, parses, profiles and stores them in batches while
 // another worker hashes. The dataset's record is written last; whatever stops the import before takes its rows along.
 import { columnOf, ColumnCounter, type ColumnProfile } from '../../src/data/columns.ts'
+import { recogniseShape } from '../../src/data/shapes.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
 import { notATable } from '../../src/formats/text.ts'
@@ -14,6 +15,7 @@ import {
   eachBatch,
   getDataset,
   insertDataset,
+  readRows,
   removeDataset,
   removeRowsFrom,
   widenRows,
@@ -32,6 +34,8 @@ import { UnionColumns } from './unionColumns.ts'
 
 /** Problems kept with a dataset; all are counted. */
 export const PROBLEM_LIMIT = 100
+/** Rows that are looked into for what the columns together are. */
+const SHAPE_ROWS = 1000
 /** Milliseconds between two reports of progress. */
 const REPORT_EVERY = 100
 
@@ -76,6 +80,8 @@ export function importFiles(
         delimiter: read.reading.delimiter,
         format: read.reading.format,
         ...(read.reading.encoding && { encoding: read.reading.encoding }),
+        ...(options.origin && { origin: options.origin }),
+        shape: recogniseShape(profiles, await readRows(store, { id }, 0, SHAPE_ROWS)),
         suggestion,
         config: null,
         labels: null,
