@@ -24,6 +24,7 @@ export function pastedFile({ html = '', text = '' }: Copied): File {
   return new File([text], text.includes('\t') ? 'Pasted cells' : 'Pasted text.txt', { type: 'text/plain' })
 }
 
+/** A first cell that begins like JSON would make a reader take the whole for it. */
 function quoted(cell: string): string {
-  return /["\t\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
+  return /["\t\r\n]|^\s*[[{]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
 }
