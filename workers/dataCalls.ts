@@ -61,7 +61,10 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     importFiles: async ({ files, options }, context) =>
       changed(await importFiles(await opened(), files, options, context)),
     appendFiles: ({ id, files, options }, context) =>
-      changing(async () => changed(await appendFiles(await opened(), id, files, options, context))),
+      changing(async () => {
+        const { added, ...dataset } = await appendFiles(await opened(), id, files, options, context)
+        return { ...changed(dataset), added }
+      }),
     previewFiles: async ({ files, options }, context) =>
       previewFiles(await opened(), files, options, context),
     pastedFile: (copied) => pastedFile(copied),

@@ -1,6 +1,15 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
-import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
-import type { Copied, ImportOptions, Preview } from './bringIn.ts'
+import type {
+  Appended,
+  Dataset,
+  RenderedRow,
+  Row,
+  RowQuery,
+  SplitRequest,
+  SplitName,
+  TaskConfig,
+} from './data.ts'
+import type { Copied, ImportOptions, Preview, PreviewOptions } from './bringIn.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { HealthOptions, HealthReport } from './health.ts'
@@ -53,10 +62,10 @@ export interface GraftApi {
     /** What a clipboard holds as a file for `preview`, `import` and `append`. */
     pasted(copied: Copied): Promise<File>
     /** The beginning of files as an import with these options would read them. */
-    preview(files: File | File[], options?: ImportOptions & CallOptions): Promise<Preview>
+    preview(files: File | File[], options?: PreviewOptions & CallOptions): Promise<Preview>
     import(files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>
     /** Adds the rows of files at the end; the rows that are there keep their indices and their part of the split. */
-    append(id: string, files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>
+    append(id: string, files: File | File[], options?: ImportOptions & CallOptions): Promise<Appended>
     list(): Promise<Dataset[]>
     get(id: string): Promise<Dataset>
     rows(id: string, query: RowQuery): Promise<Row[]>

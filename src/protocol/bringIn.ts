@@ -44,6 +44,11 @@ export interface ImportOptions {
   union?: boolean
 }
 
+/** A preview may be of rows that are to be added to a dataset: then columns are compared with those it was imported with. */
+export interface PreviewOptions extends ImportOptions {
+  target?: string
+}
+
 /** Kinds of datasets that people know by name. */
 export const SHAPES = [
   'alpaca',

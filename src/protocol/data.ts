@@ -173,6 +173,16 @@ export interface Dataset {
   edits?: CellEdit[]
 }
 
+/** A dataset to which rows were added, and what came. */
+export interface Appended extends Dataset {
+  added: {
+    /** Before any recipe. */
+    rows: number
+    /** Labels that no row had before; a run that was trained before does not know them. */
+    labels: string[]
+  }
+}
+
 /** One row: its index in the file's order, its part of the split, its cells by column name. */
 export interface Row {
   index: number

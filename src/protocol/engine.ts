@@ -1,6 +1,15 @@
 // What the two workers can do, by name: the contract between the page and the workers.
-import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
-import type { Copied, ImportOptions, Preview } from './bringIn.ts'
+import type {
+  Appended,
+  Dataset,
+  RenderedRow,
+  Row,
+  RowQuery,
+  SplitRequest,
+  SplitName,
+  TaskConfig,
+} from './data.ts'
+import type { Copied, ImportOptions, Preview, PreviewOptions } from './bringIn.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { HealthOptions, HealthReport } from './health.ts'
@@ -110,11 +119,11 @@ export type EngineEvent =
 
 /** Calls of the data worker. */
 export interface DataCalls {
-  previewFiles(args: { files: File[]; options: ImportOptions }): Preview
+  previewFiles(args: { files: File[]; options: PreviewOptions }): Preview
   pastedFile(args: Copied): File
   importFile(args: { file: File; options: ImportOptions }): Dataset
   importFiles(args: { files: File[]; options: ImportOptions }): Dataset
-  appendFiles(args: { id: string; files: File[]; options: ImportOptions }): Dataset
+  appendFiles(args: { id: string; files: File[]; options: ImportOptions }): Appended
   listDatasets(args: Record<string, never>): Dataset[]
   getDataset(args: { id: string }): Dataset
   rows(args: { id: string; query: RowQuery }): Row[]

@@ -62,7 +62,7 @@ export class Importing {
   ) {
     let preview: Preview
     try {
-      preview = await this.#api.datasets.preview(files, options)
+      preview = await this.#api.datasets.preview(files, { ...options, ...(target && { target: target.id }) })
     } catch {
       // The import says what is wrong, and a single file has no settings that would help.
       if (files.length === 1 && !target) return this.#import(files, options)
@@ -166,7 +166,8 @@ export class Importing {
     await new Promise((done) => setTimeout(done, PAUSE))
     if (signal.aborted) return
     try {
-      const preview = await this.#api.datasets.preview(this.files, { ...this.options, signal })
+      const target = this.target && { target: this.target.id }
+      const preview = await this.#api.datasets.preview(this.files, { ...this.options, ...target, signal })
       if (signal.aborted) return
       this.preview = preview
       this.problem = null

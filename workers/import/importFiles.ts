@@ -6,7 +6,7 @@ import { suggestTask } from '../../src/data/suggest.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
 import { notATable } from '../../src/formats/text.ts'
 import type { ImportOptions } from '../../src/protocol/bringIn.ts'
-import type { Column, Dataset, Problem } from '../../src/protocol/data.ts'
+import type { Appended, Column, Dataset, Problem } from '../../src/protocol/data.ts'
 import { throwIfAborted } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import { DEFAULT_SPLIT, NO_PART, splitRows, type SplitResult } from '../../src/data/split.ts'
@@ -99,7 +99,7 @@ export function importFiles(
 
 /**
  * Adds the rows of files to a dataset. Rows that are there keep their indices and their parts of the split; new ones are
- * divided by the same shares. Throws as an import does, and E_NOT_FOUND; then the dataset is as it was.
+ * divided by the same shares. The task stays, with the labels that are there now. Throws as an import does, and E_NOT_FOUND; then the dataset is as it was.
  */
 export function appendFiles(
   store: Store,
@@ -107,7 +107,7 @@ export function appendFiles(
   files: readonly File[],
   options: ImportOptions,
   context: CallContext,
-): Promise<Dataset> {
+): Promise<Appended> {
   checkOptions(options, files)
   return whileWriting(async () => {
     // Rows join below the recipe, and the recipe is made anew.
@@ -143,11 +143,9 @@ export function appendFiles(
         problems: [...before.problems, ...read.problems].slice(0, PROBLEM_LIMIT),
         problemCount: before.problemCount + read.problemCount,
         suggestion: suggestTask(profiles),
-        // New rows may bring new labels: the task is confirmed anew.
-        ...(before.config?.task === 'classify' && { config: null, labels: null }),
       }
       const record = await readRecipe(store, id)
-      return await makeVersion(
+      const grown = await makeVersion(
         store,
         dataset,
         { parts: all, chosen, ...(folds && { folds }) },
@@ -155,6 +153,9 @@ export function appendFiles(
         record?.past ?? [],
         context,
       )
+      const known = new Set(current.labels)
+      const labels = current.labels ? (grown.labels ?? []).filter((label) => !known.has(label)) : []
+      return { ...grown, added: { rows: sink.rows, labels } }
     } catch (error) {
       await sink.settle()
       await removeRowsFrom(store, id, before.rows).catch(() => undefined)
