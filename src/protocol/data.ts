@@ -122,8 +122,10 @@ export interface Split extends SplitConfig {
 
 /** The rows that a recipe gave. */
 export interface DatasetVersion {
-  /** Where the store keeps them. */
+  /** Where the store keeps them: under a key of their own, or where the raw rows are. */
   rows: string
+  /** Thousands of rows that edits by hand replaced, each with where it is now; the newest last. */
+  patches?: [thousand: number, rows: string][]
   /** The dataset below the recipe. */
   raw: { rows: number; columns: Column[] }
   /** Rows that steps added. */
@@ -181,6 +183,11 @@ export interface Appended extends Dataset {
     /** Labels that no row had before; a run that was trained before does not know them. */
     labels: string[]
   }
+}
+
+/** Changes whenever the rows do. */
+export function rowsStamp({ version }: Pick<Dataset, 'version'>): string {
+  return version ? (version.patches?.at(-1)?.[1] ?? version.rows) : ''
 }
 
 /** One row: its index in the file's order, its part of the split, its cells by column name. */

@@ -282,6 +282,72 @@ describe('edits by hand', () => {
     await expect(edit(id, [change])).rejects.toMatchObject({ code: 'E_ARGUMENT' })
   })
 
+  test('made one by one share the other rows, and are what the recipe as a whole gives', async () => {
+    const { id } = await load(csv(0, 3500))
+    await calls.configure(
+      { id, config: { task: 'classify', columns: { text: 'text', label: 'label' } } },
+      context(),
+    )
+    const steps = [[], [{ kind: 'filter', where: 'label != "other"' } as const]]
+    for (const before of steps) {
+      await apply(id, before)
+      const untouched = (await calls.getDataset({ id }, context())).version?.rows ?? id
+      const first = await state(id)
+      const change = fc.record({
+        row: fc.integer({ min: 0, max: 2600 }),
+        column: fc.constantFrom('text', 'label', 'customer'),
+        value: fc.constantFrom('cash', 'fresh', 'x', ''),
+      })
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.array(change, { minLength: 1, maxLength: 3 }), { maxLength: 5 }),
+          async (calls) => {
+            await apply(id, first.recipe)
+            for (const changes of calls) await edit(id, changes)
+            const quick = await everything(id)
+            const { recipe, reports } = await state(id)
+            const found = (await rows(id)).map(({ cells }) => cells)
+            await apply(id, recipe)
+            const whole = (await everything(id)) as { dataset: Dataset; version: object }
+            const { patches: _patches, ...version } =
+              (quick as { version: { patches?: unknown } }).version ?? {}
+            const { suggestion } = (quick as { dataset: Dataset }).dataset
+            expect({ ...(quick as object), version }).toEqual({
+              ...whole,
+              dataset: { ...whole.dataset, suggestion },
+              version: whole.version ?? {},
+            })
+            expect(found).toEqual((await rows(id)).map(({ cells }) => cells))
+            expect((await state(id)).reports).toEqual(reports)
+          },
+        ),
+        { numRuns: 8 },
+      )
+      await apply(id, before)
+      const made = await edit(id, [{ row: 1500, column: 'text', value: 'a single one' }])
+      const again = await edit(id, [{ row: 1501, column: 'text', value: 'another' }])
+      expect(again.version!.rows).toBe(made.version!.rows)
+      expect(again.version!.patches).toHaveLength(1)
+      const keys = new Set((await store.main.rows.toCollection().primaryKeys()).map(([key]) => key))
+      expect(keys).toEqual(new Set([id, again.version!.rows, again.version!.patches![0]![1]]))
+      if (before.length === 0) expect(untouched).toBe(id)
+      const hits = await calls.searchRows(
+        { id, query: { query: '"a single one"', offset: 0, limit: 5 } },
+        context(),
+      )
+      expect(hits.rows.map(({ index }) => index)).toEqual([1500])
+      await sweep(store)
+      expect((await rows(id)).slice(1500, 1502).map(({ cells }) => cells.text)).toEqual([
+        'a single one',
+        'another',
+      ])
+      await undo(id)
+      expect((await rows(id))[1500]!.cells.text).not.toBe('a single one')
+    }
+    await calls.removeDataset({ id }, context())
+    expect(await store.main.rows.count()).toBe(0)
+  })
+
   test('not of rows that a step made', async () => {
     const { id } = await load(csv(0, 40))
     const made = await apply(id, [{ kind: 'addRows', columns: ['text'], rows: [['fresh']] }])
