@@ -126,8 +126,9 @@ export function appendFiles(
       const fresh = splitRows(sink.rows, { seed: (seed + before.rows) >>> 0, train, validation, test }, null)
       const all = new Uint8Array(before.rows + sink.rows)
       all.set(parts)
-      // Groups, times and folds say where a new row belongs; without them the shares do.
-      if ((config.group ?? config.time ?? config.folds) === undefined) all.set(fresh.parts, before.rows)
+      // Groups, times, folds and likeness say where a new row belongs; without them the shares do.
+      if ((config.group ?? config.time ?? config.folds ?? config.near) === undefined)
+        all.set(fresh.parts, before.rows)
       else all.fill(NO_PART, before.rows)
       throwIfAborted(context.signal)
       if (columns.names.length > names.length) await widenRows(store, id, columns.names.length)

@@ -377,6 +377,30 @@ describe('splits', () => {
     expect(new Set(sides.values()).size).toBe(3)
   })
 
+  test.each<SplitRequest>([{}, { group: 'customer' }, { folds: 3 }])(
+    'near-duplicates of rows that are there go to their side: %j',
+    async (more) => {
+      const line = (i: number, end: string) =>
+        `"Letter ${i} of ${['red', 'green', 'blue'][i % 3]!} house ${i * 7} says that water number ${i * 3} was cold ${end}",c${i}`
+      const lines = (end: string, from = 0) =>
+        Array.from({ length: 60 }, (_, i) => line(from + i, end)).join('\n')
+      const { id } = await load(`text,customer\n${lines('on Monday')}\n`)
+      await split(id, { near: 0.6, train: 0.5, validation: 0.25, test: 0.25, ...more })
+      const before = await partsByRow(id)
+      await append(
+        id,
+        `text,customer\n${lines('on Tuesday')}\n${lines('on Monday', 100)}\n${lines('on Friday', 100)}\n`,
+      )
+      const after = await partsByRow(id)
+      for (const [row, part] of before) expect(after.get(row)).toBe(part)
+      for (let i = 0; i < 60; i++) {
+        expect(after.get(60 + i)).toBe(after.get(i))
+        expect(after.get(180 + i)).toBe(after.get(120 + i))
+      }
+      expect(new Set(Array.from({ length: 60 }, (_, i) => after.get(120 + i))).size).toBe(3)
+    },
+  )
+
   test('rows that were added never move those before, whatever the recipe', async () => {
     const { id } = await load(csv(0, 150))
     await split(id, { by: ['label', 'customer'], seed: 3 })
