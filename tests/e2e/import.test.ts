@@ -173,6 +173,31 @@ it('markup in cells, headers and file names stays text', async () => {
   await page.getByRole('cell', { name: '<script>alert(2)</script>' }).waitFor()
   await press('Import')
   await heading(`${markup.replaceAll('"', '')}.txt`)
+  // As labels and names of columns too, wherever they are shown.
+  await go(page, 'Data')
+  const cell = `"${markup.replaceAll('"', '""')}"`
+  const rows = Array.from(
+    { length: 30 },
+    (_, i) => `"${markup.replaceAll('"', '""')} and words number ${i}",${i % 2 ? cell : 'plain'}`,
+  )
+  await drop({ name: 'marked.csv', content: `text,"<b>label</b>"\n${rows.join('\n')}\n` })
+  await heading('marked.csv')
+  await page.evaluate(async () => {
+    const { id } = (await window.graft.datasets.list()).find(({ name }) => name === 'marked.csv')!
+    await window.graft.datasets.configure(id, {
+      task: 'classify',
+      columns: { text: 'text', label: '<b>label</b>' },
+    })
+  })
+  await page.getByRole('tab', { name: /^Columns/ }).click()
+  await page.getByRole('heading', { name: '<b>label</b>' }).waitFor()
+  await page.getByRole('tab', { name: 'Health' }).click()
+  await press('Check the data')
+  await page.getByText('with HTML in them').click()
+  await page.getByRole('tab', { name: 'Recipe' }).click()
+  await press('Add the first step')
+  await page.getByRole('button', { name: /^Let a model write rows/ }).click()
+  await page.getByLabel(markup).waitFor()
   expect(dialogs).toBe(0)
   expect(await page.locator('img[src="x"]').count()).toBe(0)
 })
