@@ -36,6 +36,8 @@ export interface WriteRowsRequest {
   threshold?: number
   /** Quantiles of the class's lengths in characters between which a row must lie; default [0.05, 0.95]. */
   lengths?: [least: number, most: number]
+  /** Whether rows that a linear model of the training part gives another label are refused; default true. */
+  checkLabels?: boolean
   /** Answers for each row that is wanted, before the model is given up on: 1 to 50, default 4. */
   tries?: number
 }
@@ -47,6 +49,7 @@ export const REFUSALS = {
   broken: 'Without all of its parts',
   short: 'Shorter than the rows that are there',
   long: 'Longer than the rows that are there',
+  label: 'More like rows of another label',
   copy: 'Copies of a row that is there',
   near: 'Near-duplicates of a row that is there',
   repeated: 'Written before, or almost',

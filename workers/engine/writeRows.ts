@@ -2,6 +2,7 @@
 // recipe. Nothing is stored here, so what is cancelled leaves nothing behind. Answers are judged in rounds, for the comparison
 // with all rows of the dataset is one walk over them.
 import type { Turns } from '../../src/core/turns.ts'
+import { labelModel } from '../../src/data/augment/written/labelModel.ts'
 import { Judge } from '../../src/data/augment/written/judge.ts'
 import { Pool } from '../../src/data/augment/written/pool.ts'
 import { readAnswer, writePrompt, type WritePrompt } from '../../src/data/augment/written/prompt.ts'
@@ -63,7 +64,14 @@ export async function writeRows(
   const form: WriteForm =
     settings.form ?? ((taskConfig ? trained : base.tokenizer.hasChatTemplate) ? 'chat' : 'list')
 
-  const judge = new Judge(settings.threshold)
+  const pause = async (): Promise<void> => {
+    // The engine's other work goes on.
+    await new Promise((done) => setTimeout(done))
+    throwIfAborted(signal)
+  }
+  const model =
+    shape.label !== null && settings.checkLabels ? await labelModel(pool, settings.seed, pause) : null
+  const judge = new Judge(settings.threshold, model?.fits)
   const asked = new Map<string | null, number>()
   const started = performance.now()
   const total = settings.count * labels.length

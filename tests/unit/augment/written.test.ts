@@ -1,7 +1,10 @@
 // Rows that a model writes, without the model: prompts, the reading of answers, the choice of examples, and the judging.
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
+import Papa from 'papaparse'
 import { describe, expect, it } from 'vitest'
 import { Judge } from '../../../src/data/augment/written/judge.ts'
+import { labelModel } from '../../../src/data/augment/written/labelModel.ts'
 import { Pool, POOL_ROWS } from '../../../src/data/augment/written/pool.ts'
 import { readAnswer, writePrompt, type Candidate } from '../../../src/data/augment/written/prompt.ts'
 import { writeSettings } from '../../../src/data/augment/written/settings.ts'
@@ -160,6 +163,35 @@ describe('examples', () => {
   })
 })
 
+describe('the label model', () => {
+  const rows = Papa.parse<{ text: string; intent: string }>(
+    readFileSync(new URL('../../../public/samples/support.csv', import.meta.url), 'utf8').trim(),
+    { header: true },
+  ).data
+  const learnt = async (of: typeof rows) => {
+    const pool = new Pool(42)
+    for (const [id, { text, intent }] of of.entries()) pool.add(row(text, intent), id)
+    return labelModel(pool, 42, () => Promise.resolve())
+  }
+
+  it('tells rows of a label from those of others, of rows that it has not seen', async () => {
+    const model = (await learnt(rows.slice(0, 480)))!
+    const held = rows.slice(480)
+    const own = held.filter(({ text, intent }) => model.fits(text, intent)).length
+    const other = held.filter(({ text, intent }) =>
+      model.fits(text, intent === 'cancellation' ? 'refund_request' : 'cancellation'),
+    ).length
+    expect(own / held.length).toBeGreaterThan(0.8)
+    expect(other / held.length).toBeLessThan(0.1)
+    expect(model.fits('whatever', 'a label without rows')).toBe(true)
+  })
+
+  it('says nothing of one class, or of classes with few rows', async () => {
+    expect(await learnt(rows.filter(({ intent }) => intent === 'cancellation'))).toBeNull()
+    expect(await learnt(rows.slice(0, 30))).toBeNull()
+  })
+})
+
 describe('the judge', () => {
   const candidate = (text: string, more: Partial<Candidate> = {}): Candidate => ({
     text,
@@ -257,6 +289,7 @@ it.each<[string, Partial<WriteRowsRequest>]>([
   ['lengths', { lengths: [0.9, 0.1] }],
   ['labels', { labels: [] }],
   ['form', { form: 'poem' as 'list' }],
+  ['checkLabels', { checkLabels: 1 as never }],
 ])('settings: %s is refused by name', (setting, change) => {
   expect(() => writeSettings({ target: { model: 'm' }, ...change })).toThrow(
     expect.objectContaining({ code: 'E_ARGUMENT', details: { setting } }),

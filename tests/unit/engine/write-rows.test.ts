@@ -31,6 +31,7 @@ const write = (request: Partial<WriteRowsRequest>, call = context()) =>
       count: 2,
       maxTokens: 48,
       lengths: [0, 1],
+      checkLabels: false,
       ...request,
     },
     call,
@@ -59,6 +60,19 @@ it('writes new rows of a label, the same with the same seed', async () => {
   expect((await write({ seed: 6 })).rows).not.toEqual(first.rows)
   expect(e.tensors()).toBe(before)
 }, 120_000)
+
+it('leaves out what reads like another label', async () => {
+  // Dialogues about hotels and flights are no cancellations of orders.
+  const { refused, rows } = await write({
+    seed: 5,
+    form: 'chat',
+    labels: ['cancellation'],
+    count: 3,
+    checkLabels: true,
+  })
+  expect(refused.find(({ reason }) => reason === 'label')?.count).toBeGreaterThan(0)
+  expect(rows.length).toBeLessThan(3)
+}, 60_000)
 
 it('is cancelled without a trace, and refuses what it cannot do in words', async () => {
   const controller = new AbortController()

@@ -22,12 +22,15 @@ interface Waiting {
 export class Judge {
   readonly accepted: WrittenRow[] = []
   readonly #threshold: number
+  readonly #fits: (text: string, label: string) => boolean
   readonly #refused = new Map<Refusal, { count: number; examples: string[] }>()
   #waiting: Waiting[] = []
   readonly #taken: Waiting[] = []
 
-  constructor(threshold: number) {
+  /** @param fits whether a text reads like its label */
+  constructor(threshold: number, fits: (text: string, label: string) => boolean = () => true) {
     this.#threshold = threshold
+    this.#fits = fits
   }
 
   /** Rows that passed every check but that against the table. */
@@ -63,6 +66,7 @@ export class Judge {
     if (shown.some((other) => this.#alike(own, waitingOf(other)))) return this.#refuse('near', text)
     if ([...this.#taken, ...this.#waiting].some((other) => other.key === own.key || this.#alike(own, other)))
       return this.#refuse('repeated', text)
+    if (row.label !== null && !this.#fits(whole, row.label)) return this.#refuse('label', text)
     this.#waiting.push(own)
   }
 

@@ -51,6 +51,11 @@ export class Pool {
     return [sorted[Math.floor(least * last)]!, sorted[Math.ceil(most * last)]!]
   }
 
+  /** The rows that are kept of a class, in the order of their ranks. */
+  rows(label: string | null): WrittenRow[] {
+    return (this.#classes.get(label)?.rows ?? []).map(({ row }) => row)
+  }
+
   /** Whether most rows of the class are written in several lines. */
   severalLines(label: string | null): boolean {
     const rows = this.#classes.get(label)?.rows ?? []

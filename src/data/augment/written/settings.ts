@@ -14,6 +14,7 @@ export const WRITE_DEFAULTS = {
   threshold: 0.5,
   lengths: [0.05, 0.95] as [number, number],
   tries: 4,
+  checkLabels: true,
 }
 export type WriteSettings = typeof WRITE_DEFAULTS & Pick<WriteRowsRequest, 'form' | 'maxTokens' | 'labels'>
 
@@ -47,6 +48,7 @@ export function writeSettings({ target: _target, ...given }: WriteRowsRequest): 
   const [least, most] = Array.isArray(lengths) ? lengths : []
   if (!(least! >= 0 && least! <= most! && most! <= 1))
     refuse('lengths', 'two quantiles from 0 to 1, the smaller first', lengths)
+  if (typeof settings.checkLabels !== 'boolean') refuse('checkLabels', 'true or false', settings.checkLabels)
   if (labels !== undefined && !(Array.isArray(labels) && labels.length > 0))
     refuse('labels', 'a list of at least one label', labels)
   return settings
