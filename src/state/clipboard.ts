@@ -3,7 +3,7 @@
 import type { Copied } from '../protocol/bringIn.ts'
 import { GraftError } from '../protocol/errors.ts'
 
-const KEYS = 'Press Ctrl V, or Cmd V on a Mac, on this page instead.'
+const KEYS = 'Press Ctrl V, or Cmd V on a Mac, on this page.'
 
 /** Throws E_ARGUMENT where the browser does not tell. */
 export async function readClipboard(
@@ -17,7 +17,7 @@ export async function readClipboard(
   } catch (cause) {
     throw new GraftError(
       'E_ARGUMENT',
-      `The browser did not let Graft read the clipboard. Allow it in the browser's settings for this site, or do without: ${KEYS.charAt(0).toLowerCase()}${KEYS.slice(1)}`,
+      `The browser did not let Graft read the clipboard. Allow it in the browser's settings for this site, or use the keys: ${KEYS.charAt(0).toLowerCase()}${KEYS.slice(1)}`,
       {},
       { cause },
     )
