@@ -22,6 +22,7 @@ export type StepField = Common &
           | 'flag'
           | 'lines'
           | 'pairs'
+          | 'shares'
           | 'rows'
           | 'fill'
       }
@@ -399,7 +400,7 @@ export const STEPS: readonly StepWords[] = [
         key: 'to',
         type: 'number',
         label: 'Rows of each',
-        help: 'Empty: as many as the most frequent label has (or the rarest, when leaving out).',
+        help: 'Empty: as many as the most frequent label has (or the rarest, when leaving out). With shares: rows in all.',
         min: 1,
         max: 10_000_000,
         step: 1,
@@ -413,6 +414,12 @@ export const STEPS: readonly StepWords[] = [
         step: 1,
         placeholder: '10',
         when: (step) => step.method === 'over',
+      },
+      {
+        key: 'shares',
+        type: 'shares',
+        label: 'Label = share',
+        help: 'One a line, such as refund = 30. Empty: all labels alike. Labels that are not named stay as they are.',
       },
     ],
     start: ([first = ''], label) => ({ kind: 'rebalance', column: label ?? first, method: 'over' }),

@@ -98,6 +98,20 @@ describe('a recipe', () => {
     })
   })
 
+  test('steps that join at the end are one change, whatever else was changed meanwhile', async () => {
+    const { id } = await load(csv(0, 40))
+    const steps: RecipeStep[] = [{ kind: 'addRows', columns: ['text'], rows: [['fresh']], origin: 'a model' }]
+    const first = apply(id, [{ kind: 'filter', where: 'label = "card"' }])
+    const [, made] = await Promise.all([first, calls.extendRecipe({ id, steps }, context())])
+    expect(made).toMatchObject({ rows: 11, version: { synthetic: 1, steps: 2 } })
+    expect((await undo(id)).rows).toBe(10)
+    const wrong = [{ kind: 'addRows', columns: ['none'], rows: [['x']] } as const]
+    await expect(calls.extendRecipe({ id, steps: wrong as never }, context())).rejects.toMatchObject({
+      code: 'E_ARGUMENT',
+    })
+    expect((await calls.getDataset({ id }, context())).rows).toBe(10)
+  })
+
   test('undo goes back through any changes to the same bytes, and the same recipe gives the same again', async () => {
     const step: fc.Arbitrary<RecipeStep> = fc.oneof(
       fc.constantFrom<RecipeStep>(
