@@ -134,7 +134,7 @@ export async function writeRows(
     step:
       rows.length === 0
         ? null
-        : { kind: 'addRows', columns, rows, origin: originOf(resolved, settings, form) },
+        : { kind: 'addRows', columns, rows, origin: originOf(resolved, settings, form, model !== null) },
   }
 }
 
@@ -237,6 +237,7 @@ function originOf(
   { base, run, trainable }: ResolvedTarget,
   settings: WriteSettings,
   form: WriteForm,
+  labelsChecked: boolean,
 ): string {
   const { examples, seed, temperature, topK, topP, minP, repetitionPenalty, threshold, lengths } = settings
   const who = run ? `the run ${run.config.name} (${base.info.name})` : base.info.name
@@ -250,6 +251,7 @@ function originOf(
     minP > 0 && `min-p ${minP}`,
     repetitionPenalty !== 1 && `repetition penalty ${repetitionPenalty}`,
     settings.maxTokens !== undefined && `at most ${settings.maxTokens} tokens`,
+    labelsChecked && 'labels checked',
     `similarity below ${threshold}`,
     `lengths within the quantiles ${lengths[0]} and ${lengths[1]}`,
   ]
