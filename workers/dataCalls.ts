@@ -17,9 +17,10 @@ import { sweep } from '../src/store/sweep.ts'
 import { configured } from './configure.ts'
 import { healthReport } from './health.ts'
 import { appendFiles, importFiles } from './import/importFiles.ts'
+import { pastedFile } from './import/pasted.ts'
 import { previewFiles } from './import/previewFiles.ts'
 import { profileDataset } from './profile.ts'
-import { applyRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
+import { applyRecipe, extendRecipe, recipeState, undoRecipe } from './recipe/calls.ts'
 import { editCells } from './recipe/edits.ts'
 import { splitDataset } from './recipe/splits.ts'
 import { takeOut } from './recipe/takeOut.ts'
@@ -60,9 +61,13 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     importFiles: async ({ files, options }, context) =>
       changed(await importFiles(await opened(), files, options, context)),
     appendFiles: ({ id, files, options }, context) =>
-      changing(async () => changed(await appendFiles(await opened(), id, files, options, context))),
+      changing(async () => {
+        const { added, ...dataset } = await appendFiles(await opened(), id, files, options, context)
+        return { ...changed(dataset), added }
+      }),
     previewFiles: async ({ files, options }, context) =>
       previewFiles(await opened(), files, options, context),
+    pastedFile: (copied) => pastedFile(copied),
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
     rows: async ({ id, query }, context) =>
@@ -97,6 +102,8 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     recipe: async ({ id }) => recipeState(await opened(), id),
     applyRecipe: ({ id, recipe }, context) =>
       changing(async () => changed(await applyRecipe(await opened(), id, recipe, context))),
+    extendRecipe: ({ id, steps }, context) =>
+      changing(async () => changed(await extendRecipe(await opened(), id, steps, context))),
     undoRecipe: ({ id }, context) =>
       changing(async () => changed(await undoRecipe(await opened(), id, context))),
     takeOut: async ({ id, request }, context) => takeOut(await opened(), id, request, context),

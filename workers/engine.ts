@@ -50,6 +50,9 @@ const server = serve<EngineCalls, EngineEvent>({
     engine.ask.predict(target, texts, labels, context),
   ),
   generate: ready((engine, { target, request }, context) => engine.ask.generate(target, request, context)),
+  writeRows: ready((engine, { dataset, request }, context) =>
+    engine.ask.writeRows(dataset, request, context),
+  ),
   evaluate: ready((engine, { target, dataset, split }, context) =>
     engine.ask.evaluate(target, dataset, split, context),
   ),

@@ -5,14 +5,15 @@ import { judge } from '../src/data/health/report.ts'
 import { loadTokenizer, type TextTokenizer } from '../src/data/tokenizer.ts'
 import type { Dataset, TaskConfig } from '../src/protocol/data.ts'
 import { GraftError } from '../src/protocol/errors.ts'
-import type { Finding, HealthOptions, HealthReport } from '../src/protocol/health.ts'
+import type { Finding, HealthOptions, HealthReport, Remedy } from '../src/protocol/health.ts'
 import type { CallContext } from '../src/protocol/progress.ts'
 import { readBlob } from '../src/store/chunks.ts'
 import type { Store } from '../src/store/database.ts'
-import { eachBatch, getDataset, readParts } from '../src/store/datasets.ts'
+import { eachBatch, getDataset, readParts, readRowsAt } from '../src/store/datasets.ts'
 import { findModel } from '../src/store/models.ts'
-import { NO_ROW } from '../src/data/recipe/flow.ts'
-import { rawIds, readRecipe } from '../src/store/recipes.ts'
+import { cellsKey } from '../src/data/recipe/rowKeys.ts'
+import type { RecipeStep } from '../src/protocol/recipe.ts'
+import { readRecipe } from '../src/store/recipes.ts'
 
 /** Throws E_NOT_FOUND, and what `judge` throws. */
 export async function healthReport(
@@ -46,27 +47,39 @@ export async function healthReport(
     options,
     context,
   )
-  const ids = await rawIds(store, id)
   return {
     dataset: id,
     createdAt: Date.now(),
     seconds: (performance.now() - started) / 1000,
     ...judged,
-    findings: ids ? judged.findings.map((finding) => byRawId(finding, ids)) : judged.findings,
+    findings: await byRawId(store, dataset, judged.findings),
   }
 }
 
-/** Recipes know rows by their raw id; a report names them by where they stand now. */
-function byRawId(finding: Finding, ids: Uint32Array): Finding {
-  const remedies = finding.remedies.map((remedy) => ({
-    ...remedy,
-    steps: remedy.steps.map((step) =>
-      step.kind === 'dropRows'
-        ? { ...step, rows: [...new Set(step.rows.map((row) => ids[row]!))].filter((row) => row !== NO_ROW) }
-        : step,
-    ),
-  }))
-  return { ...finding, remedies }
+/**
+ * Recipes know rows by their raw id, and those that a step added by what is in them, so that the rows they were made from stay;
+ * a report names all by where they stand now.
+ */
+async function byRawId(store: Store, dataset: Dataset, findings: Finding[]): Promise<Finding[]> {
+  const record = dataset.version && (await readRecipe(store, dataset.id))
+  const { ids, synthetic } = record ?? {}
+  if (!ids) return findings
+  const translated = async (step: RecipeStep): Promise<RecipeStep> => {
+    if (step.kind !== 'dropRows') return step
+    const rows = step.rows.filter((row) => !synthetic?.[row]).map((row) => ids[row]!)
+    const added = step.rows.filter((row) => synthetic?.[row])
+    if (added.length === 0) return { ...step, rows }
+    const made = (await readRowsAt(store, dataset, added)).map((cells) => cellsKey(cells))
+    return { ...step, rows, made: [...new Set(made)] }
+  }
+  const all: Finding[] = []
+  for (const finding of findings) {
+    const remedies: Remedy[] = []
+    for (const remedy of finding.remedies)
+      remedies.push({ ...remedy, steps: await Promise.all(remedy.steps.map(translated)) })
+    all.push({ ...finding, remedies })
+  }
+  return all
 }
 
 /** Rows made into examples as training makes them; the count is of the whole row, before the cut. */

@@ -11,21 +11,44 @@ import { BATCH_ROWS, getDataset, readParts, readRows } from '../src/store/datase
 /** Datasets whose rows, orders and index stay in memory at once. */
 const KEPT_DATASETS = 2
 
+interface Entry {
+  view: DatasetView
+  rows: number
+  columns: string
+  edits: string
+  /** Thousands of rows that edits had replaced when the view last looked. */
+  patched: number[]
+}
+
 /** Views by dataset. */
 export class Views {
-  readonly #views = new Map<string, { view: DatasetView; rows: number; columns: string; edits: string }>()
+  readonly #views = new Map<string, Entry>()
 
   /** The view of a dataset as it is now. Throws E_NOT_FOUND. */
   async of(store: Store, id: string): Promise<DatasetView> {
     const dataset = await getDataset(store, id)
     const columns = JSON.stringify([
-      dataset.version?.rows,
+      // Edits by hand replace some of the rows, and are told to the view.
+      dataset.version?.rows ?? id,
       dataset.columns.map(({ name, type }) => [name, type]),
     ])
     let entry = this.#views.get(id)
     // Rows were appended, or columns read otherwise: everything made from them is out of date.
-    if (entry?.rows !== dataset.rows || entry.columns !== columns)
-      entry = { view: new DatasetView(sourceOf(store, dataset)), rows: dataset.rows, columns, edits: '[]' }
+    const patched = dataset.version?.patches?.map(([thousand]) => thousand) ?? []
+    if (
+      entry?.rows !== dataset.rows ||
+      entry.columns !== columns ||
+      // Edits were taken back down to the raw rows: the view may hold rows with them.
+      entry.patched.some((thousand) => !patched.includes(thousand))
+    )
+      entry = {
+        view: new DatasetView(sourceOf(store, dataset)),
+        rows: dataset.rows,
+        columns,
+        edits: '[]',
+        patched,
+      }
+    entry.patched = patched
     if (entry.edits !== JSON.stringify(dataset.edits ?? [])) {
       entry.edits = JSON.stringify(dataset.edits ?? [])
       entry.view.edit(dataset.edits ?? [])

@@ -51,6 +51,8 @@ export function createGraft(spawn: Spawn): GraftApi {
       subscribe: (listener) => engine.subscribe(listener),
     },
     datasets: {
+      pasted: ({ html, text }) =>
+        data.call('pastedFile', { ...(html !== undefined && { html }), ...(text !== undefined && { text }) }),
       preview(files, options = {}) {
         const { call, rest } = separate(options)
         return withFiles('preview', files, (files) =>
@@ -78,6 +80,13 @@ export function createGraft(spawn: Spawn): GraftApi {
       split: (id, request, options) => data.call('split', { id, config: request }, options),
       recipe: (id) => data.call('recipe', { id }),
       apply: (id, recipe, options) => data.call('applyRecipe', { id, recipe }, options),
+      async generate(id, request, options) {
+        const { apply = true, ...rest } = request
+        const written = await engine.call('writeRows', { dataset: id, request: rest }, options)
+        if (!apply || !written.step) return { ...written, dataset: null }
+        const dataset = await data.call('extendRecipe', { id, steps: [written.step] }, options)
+        return { ...written, dataset }
+      },
       undo: (id, options) => data.call('undoRecipe', { id }, options),
       export(id, options) {
         const { call, rest } = separate(options)

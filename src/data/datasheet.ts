@@ -62,7 +62,7 @@ function source({ dataset, state }: DatasheetFacts): string[] {
   return [
     '## Source',
     '',
-    `- File: ${plain(dataset.name)} (${(dataset.format ?? 'csv').toUpperCase()}, ${number(dataset.bytes)} bytes), imported on ${day(dataset.createdAt)}`,
+    `- ${dataset.origin === 'clipboard' ? 'Pasted' : 'File'}: ${plain(dataset.name)} (${(dataset.format ?? 'csv').toUpperCase()}, ${number(dataset.bytes)} bytes), imported on ${day(dataset.createdAt)}`,
     `- SHA-256 of the source: \`${dataset.sha256}\``,
     `- Raw rows: ${number(state.raw.rows)}; columns: ${state.raw.columns.map(plain).join(', ')}`,
   ]

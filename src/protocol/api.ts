@@ -1,6 +1,15 @@
 // The scripting API, window.graft: the contract of docs/api.md. The page's own views use nothing else.
-import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
-import type { ImportOptions, Preview } from './bringIn.ts'
+import type {
+  Appended,
+  Dataset,
+  RenderedRow,
+  Row,
+  RowQuery,
+  SplitRequest,
+  SplitName,
+  TaskConfig,
+} from './data.ts'
+import type { Copied, ImportOptions, Preview, PreviewOptions } from './bringIn.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { HealthOptions, HealthReport } from './health.ts'
@@ -29,6 +38,7 @@ import type {
   Prediction,
   Target,
 } from './target.ts'
+import type { AddedRows, WriteRowsRequest } from './written.ts'
 import type {
   CellChange,
   Profile,
@@ -49,11 +59,13 @@ export interface GraftApi {
     subscribe(listener: (event: EngineEvent) => void): () => void
   }
   datasets: {
+    /** What a clipboard holds as a file for `preview`, `import` and `append`. */
+    pasted(copied: Copied): Promise<File>
     /** The beginning of files as an import with these options would read them. */
-    preview(files: File | File[], options?: ImportOptions & CallOptions): Promise<Preview>
+    preview(files: File | File[], options?: PreviewOptions & CallOptions): Promise<Preview>
     import(files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>
     /** Adds the rows of files at the end; the rows that are there keep their indices and their part of the split. */
-    append(id: string, files: File | File[], options?: ImportOptions & CallOptions): Promise<Dataset>
+    append(id: string, files: File | File[], options?: ImportOptions & CallOptions): Promise<Appended>
     list(): Promise<Dataset[]>
     get(id: string): Promise<Dataset>
     rows(id: string, query: RowQuery): Promise<Row[]>
@@ -71,6 +83,15 @@ export interface GraftApi {
     apply(id: string, recipe: RecipeStep[] | Recipe, options?: CallOptions): Promise<Dataset>
     /** Takes the latest change of the recipe back. */
     undo(id: string, options?: CallOptions): Promise<Dataset>
+    /**
+     * Lets a model write rows for the training part, and adds those that pass the checks as one step of the recipe; with
+     * `apply: false` they are only shown.
+     */
+    generate(
+      id: string,
+      request: WriteRowsRequest & { apply?: boolean },
+      options?: CallOptions,
+    ): Promise<AddedRows>
     /** The current rows as a file; with `bundle` a zip with the recipe and a datasheet. */
     export(id: string, request: TakeOutRequest & CallOptions): Promise<Blob>
     /**

@@ -8,8 +8,16 @@ export const TEXT_UNITS = ['paragraph', 'document', 'window'] as const
 /** What becomes a row of a text without columns. */
 export type TextUnit = (typeof TEXT_UNITS)[number]
 
+/** What a clipboard holds: of a copied range, both forms. */
+export interface Copied {
+  html?: string
+  text?: string
+}
+
 export interface ImportOptions {
   name?: string
+  /** Where it comes from; kept with the dataset. */
+  origin?: 'clipboard'
   /** What the file is; told by its first bytes when absent. A `delimiter` means CSV. */
   format?: FileFormat
   /** How its bytes become characters; detected when absent. */
@@ -34,6 +42,11 @@ export interface ImportOptions {
   model?: string
   /** Several files, or an append: whether columns that only some of them have are taken; default false. */
   union?: boolean
+}
+
+/** A preview may be of rows that are to be added to a dataset: then columns are compared with those it was imported with. */
+export interface PreviewOptions extends ImportOptions {
+  target?: string
 }
 
 /** Kinds of datasets that people know by name. */

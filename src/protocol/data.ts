@@ -1,5 +1,6 @@
 // Datasets as the page, the workers and the store speak of them.
 
+import type { Shape } from './bringIn.ts'
 import type { CellEdit, ViewQuery } from './table.ts'
 
 export type ColumnType = 'text' | 'category' | 'number' | 'boolean' | 'date' | 'empty'
@@ -123,8 +124,10 @@ export interface Split extends SplitConfig {
 
 /** The rows that a recipe gave. */
 export interface DatasetVersion {
-  /** Where the store keeps them. */
+  /** Where the store keeps them: under a key of their own, or where the raw rows are. */
   rows: string
+  /** Thousands of rows that edits by hand replaced, each with where it is now; the newest last. */
+  patches?: [thousand: number, rows: string][]
   /** The dataset below the recipe. */
   raw: { rows: number; columns: Column[] }
   /** Rows that steps added. */
@@ -164,6 +167,10 @@ export interface Dataset {
   encoding?: string
   /** Absent in datasets of earlier versions, which are CSV. */
   format?: FileFormat
+  /** It was pasted; absent for files. */
+  origin?: 'clipboard'
+  /** What the columns together were when the rows came, or null; absent in datasets of earlier versions. */
+  shape?: Shape | null
   /** What Graft guesses, before anyone confirms. */
   suggestion: TaskConfig | null
   /** Rows that a recipe made of the raw ones; `rows`, `columns`, `labels` and `split` are about these. Absent: the raw rows. */
@@ -175,6 +182,21 @@ export interface Dataset {
   split: Split | null
   /** Cells changed by hand; the rows as they were imported are kept. */
   edits?: CellEdit[]
+}
+
+/** A dataset to which rows were added, and what came. */
+export interface Appended extends Dataset {
+  added: {
+    /** Before any recipe. */
+    rows: number
+    /** Labels that no row had before; a run that was trained before does not know them. */
+    labels: string[]
+  }
+}
+
+/** Changes whenever the rows do. */
+export function rowsStamp({ version }: Pick<Dataset, 'version'>): string {
+  return version ? (version.patches?.at(-1)?.[1] ?? version.rows) : ''
 }
 
 /** One row: its index in the file's order, its part of the split, its cells by column name. */

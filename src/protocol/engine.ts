@@ -1,6 +1,15 @@
 // What the two workers can do, by name: the contract between the page and the workers.
-import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
-import type { ImportOptions, Preview } from './bringIn.ts'
+import type {
+  Appended,
+  Dataset,
+  RenderedRow,
+  Row,
+  RowQuery,
+  SplitRequest,
+  SplitName,
+  TaskConfig,
+} from './data.ts'
+import type { Copied, ImportOptions, Preview, PreviewOptions } from './bringIn.ts'
 import type { WireError } from './errors.ts'
 import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
 import type { HealthOptions, HealthReport } from './health.ts'
@@ -17,6 +26,7 @@ import type {
   Tokens,
 } from './model.ts'
 import type { Recipe, RecipeState, RecipeStep } from './recipe.ts'
+import type { WriteRowsRequest, WrittenRows } from './written.ts'
 import type { TakeOutRequest } from './takeOut.ts'
 import type { Run, RunEvent, RunPlan, RunRequest } from './run.ts'
 import type {
@@ -88,6 +98,8 @@ export interface EngineCalls {
   predict(args: { target: Target; texts: string[]; labels?: string[] }): Prediction[]
   /** Progress carries the text so far while it streams. */
   generate(args: { target: Target; request: GenerateRequest }): GenerateResult
+  /** Rows that a model writes for the training part; nothing is added yet. */
+  writeRows(args: { dataset: string; request: WriteRowsRequest }): WrittenRows
   evaluate(args: { target: Target; dataset: string; split: SplitName }): Evaluation
   attention(args: { target: Target; input: ExplainInput }): AttentionResult
   saliency(args: { target: Target; request: SaliencyRequest }): SaliencyResult
@@ -107,10 +119,11 @@ export type EngineEvent =
 
 /** Calls of the data worker. */
 export interface DataCalls {
-  previewFiles(args: { files: File[]; options: ImportOptions }): Preview
+  previewFiles(args: { files: File[]; options: PreviewOptions }): Preview
+  pastedFile(args: Copied): File
   importFile(args: { file: File; options: ImportOptions }): Dataset
   importFiles(args: { files: File[]; options: ImportOptions }): Dataset
-  appendFiles(args: { id: string; files: File[]; options: ImportOptions }): Dataset
+  appendFiles(args: { id: string; files: File[]; options: ImportOptions }): Appended
   listDatasets(args: Record<string, never>): Dataset[]
   getDataset(args: { id: string }): Dataset
   rows(args: { id: string; query: RowQuery }): Row[]
@@ -121,6 +134,8 @@ export interface DataCalls {
   split(args: { id: string; config: SplitRequest }): Dataset
   recipe(args: { id: string }): RecipeState
   applyRecipe(args: { id: string; recipe: RecipeStep[] | Recipe }): Dataset
+  /** Puts steps at the end of the recipe as it is when their turn comes. */
+  extendRecipe(args: { id: string; steps: RecipeStep[] }): Dataset
   undoRecipe(args: { id: string }): Dataset
   takeOut(args: { id: string; request: TakeOutRequest }): Blob
   searchRows(args: { id: string; query: SearchQuery }): SearchResult

@@ -72,6 +72,8 @@ export interface DedupeExactStep extends StepCommon, OnColumns {
 export interface DedupeNearStep extends StepCommon, OnColumns {
   kind: 'dedupeNear'
   threshold?: number
+  /** Words in a shingle, 1 to 20; default 3. Fewer find texts whose words stand in another order. */
+  shingle?: number
   /** Default first. */
   keep?: Keep
 }
@@ -115,8 +117,11 @@ export interface RebalanceStep extends StepCommon {
   kind: 'rebalance'
   column: string
   method: 'over' | 'under'
-  /** Rows of each value: as many as the most frequent value (`over`), as the rarest (`under`), or this number. */
+  /** Rows of each value: as many as the most frequent value (`over`), as the rarest (`under`), or this number. With `shares`:
+   *  rows in all. */
   to?: number
+  /** Wanted shares of the values in place of equal ones, as pairs; they need not add up to 1. Rows of other values stay. */
+  shares?: [value: string, share: number][]
   /** `over` only: at most this many copies of one row; default 10. */
   most?: number
 }
@@ -159,10 +164,12 @@ export interface ColumnsStep extends StepCommon {
   how: 'keep' | 'drop'
 }
 
-/** Leaves out rows by their raw id, such as those that a report named. */
+/** Leaves out rows by their raw id, with what steps made of them, such as those that a report named. */
 export interface DropRowsStep extends StepCommon {
   kind: 'dropRows'
   rows: number[]
+  /** Rows that steps added, by `cellsKey` of src/data/recipe/rowKeys.ts: the rows that they were made from stay. */
+  made?: string[]
 }
 
 /** Cells changed by hand, by raw id; a row that an earlier step dropped is no error. */

@@ -58,7 +58,12 @@ export class App {
       if (error.code === 'E_WORKER') setTimeout(() => void this.#refresh().catch(() => undefined), RESTART_MS)
     }
     this.work.afterJob = (kind) => {
-      const asks = kind === 'predict' || kind === 'explain' || kind === 'generate' || kind === 'evaluate'
+      const asks =
+        kind === 'predict' ||
+        kind === 'explain' ||
+        kind === 'generate' ||
+        kind === 'evaluate' ||
+        kind === 'write'
       if (asks && !this.models.current?.loaded) void this.models.refreshQuietly()
     }
     // The first thing worth keeping: the browser is asked, once, not to clear this site by itself. Only a page may ask.

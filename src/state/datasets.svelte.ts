@@ -60,8 +60,15 @@ export class Datasets {
     const dataset = await this.#work.run('import', title, (options) =>
       this.#api.datasets.append(id, files, { ...settings, ...options }),
     )
-    if (dataset) this.#put(dataset)
-    return dataset
+    if (!dataset) return undefined
+    const { added, ...grown } = dataset
+    this.#put(grown)
+    if (added.labels.length > 0)
+      this.#notices.done(
+        `${added.labels.length === 1 ? 'A label is' : `${added.labels.length} labels are`} new`,
+        `${added.labels.slice(0, 5).join(', ')}${added.labels.length > 5 ? ' and others' : ''}. Runs that were trained before do not know ${added.labels.length === 1 ? 'it' : 'them'}.`,
+      )
+    return grown
   }
 
   /** Fetches a sample of this site and imports it like any dropped file. */

@@ -1,9 +1,10 @@
 // Files on their way in: Graft looks at their beginning. What it is sure of becomes a dataset at once; for the rest the
 // person sees a preview, corrects the guesses, and imports.
 import type { GraftApi } from '../protocol/api.ts'
-import { SURE, type ImportOptions, type Preview } from '../protocol/bringIn.ts'
+import { SURE, type Copied, type ImportOptions, type Preview } from '../protocol/bringIn.ts'
 import type { Dataset } from '../protocol/data.ts'
 import { asGraftError } from '../protocol/errors.ts'
+import { readClipboard } from './clipboard.ts'
 import type { Datasets } from './datasets.svelte.ts'
 
 /** Milliseconds without a change before the preview is made anew. */
@@ -53,29 +54,49 @@ export class Importing {
   /** Takes files that were dropped, chosen or pasted. The new dataset, or null where a person is asked first. */
   async offer(
     files: File[],
-    { target = null, ask = false }: { target?: Dataset | null; ask?: boolean } = {},
+    {
+      target = null,
+      ask = false,
+      options = {},
+    }: { target?: Dataset | null; ask?: boolean; options?: ImportOptions } = {},
   ) {
     let preview: Preview
     try {
-      preview = await this.#api.datasets.preview(files)
+      preview = await this.#api.datasets.preview(files, { ...options, ...(target && { target: target.id }) })
     } catch {
       // The import says what is wrong, and a single file has no settings that would help.
-      if (files.length === 1 && !target) return this.#import(files, {})
+      if (files.length === 1 && !target) return this.#import(files, options)
       this.#show(files, target)
+      this.options = options
       await this.#look()
       return null
     }
     if (!ask && !target && isSure(preview)) return this.#import(files, preview.options)
     this.#show(files, target)
+    this.options = options
     this.preview = preview
     return null
+  }
+
+  /** Shows what was copied, to be imported. Throws E_NOT_A_TABLE where that is nothing. */
+  async paste(copied: Copied, target: Dataset | null = null): Promise<void> {
+    const file = await this.#api.datasets.pasted(copied)
+    const cells = file.type === 'text/tab-separated-values'
+    const options: ImportOptions = { origin: 'clipboard', ...(cells && { delimiter: '\t' }) }
+    await this.offer([file], { ask: true, target, options })
+  }
+
+  /** Shows what the browser's clipboard holds, which it may refuse to tell. Throws E_ARGUMENT then, and E_NOT_A_TABLE. */
+  async pasteClipboard(target: Dataset | null = null): Promise<void> {
+    await this.paste(await readClipboard(), target)
   }
 
   /** Opens the files of a dataset again; the new one takes its place. */
   async again(dataset: Dataset): Promise<void> {
     const { last } = this
     if (last?.dataset !== dataset.id) return
-    await this.offer(last.files, { ask: true })
+    const options: ImportOptions = dataset.origin ? { origin: dataset.origin } : {}
+    await this.offer(last.files, { ask: true, options })
     this.#replaces = dataset.id
   }
 
@@ -145,7 +166,8 @@ export class Importing {
     await new Promise((done) => setTimeout(done, PAUSE))
     if (signal.aborted) return
     try {
-      const preview = await this.#api.datasets.preview(this.files, { ...this.options, signal })
+      const target = this.target && { target: this.target.id }
+      const preview = await this.#api.datasets.preview(this.files, { ...this.options, ...target, signal })
       if (signal.aborted) return
       this.preview = preview
       this.problem = null

@@ -1,7 +1,7 @@
 // What a person has asked of the rows of a dataset: its part, filters, search, sample and sort. The table, the page of a row
 // and its neighbours all follow it.
 import type { GraftApi } from '../protocol/api.ts'
-import type { Dataset, SplitName } from '../protocol/data.ts'
+import { rowsStamp, type Dataset, type SplitName } from '../protocol/data.ts'
 import type { RowFilter, Sample, Sort, ViewQuery } from '../protocol/table.ts'
 import { RowPages } from './rows.svelte.ts'
 
@@ -36,8 +36,8 @@ export class RowView {
 
   /** Everything that changes the answer: the rows of a part change with the split, rows with the recipe. */
   readonly key: string = $derived.by(() => {
-    const { split, rows, version } = this.#dataset()
-    return JSON.stringify([this.query, rows, version?.rows, split])
+    const dataset = this.#dataset()
+    return JSON.stringify([this.query, dataset.rows, rowsStamp(dataset), dataset.split])
   })
 
   readonly pages: RowPages = $derived.by(() => {

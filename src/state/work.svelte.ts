@@ -18,6 +18,7 @@ export type JobKind =
   | 'recipe'
   | 'split'
   | 'takeOut'
+  | 'write'
 
 export class Job {
   readonly id: number

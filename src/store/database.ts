@@ -9,8 +9,11 @@ import type { Recipe, StepReport } from '../protocol/recipe.ts'
 import type { AdapterConfig, HistoryEntry, Run } from '../protocol/run.ts'
 import { guarded } from './quota.ts'
 
-/** Our own version of the layout: Dexie opens a newer database without complaint, we must not. */
-export const SCHEMA_VERSION = 2
+/**
+ * Our own version of the layout: Dexie opens a newer database without complaint, we must not. 2: rows as one text; 3: versions
+ * whose rows are under several keys, which an earlier sweep would remove.
+ */
+export const SCHEMA_VERSION = 3
 
 /**
  * Consecutive rows, cells in the order of the dataset's columns. `batch` is the number of the first row in thousands: 3 is

@@ -1,6 +1,6 @@
 // Datasets: one record, one byte a row for the split, and the rows in batches. Rows are written first and the record
 // last, so an import that did not finish is invisible and is swept.
-import type { Dataset } from '../protocol/data.ts'
+import type { Dataset, DatasetVersion } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { PackedRows, PartsRecord, RowBatch, Store } from './database.ts'
 import { guarded } from './quota.ts'
@@ -91,23 +91,23 @@ export async function readParts(store: Store, id: string): Promise<SplitParts> {
 /** Rows `offset` to `offset + limit` in the file's order; cells in the order of the columns. */
 export async function readRows(store: Store, of: RowsOf, offset: number, limit: number): Promise<string[][]> {
   if (limit <= 0) return []
-  const id = await rowsKey(store, of)
+  const place = await rowsPlace(store, of)
   const first = Math.floor(offset / BATCH_ROWS)
-  const batches = await readThousands(store, id, first, Math.floor((offset + limit - 1) / BATCH_ROWS))
+  const batches = await readThousands(store, place, first, Math.floor((offset + limit - 1) / BATCH_ROWS))
   const start = offset - first * BATCH_ROWS
   return batches.flatMap(unpackRows).slice(start, start + limit)
 }
 
 /** Rows by index, in the order asked; only the batches they are in are read. */
 export async function readRowsAt(store: Store, of: RowsOf, indices: ArrayLike<number>): Promise<string[][]> {
-  const id = await rowsKey(store, of)
+  const place = await rowsPlace(store, of)
   const wanted = Array.from(indices)
   const numbers = [...new Set(wanted.map((index) => Math.floor(index / BATCH_ROWS)))]
-  const thousands = await Promise.all(numbers.map((number) => readThousands(store, id, number, number)))
+  const thousands = await Promise.all(numbers.map((number) => readThousands(store, place, number, number)))
   const byNumber = new Map(numbers.map((number, i) => [number, thousands[i]!.flatMap(unpackRows)]))
   return wanted.map((index) => {
     const row = byNumber.get(Math.floor(index / BATCH_ROWS))?.[index % BATCH_ROWS]
-    if (!row) throw new GraftError('E_NOT_FOUND', `The dataset has no row ${index + 1}.`, { id, index })
+    if (!row) throw new GraftError('E_NOT_FOUND', `The dataset has no row ${index + 1}.`, { index })
     return row
   })
 }
@@ -117,30 +117,47 @@ export async function* eachBatch(
   store: Store,
   of: RowsOf,
 ): AsyncGenerator<{ start: number; rows: string[][] }> {
-  const id = await rowsKey(store, of)
+  const place = await rowsPlace(store, of)
   for (let thousand = 0; ; thousand++) {
-    const batches = await readThousands(store, id, thousand, thousand)
+    const batches = await readThousands(store, place, thousand, thousand)
     if (batches.length === 0) return
     for (const batch of batches)
       yield { start: Math.round(batch.batch * BATCH_ROWS), rows: unpackRows(batch) }
   }
 }
 
-/** The key of the rows in the table of rows. */
-async function rowsKey(store: Store, of: RowsOf): Promise<string> {
-  if (typeof of !== 'string') return of.version?.rows ?? of.id
-  const dataset = await guarded(() => store.main.datasets.get(of))
-  return dataset?.version?.rows ?? of
+/** Where the rows are in the table of rows: under one key, but for thousands that were replaced. */
+interface RowsPlace {
+  rows: string
+  patches: ReadonlyMap<number, string>
+}
+
+async function rowsPlace(store: Store, of: RowsOf): Promise<RowsPlace> {
+  const { id, version } =
+    typeof of === 'string'
+      ? ((await guarded(() => store.main.datasets.get(of))) ?? { id: of, version: undefined })
+      : of
+  return { rows: version?.rows ?? id, patches: new Map(version?.patches) }
 }
 
 /** The batches of the thousands `first` to `last`, in order. */
-function readThousands(store: Store, id: string, first: number, last: number): Promise<RowBatch[]> {
-  return guarded(() =>
-    store.main.rows
-      .where('[dataset+batch]')
-      .between([id, first], [id, last + 1], true, false)
-      .toArray(),
-  )
+async function readThousands(
+  store: Store,
+  { rows, patches }: RowsPlace,
+  first: number,
+  last: number,
+): Promise<RowBatch[]> {
+  const read = (key: string, from: number, to: number): Promise<RowBatch[]> =>
+    guarded(() =>
+      store.main.rows
+        .where('[dataset+batch]')
+        .between([key, from], [key, to + 1], true, false)
+        .toArray(),
+    )
+  const thousands = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  if (!thousands.some((thousand) => patches.has(thousand))) return read(rows, first, last)
+  const found = thousands.map((thousand) => read(patches.get(thousand) ?? rows, thousand, thousand))
+  return (await Promise.all(found)).flat()
 }
 
 function packRows(rows: readonly (readonly string[])[], width: number): PackedRows {
@@ -183,16 +200,21 @@ export async function removeRowsFrom(store: Store, id: string, row: number): Pro
   )
 }
 
+/** Every key under which a version has rows; the raw rows' own may be among them. */
+export function keysOf({ rows, patches = [] }: DatasetVersion): string[] {
+  return [rows, ...patches.map(([, key]) => key)]
+}
+
 /** Removes a dataset, its rows and its split; one that is not there is no error. */
 export async function removeDataset(store: Store, id: string): Promise<void> {
   const { datasets, parts, rows, recipes } = store.main
   await guarded(() =>
     store.main.transaction('rw', datasets, parts, rows, recipes, async () => {
-      const version = (await datasets.get(id))?.version?.rows
+      const version = (await datasets.get(id))?.version
       await datasets.delete(id)
       await parts.delete(id)
       await recipes.delete(id)
-      for (const key of version === undefined ? [id] : [id, version])
+      for (const key of new Set([id, ...(version ? keysOf(version) : [])]))
         await rows.where('[dataset+batch]').between([key, 0], [key, Infinity]).delete()
     }),
   )

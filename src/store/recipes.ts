@@ -3,7 +3,7 @@
 import type { Dataset } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { RecipeRecord, Store } from './database.ts'
-import type { SplitParts } from './datasets.ts'
+import { keysOf, type SplitParts } from './datasets.ts'
 import { guarded } from './quota.ts'
 
 /** The recipe of a dataset, where it ever had one. */
@@ -39,13 +39,15 @@ export async function saveVersion(
     throw new GraftError('E_NOT_FOUND', `There is no dataset "${dataset.id}". It may have been removed.`, {
       id: dataset.id,
     })
-  const old = before.version?.rows
-  if (old === undefined || old === dataset.version?.rows) return
+  // Raw rows are never removed with a version, though a version may use them.
+  const kept = new Set([dataset.id, ...(dataset.version ? keysOf(dataset.version) : [])])
+  const old = before.version ? keysOf(before.version).filter((key) => !kept.has(key)) : []
+  if (old.length === 0) return
   // A run that is under way goes on reading its rows; they are swept at a later start.
   const reading = await guarded(() =>
     runs.filter(({ run }) => run.config.dataset === dataset.id && UNDER_WAY.has(run.status)).count(),
   )
-  if (reading === 0) await removeVersion(store, old)
+  if (reading === 0) for (const key of old) await removeVersion(store, key)
 }
 
 const UNDER_WAY = new Set(['queued', 'running', 'paused'])

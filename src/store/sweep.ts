@@ -2,6 +2,7 @@
 // Pointers are always written last, so whatever has none was never finished.
 import type { Store } from './database.ts'
 import { deleteBlob } from './chunks.ts'
+import { keysOf } from './datasets.ts'
 import { KEEP_DOWNLOADS_MS } from './downloads.ts'
 import { whileQuiet } from './locks.ts'
 import { guarded } from './quota.ts'
@@ -49,7 +50,9 @@ async function sweepNow(store: Store): Promise<Swept> {
   // Rows of imports and recipes that did not finish, or that another recipe replaced.
   const datasets = new Set(await main.datasets.toCollection().primaryKeys())
   const kept = new Set(datasets)
-  await main.datasets.each(({ version }) => version && kept.add(version.rows))
+  await main.datasets.each(({ version }) => {
+    for (const key of version ? keysOf(version) : []) kept.add(key)
+  })
   const rows = (await main.rows.toCollection().primaryKeys()).filter(([dataset]) => !kept.has(dataset))
   await main.rows.bulkDelete(rows)
   const parts = (await main.parts.toCollection().primaryKeys()).filter((id) => !datasets.has(id))

@@ -89,6 +89,50 @@ it('cells pasted from a spreadsheet are shown and named for what they are', asyn
   expect((await datasets())[0]!.rows).toBe(2)
 })
 
+it('a copied range keeps the line breaks in its cells; the button says what to do where it may not read', async () => {
+  await press('Paste')
+  await page.getByRole('alert').getByText('press Ctrl V').waitFor()
+  const html =
+    '<table><tr><td>text</td><td>label</td></tr><tr><td>Broken<br style="mso-data-placement:same-cell;">again</td><td>defect</td></tr><tr><td>Where is it</td><td>parcel</td></tr></table>'
+  const text = 'text\tlabel\nBroken\nagain\tdefect\nWhere is it\tparcel\n'
+  await site.context.grantPermissions(['clipboard-read', 'clipboard-write'])
+  await page.evaluate(
+    ([html, text]) =>
+      navigator.clipboard.write([
+        new ClipboardItem({
+          'text/html': new Blob([html!], { type: 'text/html' }),
+          'text/plain': new Blob([text!], { type: 'text/plain' }),
+        }),
+      ]),
+    [html, text],
+  )
+  await press('Paste')
+  await heading('Import')
+  await page.getByText('All 2 rows').waitFor()
+  await press('Import')
+  await heading('Pasted cells')
+  const [dataset] = await datasets()
+  expect(dataset).toMatchObject({ origin: 'clipboard', shape: { name: 'textLabel' } })
+  expect((await rowsOf(dataset!.id)).map(({ cells }) => cells)).toEqual([
+    { text: 'Broken\nagain', label: 'defect' },
+    { text: 'Where is it', label: 'parcel' },
+  ])
+  // On its page the same keys add rows to it.
+  await page.evaluate(
+    ([html, text]) => {
+      const clipboardData = new DataTransfer()
+      clipboardData.setData('text/html', html!.replace('Broken', 'Torn'))
+      clipboardData.setData('text/plain', text!)
+      window.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }))
+    },
+    [html, text],
+  )
+  await heading('Add rows to Pasted cells')
+  await press('Add rows')
+  await heading('Pasted cells')
+  expect((await datasets())[0]!.rows).toBe(4)
+})
+
 it('several files become one dataset or one each; more rows are added', async () => {
   const files = [
     { name: 'a.csv', content: 'text,label\nOne thing,x\n' },
@@ -129,6 +173,31 @@ it('markup in cells, headers and file names stays text', async () => {
   await page.getByRole('cell', { name: '<script>alert(2)</script>' }).waitFor()
   await press('Import')
   await heading(`${markup.replaceAll('"', '')}.txt`)
+  // As labels and names of columns too, wherever they are shown.
+  await go(page, 'Data')
+  const cell = `"${markup.replaceAll('"', '""')}"`
+  const rows = Array.from(
+    { length: 30 },
+    (_, i) => `"${markup.replaceAll('"', '""')} and words number ${i}",${i % 2 ? cell : 'plain'}`,
+  )
+  await drop({ name: 'marked.csv', content: `text,"<b>label</b>"\n${rows.join('\n')}\n` })
+  await heading('marked.csv')
+  await page.evaluate(async () => {
+    const { id } = (await window.graft.datasets.list()).find(({ name }) => name === 'marked.csv')!
+    await window.graft.datasets.configure(id, {
+      task: 'classify',
+      columns: { text: 'text', label: '<b>label</b>' },
+    })
+  })
+  await page.getByRole('tab', { name: /^Columns/ }).click()
+  await page.getByRole('heading', { name: '<b>label</b>' }).waitFor()
+  await page.getByRole('tab', { name: 'Health' }).click()
+  await press('Check the data')
+  await page.getByText('with HTML in them').click()
+  await page.getByRole('tab', { name: 'Recipe' }).click()
+  await press('Add the first step')
+  await page.getByRole('button', { name: /^Let a model write rows/ }).click()
+  await page.getByLabel(markup).waitFor()
   expect(dialogs).toBe(0)
   expect(await page.locator('img[src="x"]').count()).toBe(0)
 })

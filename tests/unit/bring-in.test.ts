@@ -9,7 +9,7 @@ import { writeCsv } from '../../src/formats/csvWrite.ts'
 import { writeParquet } from '../../src/formats/parquetWrite.ts'
 import { blobOf, type ByteChunks, type TableSource } from '../../src/formats/tableSource.ts'
 import { writeZip } from '../../src/formats/zip.ts'
-import type { ImportOptions } from '../../src/protocol/bringIn.ts'
+import type { ImportOptions, PreviewOptions } from '../../src/protocol/bringIn.ts'
 import type { Dataset } from '../../src/protocol/data.ts'
 import type { ModelInfo } from '../../src/protocol/model.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
@@ -364,6 +364,42 @@ describe('several files, and rows that are added', () => {
       'Text 1200',
       'Text 1199',
     ])
+  })
+  test('an append keeps the task, says which labels are new, and is previewed as it will be made', async () => {
+    const { id } = await load(file('text,label\nOne here,a\nTwo here,b\nThree here,a\n'))
+    const config = { task: 'classify', columns: { text: 'text', label: 'label' } } as const
+    await calls.configure({ id, config }, context())
+    // The recipe has other columns; rows join below it.
+    const recipe = [{ kind: 'derive', column: 'note', template: '{label}!' } as const]
+    await calls.applyRecipe({ id, recipe }, context())
+    const more = file('label,text\nc,Four here\nb,Five here\n')
+    const look = (options: PreviewOptions, of = more) =>
+      calls.previewFiles({ files: [of], options: { target: id, ...options } }, context())
+    expect(await look({})).toMatchObject({
+      columns: [{ name: 'text' }, { name: 'label' }],
+      rows: [
+        ['Four here', 'c'],
+        ['Five here', 'b'],
+      ],
+    })
+    await expect(look({}, file('text,other\nx,y\n'))).rejects.toMatchObject({ code: 'E_DATASET' })
+    const wide = await look({ union: true }, file('text,other\nx,y\n'))
+    expect(wide.columns.map(({ name }) => name)).toEqual(['text', 'label', 'other'])
+    const after = await append(id, more)
+    expect(after).toMatchObject({
+      rows: 5,
+      config,
+      labels: ['a', 'b', 'c'],
+      added: { rows: 2, labels: ['c'] },
+    })
+    expect(await calls.getDataset({ id }, context())).not.toHaveProperty('added')
+    // Rows without names join a dataset without names.
+    const bare = await load(file('One thing here,1\nTwo things here,2\n'), { header: false })
+    const named = await calls.previewFiles(
+      { files: [file('Three things here,3\nFour things here,4\n')], options: { target: bare.id } },
+      context(),
+    )
+    expect([named.header, named.rows.length]).toEqual([false, 2])
   })
   test('an append that fails or is cancelled leaves the dataset as it was', async () => {
     const before = await load(first)

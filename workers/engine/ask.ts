@@ -3,7 +3,6 @@
 import { dispose } from '@tensorflow/tfjs-core'
 import { inspectAttention, inspectLogits } from '../../src/core/explain/inspect.ts'
 import { saliency } from '../../src/core/explain/saliency.ts'
-import { decode } from '../../src/core/generate/generate.ts'
 import { accuracy, confusionMatrix, macroF1 } from '../../src/core/metrics/classification.ts'
 import { evaluateBatch, exampleBatch, readScalars } from '../../src/core/train/objective.ts'
 import { evaluateExamples } from '../../src/core/train/evaluate.ts'
@@ -26,6 +25,7 @@ import type {
   Prediction,
   Target,
 } from '../../src/protocol/target.ts'
+import type { WriteRowsRequest, WrittenRows } from '../../src/protocol/written.ts'
 import { eachBatch, getDataset, readParts } from '../../src/store/datasets.ts'
 import type { Store } from '../../src/store/database.ts'
 import { unnamed } from './adapters.ts'
@@ -43,6 +43,8 @@ import {
 import { DatasetRows, taskOf } from './rows.ts'
 import type { ResolvedTarget, Targets } from './targets.ts'
 import { secondsLeft } from './time.ts'
+import { writeRows } from './writeRows.ts'
+import { refuseClassifier, writeText } from './writeText.ts'
 
 /** Texts that go through the model at once. */
 const BATCH = 16
@@ -90,9 +92,7 @@ export class Ask {
 
   generate(target: Target, request: GenerateRequest, context: CallContext): Promise<GenerateResult> {
     return this.#with(target, async ({ base, trainable, taskConfig, labels }) => {
-      if (labels)
-        throw new GraftError('E_ARGUMENT', 'A classification run gives labels, not text. Use predict.')
-      refuseEncoder(base, 'To write text, choose a base such as Llama, Qwen, Gemma or GPT-2.')
+      refuseClassifier(base, labels)
       const { prompt, messages, stop = [], ...given } = request
       if ((prompt === undefined) === (messages === undefined))
         throw new GraftError('E_ARGUMENT', 'Give either a prompt or messages.')
@@ -100,39 +100,36 @@ export class Ask {
       checkGeneration(settings)
       const rendered = renderPrompt(taskConfig, base.tokenizer, messages ?? prompt!)
       checkIds(rendered.ids, base.model.architecture)
-      let text = ''
       const started = performance.now()
-      const { ids, stopReason } = await decode({
-        model: base.model,
-        adaptation: () => trainable.adaptation,
-        turns: this.#parts.turns,
-        prompt: rendered.ids,
-        maxTokens: settings.maxTokens,
-        endIds: base.endIds,
-        sampling: settings,
-        signal: context.signal,
-        onToken: (tokens) => {
-          text = base.tokenizer.decode(tokens)
-          const ends = stop.map((mark) => text.indexOf(mark)).filter((at) => at >= 0)
-          if (ends.length > 0) text = text.slice(0, Math.min(...ends))
+      const { text, tokens, stopReason } = await writeText(
+        { base, trainable },
+        this.#parts.turns,
+        { ids: rendered.ids, settings, stop },
+        context.signal,
+        (text, tokens) =>
           context.progress({
             label: 'Writing',
-            done: tokens.length,
+            done: tokens,
             total: settings.maxTokens,
             unit: 'tokens',
-            secondsLeft: secondsLeft(started, tokens.length, settings.maxTokens),
+            secondsLeft: secondsLeft(started, tokens, settings.maxTokens),
             text,
-          })
-          return ends.length > 0
-        },
-      })
+          }),
+      )
       return {
         text,
-        tokens: ids,
+        tokens,
         stopReason,
-        tokensPerSecond: ids.length / Math.max(1e-3, (performance.now() - started) / 1000),
+        tokensPerSecond: tokens.length / Math.max(1e-3, (performance.now() - started) / 1000),
       }
     })
+  }
+
+  /** Rows for the training part of a dataset, which nothing has been added to yet. */
+  writeRows(dataset: string, request: WriteRowsRequest, context: CallContext): Promise<WrittenRows> {
+    return this.#with(request.target, (resolved) =>
+      writeRows(this.#parts, resolved, dataset, request, context),
+    )
   }
 
   evaluate(target: Target, dataset: string, split: SplitName, context: CallContext): Promise<Evaluation> {

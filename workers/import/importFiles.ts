@@ -1,11 +1,12 @@
 // Dropped files become a dataset, or more rows of one: one pass decodes, parses, profiles and stores them in batches while
 // another worker hashes. The dataset's record is written last; whatever stops the import before takes its rows along.
 import { columnOf, ColumnCounter, type ColumnProfile } from '../../src/data/columns.ts'
+import { recogniseShape } from '../../src/data/shapes.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
 import { notATable } from '../../src/formats/text.ts'
 import type { ImportOptions } from '../../src/protocol/bringIn.ts'
-import type { Column, Dataset, Problem } from '../../src/protocol/data.ts'
+import type { Appended, Column, Dataset, Problem } from '../../src/protocol/data.ts'
 import { throwIfAborted } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import { DEFAULT_SPLIT, NO_PART, splitRows, type SplitResult } from '../../src/data/split.ts'
@@ -14,6 +15,7 @@ import {
   eachBatch,
   getDataset,
   insertDataset,
+  readRows,
   removeDataset,
   removeRowsFrom,
   widenRows,
@@ -32,6 +34,8 @@ import { UnionColumns } from './unionColumns.ts'
 
 /** Problems kept with a dataset; all are counted. */
 export const PROBLEM_LIMIT = 100
+/** Rows that are looked into for what the columns together are. */
+const SHAPE_ROWS = 1000
 /** Milliseconds between two reports of progress. */
 const REPORT_EVERY = 100
 
@@ -76,6 +80,8 @@ export function importFiles(
         delimiter: read.reading.delimiter,
         format: read.reading.format,
         ...(read.reading.encoding && { encoding: read.reading.encoding }),
+        ...(options.origin && { origin: options.origin }),
+        shape: recogniseShape(profiles, await readRows(store, { id }, 0, SHAPE_ROWS)),
         suggestion,
         config: null,
         labels: null,
@@ -93,7 +99,7 @@ export function importFiles(
 
 /**
  * Adds the rows of files to a dataset. Rows that are there keep their indices and their parts of the split; new ones are
- * divided by the same shares. Throws as an import does, and E_NOT_FOUND; then the dataset is as it was.
+ * divided by the same shares. The task stays, with the labels that are there now. Throws as an import does, and E_NOT_FOUND; then the dataset is as it was.
  */
 export function appendFiles(
   store: Store,
@@ -101,7 +107,7 @@ export function appendFiles(
   files: readonly File[],
   options: ImportOptions,
   context: CallContext,
-): Promise<Dataset> {
+): Promise<Appended> {
   checkOptions(options, files)
   return whileWriting(async () => {
     // Rows join below the recipe, and the recipe is made anew.
@@ -120,8 +126,9 @@ export function appendFiles(
       const fresh = splitRows(sink.rows, { seed: (seed + before.rows) >>> 0, train, validation, test }, null)
       const all = new Uint8Array(before.rows + sink.rows)
       all.set(parts)
-      // Groups, times and folds say where a new row belongs; without them the shares do.
-      if ((config.group ?? config.time ?? config.folds) === undefined) all.set(fresh.parts, before.rows)
+      // Groups, times, folds and likeness say where a new row belongs; without them the shares do.
+      if ((config.group ?? config.time ?? config.folds ?? config.near) === undefined)
+        all.set(fresh.parts, before.rows)
       else all.fill(NO_PART, before.rows)
       throwIfAborted(context.signal)
       if (columns.names.length > names.length) await widenRows(store, id, columns.names.length)
@@ -137,11 +144,9 @@ export function appendFiles(
         problems: [...before.problems, ...read.problems].slice(0, PROBLEM_LIMIT),
         problemCount: before.problemCount + read.problemCount,
         suggestion: suggestTask(profiles),
-        // New rows may bring new labels: the task is confirmed anew.
-        ...(before.config?.task === 'classify' && { config: null, labels: null }),
       }
       const record = await readRecipe(store, id)
-      return await makeVersion(
+      const grown = await makeVersion(
         store,
         dataset,
         { parts: all, chosen, ...(folds && { folds }) },
@@ -149,6 +154,9 @@ export function appendFiles(
         record?.past ?? [],
         context,
       )
+      const known = new Set(current.labels)
+      const labels = current.labels ? (grown.labels ?? []).filter((label) => !known.has(label)) : []
+      return { ...grown, added: { rows: sink.rows, labels } }
     } catch (error) {
       await sink.settle()
       await removeRowsFrom(store, id, before.rows).catch(() => undefined)

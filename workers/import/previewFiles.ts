@@ -4,11 +4,13 @@ import { guessHeader } from '../../src/data/headerGuess.ts'
 import { recogniseShape } from '../../src/data/shapes.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
 import { GUARDED } from '../../src/formats/csvWrite.ts'
-import type { ImportOptions, Preview } from '../../src/protocol/bringIn.ts'
+import type { ImportOptions, Preview, PreviewOptions } from '../../src/protocol/bringIn.ts'
 import type { Problem } from '../../src/protocol/data.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type { Store } from '../../src/store/database.ts'
+import { getDataset } from '../../src/store/datasets.ts'
+import { rawOf } from '../recipe/raw.ts'
 import { nameOf } from './importFiles.ts'
 import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
 import { tokenWeigher } from './tokenWeigher.ts'
@@ -28,13 +30,16 @@ const SHOWN_CHARACTERS = 2000
 export async function previewFiles(
   store: Store,
   files: readonly File[],
-  given: ImportOptions,
+  { target, ...given }: PreviewOptions,
   { signal }: CallContext,
 ): Promise<Preview> {
   checkOptions(given, files)
   const weigh = await tokenWeigher(store, given)
-  const look = (options: ImportOptions, of = files): Promise<Looked> =>
-    lookAt(of, { ...options, ...(weigh && { weigh }) }, signal)
+  // Rows join below the recipe, which may have other columns.
+  const known =
+    target === undefined ? [] : rawOf(await getDataset(store, target)).columns.map(({ name }) => name)
+  const look = (options: ImportOptions, of = files, names: readonly string[] = []): Promise<Looked> =>
+    lookAt(of, { ...options, ...(weigh && { weigh }) }, names, signal)
 
   let looked = await look({ ...given, header: given.header ?? true })
   const csv = looked.reading.format === 'csv'
@@ -43,6 +48,7 @@ export async function previewFiles(
     csv && given.header === undefined ? await look({ ...given, header: false }, files.slice(0, 1)) : null
   const header = asRows ? guessHeader(asRows.rows) : { header: given.header ?? true, confidence: 1 }
   if (asRows && !header.header) looked = files.length === 1 ? asRows : await look({ ...given, header: false })
+  if (known.length > 0) looked = await look({ ...given, header: header.header }, files, known)
   const { reading, columns, rows, problems } = looked
 
   const counters = columns.map((name) => new ColumnCounter(name))
@@ -95,9 +101,14 @@ interface Looked {
   complete: boolean
 }
 
-async function lookAt(files: readonly File[], options: ImportOptions, signal: AbortSignal): Promise<Looked> {
+async function lookAt(
+  files: readonly File[],
+  options: ImportOptions,
+  known: readonly string[],
+  signal: AbortSignal,
+): Promise<Looked> {
   const problems: Problem[] = []
-  const union = new UnionColumns(options.union ?? false)
+  const union = new UnionColumns(options.union ?? false, known)
   const rows: string[][] = []
   let first: Reading | null = null
   let complete = files.length <= LOOK_FILES

@@ -188,6 +188,7 @@ export function checkOptions(options: ImportOptions, files: readonly File[]): vo
     format: ['csv', 'json', 'jsonl', 'parquet', 'text', 'zip'],
     encoding: ['utf-8', 'utf-16le', 'utf-16be', 'windows-1252'],
     unit: ['paragraph', 'document', 'window'],
+    origin: ['clipboard'],
   }
   for (const [name, values] of Object.entries(known)) {
     const value = options[name as keyof typeof known]

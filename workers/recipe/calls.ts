@@ -56,6 +56,24 @@ export function applyRecipe(
   })
 }
 
+/** Puts steps at the end of the recipe. Throws as `applyRecipe` does. */
+export function extendRecipe(
+  store: Store,
+  id: string,
+  given: unknown,
+  context: CallContext,
+): Promise<Dataset> {
+  const { steps } = checkRecipe(given)
+  return whileWriting(async () => {
+    const record = await readRecipe(store, id)
+    const before = record?.recipe ?? emptyRecipe()
+    const recipe = { ...before, steps: checkRecipe([...before.steps, ...steps]).steps }
+    const past = [...(record?.past ?? []), before].slice(-UNDO_LIMIT)
+    const dataset = await getDataset(store, id)
+    return makeVersion(store, rawOf(dataset), await splitOf(store, id), recipe, past, context)
+  })
+}
+
 /** Goes back to the recipe before the latest change. Throws E_ARGUMENT where there is none, and as `applyRecipe` does. */
 export function undoRecipe(store: Store, id: string, context: CallContext): Promise<Dataset> {
   return whileWriting(async () => {

@@ -11,6 +11,7 @@ import { whileWriting } from '../../src/store/locks.ts'
 import { readRecipe } from '../../src/store/recipes.ts'
 import { emptyRecipe, splitOf, UNDO_LIMIT } from './calls.ts'
 import { rawOf } from './raw.ts'
+import { patched } from './patch.ts'
 import { makeVersion } from './version.ts'
 
 /** Cells that can be changed by hand; more than this is work for another step. */
@@ -52,7 +53,11 @@ export function editCells(
     const recipe: Recipe = { ...before, steps: [...others, ...step] }
     const known = record?.past ?? []
     const past = open ? known : [...known, before].slice(-UNDO_LIMIT)
-    return makeVersion(store, rawOf(dataset), await splitOf(store, id), recipe, past, context)
+    const split = await splitOf(store, id)
+    return (
+      (await patched(store, dataset, record, { changes, recipe, past, split }, context)) ??
+      makeVersion(store, rawOf(dataset), split, recipe, past, context)
+    )
   })
 }
 

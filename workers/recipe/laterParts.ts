@@ -1,11 +1,16 @@
 // Rows that have no part of the split yet: those that were added later, and those that an earlier recipe had left out. A row of
 // a known group goes where its group is, one of a known time where its time is, and any other by its number. None ever moves.
-import { hash53 } from '../../src/data/recipe/rowKeys.ts'
+import { flowOf } from '../../src/data/recipe/flow.ts'
+import { nearGroups } from '../../src/data/recipe/nearGroups.ts'
+import { hash53, RowKeys } from '../../src/data/recipe/rowKeys.ts'
 import { DEFAULT_SPLIT, laterPart, NO_PART, partsOfFolds } from '../../src/data/split.ts'
 import { timesOf } from '../../src/data/times.ts'
 import { SPLIT_NAMES, type Dataset } from '../../src/protocol/data.ts'
+import { throwIfAborted } from '../../src/protocol/errors.ts'
 import type { Store } from '../../src/store/database.ts'
 import { columnValues } from '../configure.ts'
+import { joinedGroups, textPlaces } from './alike.ts'
+import { rawTable } from './raw.ts'
 import type { RawSplit } from './version.ts'
 
 /** The part of each raw row, none without; `split.folds` is completed in place. */
@@ -26,7 +31,9 @@ export async function laterParts(
     byTime(parts, timesOf(await columnValues(store, raw, config.time, signal)))
     return parts
   }
-  const groups = known(config.group) ? await columnValues(store, raw, config.group, signal) : null
+  const values = known(config.group) ? await columnValues(store, raw, config.group, signal) : null
+  const groups =
+    config.near === undefined ? values : await namedGroups(store, raw, config.near, { seed, values, signal })
   const keyOf = (row: number): number =>
     groups && groups[row] !== '' ? hash53(groups[row]!, seed) % 0xffffffff : row
   if (count && split.folds) {
@@ -44,12 +51,37 @@ export async function laterParts(
   return parts
 }
 
+/**
+ * The name of each row's group where near-duplicates stay together, and rows of one value where a column groups them too. A group
+ * is named by its first row, so that rows which come later do not rename it.
+ */
+async function namedGroups(
+  store: Store,
+  raw: Dataset,
+  near: number,
+  { seed, values, signal }: { seed: number; values: readonly string[] | null; signal: AbortSignal },
+): Promise<string[]> {
+  const table = rawTable(store, raw)
+  const alike = await nearGroups(flowOf(table), textPlaces(raw, table.columns), near, {
+    seed,
+    checkpoint: () => throwIfAborted(signal),
+  })
+  const keys = new RowKeys()
+  const ofValue = values?.map((value, row) => keys.number(value === '' ? `\u001f${row}` : value))
+  const groups = ofValue ? joinedGroups(ofValue, alike) : alike
+  const first = new Map<number, number>()
+  for (const [row, group] of groups.entries()) if (!first.has(group)) first.set(group, row)
+  return Array.from(groups, (group) => String(first.get(group)!))
+}
+
 /** Gives every row without a part that of its group, or a new one. */
 function place(parts: Uint8Array, groups: readonly string[] | null, drawn: (row: number) => number): void {
   const ofGroup = new Map<string, number>()
   if (groups)
     for (const [row, part] of parts.entries())
-      if (part !== NO_PART && groups[row] !== '') ofGroup.set(groups[row]!, part)
+      // Rows that were apart before something between them came stay apart; what is new goes to the first of them.
+      if (part !== NO_PART && groups[row] !== '' && !ofGroup.has(groups[row]!))
+        ofGroup.set(groups[row]!, part)
   for (const [row, part] of parts.entries())
     if (part === NO_PART) parts[row] = (groups && ofGroup.get(groups[row]!)) ?? drawn(row)
 }

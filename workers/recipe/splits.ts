@@ -13,6 +13,7 @@ import { TRAINING_STEPS } from '../../src/protocol/recipe.ts'
 import type { RecipeRecord, Store } from '../../src/store/database.ts'
 import { eachBatch, readParts } from '../../src/store/datasets.ts'
 import { readRecipe, saveVersion } from '../../src/store/recipes.ts'
+import { joinedGroups, textPlaces } from './alike.ts'
 import { rawOf, rawParts, rawTable } from './raw.ts'
 import { makeVersion } from './version.ts'
 
@@ -236,41 +237,4 @@ function inShares(config: SplitConfig, request: SplitRequest, rows: number): Spl
       `The parts have ${train + validation + test} rows together, but there are ${rows}. Leave train out, and it gets what is left.`,
     )
   return { ...config, train: train / rows, validation: validation / rows, test: test / rows }
-}
-
-/** Rows are together if either grouping has them together. */
-function joinedGroups(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
-  const parents: number[] = []
-  const root = (of: number): number => {
-    let at = of
-    while (parents[at] !== at) at = parents[at] = parents[parents[at]!]!
-    return at
-  }
-  const first = [new Map<number, number>(), new Map<number, number>()]
-  for (let row = 0; row < a.length; row++) {
-    parents.push(row)
-    for (const [side, groups] of [a, b].entries()) {
-      const other = first[side]!.get(groups[row]!)
-      if (other === undefined) first[side]!.set(groups[row]!, row)
-      else {
-        const [left, right] = [root(other), root(row)]
-        parents[Math.max(left, right)] = Math.min(left, right)
-      }
-    }
-  }
-  return Array.from({ length: a.length }, (_, row) => root(row))
-}
-
-/** The columns that say what a row is about: those of the task but its label, else those of type text, else all. */
-export function textPlaces(dataset: Dataset, columns: readonly string[]): number[] {
-  const config = dataset.config ?? dataset.suggestion
-  const ofTask = config
-    ? Object.entries(config.columns).flatMap(([role, name]) => (role === 'label' ? [] : [name]))
-    : []
-  const texts = dataset.columns.flatMap(({ name, type }) => (type === 'text' ? [name] : []))
-  for (const names of [ofTask, texts]) {
-    const places = names.map((name) => columns.indexOf(name)).filter((place) => place >= 0)
-    if (places.length > 0) return places
-  }
-  return columns.map((_, place) => place)
 }

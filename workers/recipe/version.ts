@@ -154,7 +154,7 @@ async function withTask(
 }
 
 /** A column keeps the type that it had, or was given, as long as its cells are not found to be text. */
-function typedAs(columns: readonly Column[], column: Column): Column {
+export function typedAs(columns: readonly Column[], column: Column): Column {
   const before = columns.find(({ name }) => name === column.name)
   if (!before || before.type === 'empty' || column.type === 'text' || column.type === 'empty') return column
   return { ...column, type: before.type }

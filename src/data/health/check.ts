@@ -7,6 +7,7 @@ import {
   type FindingKind,
   type FindingRow,
   type HealthOptions,
+  type Remedy,
   type Severity,
 } from '../../protocol/health.ts'
 import { parseMessages } from '../messages.ts'
@@ -155,13 +156,19 @@ export class Labels {
   }
 }
 
+/** Rows that one step leaves out by number: their ids stand in the recipe. */
+const DROP_LIMIT = 100_000
+
 /** Rows of a finding as they turn up: the first of them are kept, all are counted. */
 export class RowList {
   count = 0
   readonly rows: FindingRow[] = []
+  /** Numbers of all rows, up to what a step can leave out. */
+  readonly numbers: number[] = []
 
   add(row: number, note?: string): void {
     this.count++
+    if (this.numbers.length < DROP_LIMIT) this.numbers.push(row)
     if (this.rows.length < FINDING_ROWS_LIMIT) this.rows.push(note === undefined ? { row } : { row, note })
   }
 }
@@ -169,10 +176,12 @@ export class RowList {
 /** Rows of a finding with a rank: the highest are kept, all are counted. */
 export class RankedRows {
   count = 0
+  readonly numbers: number[] = []
   #kept: { row: number; rank: number; note: string | undefined }[] = []
 
   add(row: number, rank: number, note?: string): void {
     this.count++
+    if (this.numbers.length < DROP_LIMIT) this.numbers.push(row)
     this.#kept.push({ row, rank, note })
     if (this.#kept.length >= 2 * FINDING_ROWS_LIMIT) this.#cut()
   }
@@ -186,6 +195,17 @@ export class RankedRows {
     this.#kept.sort((a, b) => b.rank - a.rank || a.row - b.row)
     this.#kept.length = Math.min(this.#kept.length, FINDING_ROWS_LIMIT)
   }
+}
+
+/** Leaves all rows of a finding out, also those beyond the ones that it lists; says so where there are more than a step takes. */
+export function dropAll({ count, rows, numbers }: RowList | RankedRows, label = 'Drop these rows'): Remedy {
+  const said =
+    count > numbers.length
+      ? `Drop ${numbers.length.toLocaleString('en')} of the ${count.toLocaleString('en')} rows`
+      : count > rows.length
+        ? `Drop all ${count.toLocaleString('en')} rows`
+        : label
+  return { label: said, steps: [{ kind: 'dropRows', rows: [...numbers] }] }
 }
 
 type Given = Pick<Finding, 'kind' | 'severity' | 'title' | 'explanation'> & Partial<Finding>

@@ -34,6 +34,9 @@ export function coverageCheck(input: HealthInput): Check | null {
         unexpected.length ? `${some(unexpected.map(({ name }) => `“${name}”`))} should not be there.` : '',
       ].filter((text) => text !== '')
       const column = input.columns[input.label!]!
+      const shares = lines
+        .filter(({ number, wanted }) => number > 0 && wanted > 0)
+        .map(({ name, wanted }): [string, number] => [name, wanted])
       return [
         finding(input, {
           kind: 'classCoverage',
@@ -56,6 +59,20 @@ export function coverageCheck(input: HealthInput): Check | null {
               })),
             },
           ],
+          // Classes without a row cannot be repeated, and those that should not be there are for a person to decide.
+          remedies:
+            shares.length < 2
+              ? []
+              : [
+                  {
+                    label: 'Leave out rows of classes above their share',
+                    steps: [{ kind: 'rebalance', column, method: 'under', shares }],
+                  },
+                  {
+                    label: 'Repeat rows of classes below their share',
+                    steps: [{ kind: 'rebalance', column, method: 'over', shares }],
+                  },
+                ],
           table: {
             columns: ['Class', 'Rows', 'Share', 'Target'],
             rows: lines.map(({ name, number, share, wanted }) => [

@@ -1,5 +1,5 @@
 // Rows in another language than most.
-import { finding, RowList, type Check, type HealthInput } from './check.ts'
+import { dropAll, finding, RowList, type Check, type HealthInput } from './check.ts'
 import { LANGUAGE_COUNT, languageName, languageOf, UNKNOWN } from './languages.ts'
 import { percent, plural, some } from './say.ts'
 
@@ -59,12 +59,7 @@ export function languageCheck(input: HealthInput): Check | null {
           count: list.count,
           rows: list.rows,
           table,
-          remedies: [
-            {
-              label: list.count > list.rows.length ? 'Drop the rows listed' : 'Drop these rows',
-              steps: [{ kind: 'dropRows', rows: list.rows.map(({ row }) => row) }],
-            },
-          ],
+          remedies: [dropAll(list)],
         }),
       ]
     },

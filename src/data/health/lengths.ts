@@ -1,7 +1,7 @@
 // What training would cut: rows longer than the longest example, and rows with nothing to learn. With a base's
 // tokenizer rows are made into examples as in training; without one, tokens are estimated from characters.
 import { learnedCell, taskCells } from '../examples.ts'
-import { finding, RowList, type Check, type HealthInput } from './check.ts'
+import { dropAll, finding, RowList, type Check, type HealthInput } from './check.ts'
 import { count, percent, plural } from './say.ts'
 
 /** As training has it. */
@@ -100,12 +100,7 @@ export function lengthsCheck(input: HealthInput, given: Measure | null): Check |
                 count: empty.count,
                 looked,
                 rows: empty.rows,
-                remedies: [
-                  {
-                    label: 'Drop these rows',
-                    steps: [{ kind: 'dropRows', rows: empty.rows.map(({ row }) => row) }],
-                  },
-                ],
+                remedies: [dropAll(empty)],
               }),
             ]),
         ...(long.count === 0
@@ -119,12 +114,7 @@ export function lengthsCheck(input: HealthInput, given: Measure | null): Check |
                 count: long.count,
                 looked,
                 rows: long.rows,
-                remedies: [
-                  {
-                    label: 'Drop these rows',
-                    steps: [{ kind: 'dropRows', rows: long.rows.map(({ row }) => row) }],
-                  },
-                ],
+                remedies: [dropAll(long)],
               }),
             ]),
       ]

@@ -3,6 +3,7 @@
 // the model learns from, it judges the rest in a second pass, with the average of its five versions.
 import { permutation } from '../rng.ts'
 import {
+  dropAll,
   finding,
   NO_LABEL,
   RankedRows,
@@ -14,7 +15,7 @@ import {
 import { labelIssues } from './confident.ts'
 import { features, FEATURES_MOST, inverseFrequencies, SparseRows } from './features.ts'
 import { Logistic } from './logistic.ts'
-import { count, excerpt, percent, plural } from './say.ts'
+import { excerpt, percent, plural } from './say.ts'
 
 export const DEFAULT_LABEL_ROWS = 50_000
 const FOLDS = 5
@@ -90,15 +91,7 @@ export function mislabelledCheck(input: HealthInput): Check | null {
           count: list.count,
           looked,
           rows: list.rows,
-          remedies: [
-            {
-              label:
-                list.count > list.rows.length
-                  ? `Drop the ${count(list.rows.length)} listed`
-                  : 'Drop these rows',
-              steps: [{ kind: 'dropRows', rows: list.rows.map(({ row }) => row) }],
-            },
-          ],
+          remedies: [dropAll(list)],
         }),
       ]
     },

@@ -2,7 +2,16 @@
 // The second pass over the rows collects the shingles of candidates, as many at a time as fit into a fixed memory.
 import { SPLIT_NAMES } from '../../protocol/data.ts'
 import type { Finding } from '../../protocol/health.ts'
-import { bySize, finding, NO_ROW, RankedRows, textColumns, type Check, type HealthInput } from './check.ts'
+import {
+  bySize,
+  dropAll,
+  finding,
+  NO_ROW,
+  RankedRows,
+  textColumns,
+  type Check,
+  type HealthInput,
+} from './check.ts'
 import {
   bandingFor,
   candidatePairs,
@@ -122,11 +131,17 @@ class NearRows {
         remedies: [
           {
             label: 'Keep one of each',
-            steps: [{ kind: 'dedupeNear', columns: textColumns(this.#input), threshold }],
+            steps: [{ kind: 'dedupeNear', columns: textColumns(this.#input), threshold, ...this.#shingle() }],
           },
         ],
       }),
     ]
+  }
+
+  /** The size of shingles, where another was chosen. */
+  #shingle(): { shingle?: number } {
+    const { shingle } = this.#input.options
+    return shingle === undefined || shingle === DEFAULT_SHINGLE ? {} : { shingle }
   }
 
   #leaks(): Finding[] {
@@ -184,13 +199,10 @@ class NearRows {
             label: 'Keep one of each',
             steps: [
               { kind: 'dedupeExact', columns },
-              { kind: 'dedupeNear', columns, threshold: this.#threshold },
+              { kind: 'dedupeNear', columns, threshold: this.#threshold, ...this.#shingle() },
             ],
           },
-          {
-            label: 'Drop the held-out copies',
-            steps: [{ kind: 'dropRows', rows: list.rows.map(({ row }) => row) }],
-          },
+          dropAll(list, 'Drop the held-out copies'),
         ],
       }),
     ]

@@ -1,7 +1,7 @@
 // What should not be in a text: control characters, broken encodings, HTML, addresses of the web, repetition. One kind
 // of check for all of them: a function that says what it saw in a text, or nothing.
 import type { FindingKind, Remedy, Severity } from '../../protocol/health.ts'
-import { bySize, finding, RowList, textColumns, type Check, type HealthInput } from './check.ts'
+import { bySize, dropAll, finding, RowList, textColumns, type Check, type HealthInput } from './check.ts'
 import { fixMojibake } from '../mojibake.ts'
 import { repeated } from './repetition.ts'
 import { excerpt, percent, plural } from './say.ts'
@@ -118,14 +118,7 @@ export function noiseChecks(input: HealthInput): Check[] {
             explanation: noise.explanation,
             count: list.count,
             rows: list.rows,
-            remedies: remedies.length
-              ? remedies
-              : [
-                  {
-                    label: list.count > list.rows.length ? 'Drop the rows listed' : 'Drop these rows',
-                    steps: [{ kind: 'dropRows', rows: list.rows.map(({ row }) => row) }],
-                  },
-                ],
+            remedies: remedies.length ? remedies : [dropAll(list)],
           }),
         ]
       },

@@ -1,6 +1,6 @@
 // Rows whose length or whose characters are far from the rest: by the modified z-score of Iglewicz & Hoaglin (1993),
 // 0.6745 (x - median) / MAD, which outliers themselves do not move.
-import { finding, RankedRows, textColumns, type Check, type HealthInput } from './check.ts'
+import { dropAll, finding, RankedRows, textColumns, type Check, type HealthInput } from './check.ts'
 import { count, percent, plural } from './say.ts'
 
 /** Iglewicz & Hoaglin advise 3.5; lengths of texts have longer tails than a normal distribution, even as logarithms. */
@@ -70,10 +70,7 @@ export function lengthCheck(input: HealthInput): Check | null {
                   },
                 ]
               : []),
-            {
-              label: list.count > list.rows.length ? 'Drop the rows listed' : 'Drop these rows',
-              steps: [{ kind: 'dropRows', rows: list.rows.map(({ row }) => row) }],
-            },
+            dropAll(list),
           ],
         }),
       ]
@@ -134,12 +131,7 @@ export function charactersCheck(input: HealthInput): Check | null {
             'Far more digits, signs or capitals than in the other rows: tables, code, lists of numbers, or texts in capitals among sentences. If they do not belong to the task, they teach the wrong thing.',
           count: list.count,
           rows: list.rows,
-          remedies: [
-            {
-              label: list.count > list.rows.length ? 'Drop the rows listed' : 'Drop these rows',
-              steps: [{ kind: 'dropRows', rows: list.rows.map(({ row }) => row) }],
-            },
-          ],
+          remedies: [dropAll(list)],
         }),
       ]
     },

@@ -89,7 +89,12 @@ const MEMBERS: {
   dropMissing: { columns, when: maybe(oneOf('any', 'all')) },
   fillMissing: { columns: names, with: either(oneOf('mode'), replacement) },
   dedupeExact: { columns, keep, ignoreCase: maybe(flag) },
-  dedupeNear: { columns, threshold: maybe(within(0.5, 1)), keep },
+  dedupeNear: {
+    columns,
+    threshold: maybe(within(0.5, 1)),
+    shingle: maybe(within(1, 20, true)),
+    keep,
+  },
   resolveConflicts: { columns: names, label: name, how: oneOf('majority', 'drop', 'first') },
   mapLabels: {
     column: name,
@@ -110,6 +115,21 @@ const MEMBERS: {
     method: oneOf('over', 'under'),
     to: maybe(within(1, 10_000_000, true)),
     most: maybe(within(1, 1000, true)),
+    shares: maybe(
+      listOf(
+        'pairs of a value and its share above 0',
+        (pair) =>
+          Array.isArray(pair) &&
+          pair.length === 2 &&
+          text(pair[0]) === null &&
+          typeof pair[1] === 'number' &&
+          pair[1] > 0 &&
+          pair[1] < Infinity
+            ? null
+            : '',
+        1,
+      ),
+    ),
   },
   weigh: {
     column: name,
@@ -124,7 +144,7 @@ const MEMBERS: {
     keep: maybe(oneOf('start', 'end')),
   },
   columns: { columns: names, how: oneOf('keep', 'drop') },
-  dropRows: { rows: listOf('row ids', rowId) },
+  dropRows: { rows: listOf('row ids', rowId), made: maybe(listOf('keys of added rows', text)) },
   edit: {
     edits: listOf('edits { row, column, value }', (edit) =>
       isRecord(edit) ? (rowId(edit.row) ?? name(edit.column) ?? text(edit.value)) : '',

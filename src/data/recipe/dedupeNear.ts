@@ -7,7 +7,7 @@ import { DEFAULT_THRESHOLD, nearGroups } from './nearGroups.ts'
 
 export async function dedupeNear(step: DedupeNearStep, input: Flow, context: StepContext): Promise<Stage> {
   const places = placesOf(input.columns, step.columns)
-  const groups = await nearGroups(input, places, step.threshold ?? DEFAULT_THRESHOLD, context)
+  const groups = await nearGroups(input, places, step.threshold ?? DEFAULT_THRESHOLD, context, step.shingle)
   const keeper = new Keeper(step.keep ?? 'first')
   await eachRow(input, context, ({ cells }, index) => keeper.add(groups[index]!, index, cells))
   const kept = keeper.kept()

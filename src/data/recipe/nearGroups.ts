@@ -16,8 +16,8 @@ import { eachRow, type Flow, type StepContext } from './flow.ts'
 import { joined, RowKeys } from './rowKeys.ts'
 
 export const DEFAULT_THRESHOLD = 0.8
-/** Words in a shingle. */
-const SHINGLE = 3
+/** Words in a shingle, where nothing else is asked for. */
+export const DEFAULT_SHINGLE = 3
 /** Rows that can be compared; candidatePairs puts two of them into one number. */
 const ROWS_LIMIT = 2 ** 21
 /** Shingles held at a time while pairs are verified: 64 MB. */
@@ -32,6 +32,7 @@ export async function nearGroups(
   places: readonly number[],
   threshold: number,
   context: Pick<StepContext, 'checkpoint' | 'seed'>,
+  shingle = DEFAULT_SHINGLE,
 ): Promise<Uint32Array> {
   const hasher = new MinHasher(bandingFor(threshold), context.seed)
   const { bands } = hasher.banding
@@ -52,7 +53,7 @@ export async function nearGroups(
         'E_LIMIT',
         `Near-duplicates can be looked for among ${ROWS_LIMIT} different texts at most.`,
       )
-    const set = shingles(found, SHINGLE)
+    const set = shingles(found, shingle)
     sizes.push(set.length)
     if (keys.length < (text + 1) * bands) {
       const larger = new Uint32Array(keys.length * 2)
@@ -75,7 +76,7 @@ export async function nearGroups(
     const held = new Map<number, Uint32Array>()
     await eachRow(input, context, ({ cells }, index) => {
       const text = textOfRow[index]!
-      if (wanted.has(text) && !held.has(text)) held.set(text, shingles(wordsIn(cells), SHINGLE))
+      if (wanted.has(text) && !held.has(text)) held.set(text, shingles(wordsIn(cells), shingle))
     })
     for (const pair of batch)
       if (jaccard(held.get(leftOf(pair))!, held.get(rightOf(pair))!) >= threshold)

@@ -20,17 +20,29 @@ export async function rebalance(step: RebalanceStep, input: Flow, context: StepC
     else members.set(value, [member])
   })
   const sizes = [...members.values()].map((list) => list.length)
-  const target =
-    step.to ??
-    sizes.reduce((a, b) => (step.method === 'over' ? Math.max(a, b) : Math.min(a, b)), sizes[0] ?? 0)
+  const edge = (values: number[]): number =>
+    values.reduce((a, b) => (step.method === 'over' ? Math.max(a, b) : Math.min(a, b)), values[0] ?? 0)
+  const target = step.to ?? edge(sizes)
+  /** Rows that a value should have. With shares, as many rows in all as leave the value that is furthest off as it is. */
+  const wantedRows = new Map<string, number>()
+  if (step.shares) {
+    const known = step.shares.filter(([value]) => members.has(value.trim()))
+    const sum = known.reduce((total, [, share]) => total + share, 0)
+    const all =
+      step.to ?? edge(known.map(([value, share]) => (members.get(value.trim())!.length * sum) / share))
+    for (const [value, share] of known)
+      wantedRows.set(value.trim(), Math.max(1, Math.round((all * share) / sum)))
+  }
   /** How often each training row is there afterwards. */
   const times = new Map<number, number>()
-  for (const list of members.values()) {
+  for (const [value, list] of members) {
+    const rows = step.shares ? wantedRows.get(value) : target
+    if (rows === undefined) continue
     list.sort((a, b) => a.rank - b.rank || a.index - b.index)
     for (const [i, { index }] of list.entries())
-      if (step.method === 'under') times.set(index, i < target ? 1 : 0)
+      if (step.method === 'under') times.set(index, i < rows ? 1 : 0)
       else {
-        const wanted = Math.floor(target / list.length) + (i < target % list.length ? 1 : 0)
+        const wanted = Math.floor(rows / list.length) + (i < rows % list.length ? 1 : 0)
         times.set(index, Math.max(1, Math.min(wanted, 1 + (step.most ?? MOST_COPIES))))
       }
   }

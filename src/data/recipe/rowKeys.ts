@@ -47,6 +47,12 @@ export class RowKeys {
   }
 }
 
+/** A row by what is in all of its cells. */
+export function cellsKey(cells: readonly string[]): string {
+  const text = cells.join('\u001f')
+  return `${hash53(text, 0).toString(36)}-${hash53(text, 1).toString(36)}`
+}
+
 /** Several cells as one text, so that ["a", "b"] and ["ab", ""] differ. */
 export function joined(cells: readonly string[], places: readonly number[]): string {
   return places.map((place) => (cells[place] ?? '').trim()).join('\u001f')

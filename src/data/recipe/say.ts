@@ -5,6 +5,12 @@ const places = (columns: readonly string[] | undefined): string =>
   columns ? columns.join(', ') : 'all columns'
 const number = (value: number): string => value.toLocaleString('en')
 
+function shares(wanted: readonly [string, number][] | undefined): string {
+  if (!wanted) return ''
+  const sum = wanted.reduce((total, [, share]) => total + share, 0)
+  return `, to shares of ${wanted.map(([value, share]) => `${value} ${((100 * share) / sum).toFixed(1)}%`).join(', ')}`
+}
+
 /** What the step does, in one phrase. */
 export function sayStep(step: RecipeStep): string {
   switch (step.kind) {
@@ -30,7 +36,7 @@ export function sayStep(step: RecipeStep): string {
     case 'dedupeExact':
       return `Drop exact duplicates by ${places(step.columns)}${step.ignoreCase ? ', whatever their letter case' : ''}, keeping the ${step.keep ?? 'first'}`
     case 'dedupeNear':
-      return `Drop near-duplicates by ${places(step.columns)} (Jaccard ${step.threshold ?? 0.8}), keeping the ${step.keep ?? 'first'}`
+      return `Drop near-duplicates by ${places(step.columns)} (Jaccard ${step.threshold ?? 0.8}${step.shingle === undefined ? '' : ` of ${step.shingle} words`}), keeping the ${step.keep ?? 'first'}`
     case 'resolveConflicts': {
       const how = { majority: 'by majority', drop: 'by dropping them', first: 'by the first' }[step.how]
       return `Resolve different values of ${step.label} for the same ${places(step.columns)} ${how}`
@@ -43,8 +49,8 @@ export function sayStep(step: RecipeStep): string {
       return `Redact ${step.kinds?.join(', ') ?? 'all kinds of personal data'} in ${places(step.columns)}`
     case 'rebalance':
       return step.method === 'over'
-        ? `Repeat rare values of ${step.column} in training`
-        : `Leave out frequent values of ${step.column} in training`
+        ? `Repeat rare values of ${step.column} in training${shares(step.shares)}`
+        : `Leave out frequent values of ${step.column} in training${shares(step.shares)}`
     case 'weigh': {
       const weights = step.weights?.map(([value, weight]) => `${value} ${weight}`).join(', ')
       if (step.by === 'number') return `Weigh training rows by the number in ${step.column}`
@@ -59,7 +65,7 @@ export function sayStep(step: RecipeStep): string {
     case 'columns':
       return `${step.how === 'keep' ? 'Keep only' : 'Drop'} the columns ${places(step.columns)}`
     case 'dropRows':
-      return `Drop ${number(step.rows.length)} rows by number`
+      return `Drop ${number(step.rows.length + (step.made?.length ?? 0))} rows by number`
     case 'edit':
       return `Change ${number(step.edits.length)} cells by hand`
     case 'augment':

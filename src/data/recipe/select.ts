@@ -3,7 +3,8 @@ import { GraftError } from '../../protocol/errors.ts'
 import type { ColumnsStep, DropRowsStep, EditStep, FilterStep } from '../../protocol/recipe.ts'
 import { compileCondition } from '../expression.ts'
 import { placeOf, placesOf } from './columns.ts'
-import { rowStage, type Flow, type Stage } from './flow.ts'
+import { rowStage, type Flow, type FlowRow, type Stage } from './flow.ts'
+import { cellsKey } from './rowKeys.ts'
 
 export function filter(step: FilterStep, { columns }: Flow): Stage {
   const keeps = compileCondition(step.where, columns)
@@ -12,7 +13,10 @@ export function filter(step: FilterStep, { columns }: Flow): Stage {
 
 export function dropRows(step: DropRowsStep, { columns }: Flow): Stage {
   const gone = new Set(step.rows)
-  return rowStage(columns, (row) => (gone.has(row.id) ? null : row))
+  const made = new Set(step.made)
+  const isGone = ({ id, synthetic, cells }: FlowRow): boolean =>
+    gone.has(id) || (synthetic && made.size > 0 && made.has(cellsKey(cells)))
+  return rowStage(columns, (row) => (isGone(row) ? null : row))
 }
 
 export function edit(step: EditStep, { columns }: Flow): Stage {

@@ -127,7 +127,7 @@ export function plainText(cell: string): string {
 }
 
 /** Without comments and what is never shown. By searching and not by a pattern, whose time would grow with the square. */
-function visible(text: string): string {
+export function visible(text: string): string {
   let out = without(text, '<!--', '-->')
   for (const name of HIDDEN) {
     const lower = out.toLowerCase()

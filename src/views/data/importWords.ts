@@ -89,10 +89,3 @@ export function doubts({ confidence, encoding, guarded }: Preview): string[] {
     )
   return found
 }
-
-/** Text from the clipboard as a file: what spreadsheets copy is separated by tabs. */
-export function pastedFile(text: string): File {
-  return new File([text], text.includes('\t') ? 'Pasted cells' : 'Pasted text.txt', {
-    type: 'text/plain',
-  })
-}

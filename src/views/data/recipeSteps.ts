@@ -23,6 +23,7 @@ export type StepField = Common &
           | 'lines'
           | 'pairs'
           | 'weights'
+          | 'shares'
           | 'rows'
           | 'fill'
       }
@@ -232,11 +233,21 @@ export const STEPS: readonly StepWords[] = [
         key: 'threshold',
         type: 'number',
         label: 'Similarity',
-        help: 'Jaccard similarity of groups of three words: 1 is the same words, 0.8 about one word in fifteen changed.',
+        help: 'Jaccard similarity of groups of words: 1 is the same words, 0.8 about one word in fifteen changed.',
         min: 0.5,
         max: 1,
         step: 0.05,
         placeholder: '0.8',
+      },
+      {
+        key: 'shingle',
+        type: 'number',
+        label: 'Words in a group',
+        help: 'Fewer find texts whose words stand in another order; more only those with long stretches in common.',
+        min: 1,
+        max: 20,
+        step: 1,
+        placeholder: '3',
       },
       keep,
     ],
@@ -390,7 +401,7 @@ export const STEPS: readonly StepWords[] = [
         key: 'to',
         type: 'number',
         label: 'Rows of each',
-        help: 'Empty: as many as the most frequent label has (or the rarest, when leaving out).',
+        help: 'Empty: as many as the most frequent label has (or the rarest, when leaving out). With shares: rows in all.',
         min: 1,
         max: 10_000_000,
         step: 1,
@@ -404,6 +415,12 @@ export const STEPS: readonly StepWords[] = [
         step: 1,
         placeholder: '10',
         when: (step) => step.method === 'over',
+      },
+      {
+        key: 'shares',
+        type: 'shares',
+        label: 'Label = share',
+        help: 'One a line, such as refund = 30. Empty: all labels alike. Labels that are not named stay as they are.',
       },
     ],
     start: ([first = ''], label) => ({ kind: 'rebalance', column: label ?? first, method: 'over' }),

@@ -99,6 +99,20 @@ describe('a recipe', () => {
     })
   })
 
+  test('steps that join at the end are one change, whatever else was changed meanwhile', async () => {
+    const { id } = await load(csv(0, 40))
+    const steps: RecipeStep[] = [{ kind: 'addRows', columns: ['text'], rows: [['fresh']], origin: 'a model' }]
+    const first = apply(id, [{ kind: 'filter', where: 'label = "card"' }])
+    const [, made] = await Promise.all([first, calls.extendRecipe({ id, steps }, context())])
+    expect(made).toMatchObject({ rows: 11, version: { synthetic: 1, steps: 2 } })
+    expect((await undo(id)).rows).toBe(10)
+    const wrong = [{ kind: 'addRows', columns: ['none'], rows: [['x']] } as const]
+    await expect(calls.extendRecipe({ id, steps: wrong as never }, context())).rejects.toMatchObject({
+      code: 'E_ARGUMENT',
+    })
+    expect((await calls.getDataset({ id }, context())).rows).toBe(10)
+  })
+
   test('undo goes back through any changes to the same bytes, and the same recipe gives the same again', async () => {
     const step: fc.Arbitrary<RecipeStep> = fc.oneof(
       fc.constantFrom<RecipeStep>(
@@ -324,6 +338,72 @@ describe('edits by hand', () => {
     await expect(edit(id, [change])).rejects.toMatchObject({ code: 'E_ARGUMENT' })
   })
 
+  test('made one by one share the other rows, and are what the recipe as a whole gives', async () => {
+    const { id } = await load(csv(0, 3500))
+    await calls.configure(
+      { id, config: { task: 'classify', columns: { text: 'text', label: 'label' } } },
+      context(),
+    )
+    const steps = [[], [{ kind: 'filter', where: 'label != "other"' } as const]]
+    for (const before of steps) {
+      await apply(id, before)
+      const untouched = (await calls.getDataset({ id }, context())).version?.rows ?? id
+      const first = await state(id)
+      const change = fc.record({
+        row: fc.integer({ min: 0, max: 2600 }),
+        column: fc.constantFrom('text', 'label', 'customer'),
+        value: fc.constantFrom('cash', 'fresh', 'x', ''),
+      })
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.array(change, { minLength: 1, maxLength: 3 }), { maxLength: 5 }),
+          async (calls) => {
+            await apply(id, first.recipe)
+            for (const changes of calls) await edit(id, changes)
+            const quick = await everything(id)
+            const { recipe, reports } = await state(id)
+            const found = (await rows(id)).map(({ cells }) => cells)
+            await apply(id, recipe)
+            const whole = (await everything(id)) as { dataset: Dataset; version: object }
+            const { patches: _patches, ...version } =
+              (quick as { version: { patches?: unknown } }).version ?? {}
+            const { suggestion } = (quick as { dataset: Dataset }).dataset
+            expect({ ...(quick as object), version }).toEqual({
+              ...whole,
+              dataset: { ...whole.dataset, suggestion },
+              version: whole.version ?? {},
+            })
+            expect(found).toEqual((await rows(id)).map(({ cells }) => cells))
+            expect((await state(id)).reports).toEqual(reports)
+          },
+        ),
+        { numRuns: 8 },
+      )
+      await apply(id, before)
+      const made = await edit(id, [{ row: 1500, column: 'text', value: 'a single one' }])
+      const again = await edit(id, [{ row: 1501, column: 'text', value: 'another' }])
+      expect(again.version!.rows).toBe(made.version!.rows)
+      expect(again.version!.patches).toHaveLength(1)
+      const keys = new Set((await store.main.rows.toCollection().primaryKeys()).map(([key]) => key))
+      expect(keys).toEqual(new Set([id, again.version!.rows, again.version!.patches![0]![1]]))
+      if (before.length === 0) expect(untouched).toBe(id)
+      const hits = await calls.searchRows(
+        { id, query: { query: '"a single one"', offset: 0, limit: 5 } },
+        context(),
+      )
+      expect(hits.rows.map(({ index }) => index)).toEqual([1500])
+      await sweep(store)
+      expect((await rows(id)).slice(1500, 1502).map(({ cells }) => cells.text)).toEqual([
+        'a single one',
+        'another',
+      ])
+      await undo(id)
+      expect((await rows(id))[1500]!.cells.text).not.toBe('a single one')
+    }
+    await calls.removeDataset({ id }, context())
+    expect(await store.main.rows.count()).toBe(0)
+  })
+
   test('not of rows that a step made', async () => {
     const { id } = await load(csv(0, 40))
     const made = await apply(id, [{ kind: 'addRows', columns: ['text'], rows: [['fresh']] }])
@@ -352,6 +432,30 @@ describe('splits', () => {
     }
     expect(new Set(sides.values()).size).toBe(3)
   })
+
+  test.each<SplitRequest>([{}, { group: 'customer' }, { folds: 3 }])(
+    'near-duplicates of rows that are there go to their side: %j',
+    async (more) => {
+      const line = (i: number, end: string) =>
+        `"Letter ${i} of ${['red', 'green', 'blue'][i % 3]!} house ${i * 7} says that water number ${i * 3} was cold ${end}",c${i}`
+      const lines = (end: string, from = 0) =>
+        Array.from({ length: 60 }, (_, i) => line(from + i, end)).join('\n')
+      const { id } = await load(`text,customer\n${lines('on Monday')}\n`)
+      await split(id, { near: 0.6, train: 0.5, validation: 0.25, test: 0.25, ...more })
+      const before = await partsByRow(id)
+      await append(
+        id,
+        `text,customer\n${lines('on Tuesday')}\n${lines('on Monday', 100)}\n${lines('on Friday', 100)}\n`,
+      )
+      const after = await partsByRow(id)
+      for (const [row, part] of before) expect(after.get(row)).toBe(part)
+      for (let i = 0; i < 60; i++) {
+        expect(after.get(60 + i)).toBe(after.get(i))
+        expect(after.get(180 + i)).toBe(after.get(120 + i))
+      }
+      expect(new Set(Array.from({ length: 60 }, (_, i) => after.get(120 + i))).size).toBe(3)
+    },
+  )
 
   test('rows that were added never move those before, whatever the recipe', async () => {
     const { id } = await load(csv(0, 150))

@@ -198,6 +198,9 @@ describe('rows', () => {
     expect(near.rows.map(({ id }) => id)).toEqual([0, 1, 4, 5])
     const longest = await run(tableOf(['t'], rows), [{ kind: 'dedupeNear', threshold: 0.8, keep: 'longest' }])
     expect(longest.rows.map(({ id }) => id)).toEqual([1, 3, 4, 5])
+    // Of single words only one of sixteen is another.
+    const single = await run(tableOf(['t'], rows), [{ kind: 'dedupeNear', threshold: 0.8, shingle: 1 }])
+    expect(single.rows.map(({ id }) => id)).toEqual([0, 1, 5])
   })
 
   test('label conflicts', async () => {
@@ -269,6 +272,26 @@ describe('steps on the training part', () => {
       { isTraining },
     )
     expect(count(some, 'rare')).toBe(24)
+    // Eight rare rows and forty common ones, to be one to three.
+    const shares: [string, number][] = [
+      ['rare', 1],
+      ['common', 3],
+      ['absent', 5],
+    ]
+    const less = await run(table, [{ kind: 'rebalance', column: 'label', method: 'under', shares }], {
+      isTraining,
+    })
+    expect([count(less, 'rare'), count(less, 'common')]).toEqual([8, 24])
+    const more = await run(table, [{ kind: 'rebalance', column: 'label', method: 'over', shares }], {
+      isTraining,
+    })
+    expect([count(more, 'rare'), count(more, 'common')]).toEqual([13, 40])
+    const one = await run(
+      table,
+      [{ kind: 'rebalance', column: 'label', method: 'under', to: 10, shares: [['common', 1]] }],
+      { isTraining },
+    )
+    expect([count(one, 'rare'), count(one, 'common')]).toEqual([8, 10])
   })
 
   test.each(['delete', 'swap', 'insert', 'synonym', 'typo', 'noise', 'paraphrase'] as const)(

@@ -160,6 +160,14 @@ describe('labels', () => {
     })
     expect(finding!.severity).toBe('fix')
     expect(finding!.title).toBe('1 class of the target is missing')
+    expect(finding!.remedies.map(({ steps }) => steps[0])).toMatchObject([
+      {
+        kind: 'rebalance',
+        method: 'under',
+        shares: expect.arrayContaining([['question', 3 / 4.5]]) as unknown,
+      },
+      { kind: 'rebalance', method: 'over' },
+    ])
     expect(await found('classCoverage', clean(), { target: { question: 50, request: 50 } })).toEqual([])
   })
 })

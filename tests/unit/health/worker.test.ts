@@ -90,6 +90,34 @@ test('classes that are unequal can be weighed in one click, once', async () => {
   expect(after!.remedies.flatMap(({ steps }) => steps.map(({ kind }) => kind))).not.toContain('weigh')
 })
 
+test('rows that a step added go without the rows that they were made from', async () => {
+  const id = await load([...sentences, 'see www.example.org for all of it,a'])
+  await calls.split({ id, config: { train: 1, validation: 0, test: 0, stratify: '' } }, context())
+  await mend(id, [
+    { kind: 'augment', method: 'typo', column: 'text', where: '[text] contains "www"', copies: 2 },
+    { kind: 'addRows', columns: ['text', 'label'], rows: [['go to www.example.org now,b', 'b']] },
+  ])
+  const [urls] = (await health(id)).findings.filter(({ kind }) => kind === 'urls')
+  const [step] = urls!.remedies[0]!.steps
+  if (step?.kind !== 'dropRows') throw new Error('no rows to drop')
+  expect(step.rows).toEqual([40])
+  const { rows, version } = await calls.getDataset({ id }, context())
+  expect(step.made).toHaveLength(version!.synthetic)
+  // The added rows alone go, or all of them.
+  expect((await mend(id, [{ ...step, rows: [] }])).rows).toBe(41)
+  await calls.undoRecipe({ id }, context())
+  expect((await mend(id, [step])).rows).toBe(rows - urls!.count)
+})
+
+test('a remedy takes all rows of a finding, also those that are not listed', async () => {
+  const many = Array.from({ length: 5100 }, (_, i) => `see www.example.org/${i} for number ${i},a`)
+  const id = await load([...sentences, ...many])
+  const [urls] = (await health(id)).findings.filter(({ kind }) => kind === 'urls')
+  expect([urls!.rows.length, urls!.count]).toEqual([5000, 5100])
+  expect(urls!.remedies[0]!.label).toBe('Drop all 5,100 rows')
+  expect((await mend(id, urls!.remedies[0]!.steps)).rows).toBe(40)
+})
+
 test('tokens are counted by a stored base, in a task of texts as well', async () => {
   const folder = 'public/models/graft-7m'
   const files = await Promise.all(
