@@ -1,5 +1,6 @@
 // Datasets: one record, one byte a row for the split, and the rows in batches. Rows are written first and the record
 // last, so an import that did not finish is invisible and is swept.
+import { textRows, type Rows } from '../protocol/byteRows.ts'
 import type { Dataset } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { PackedRows, PartsRecord, RowBatch, Store } from './database.ts'
@@ -22,7 +23,7 @@ export type SplitParts = Omit<PartsRecord, 'id'>
 /** Consecutive rows of one thousand, from row `start` on; all have `width` cells. */
 export interface NewRows {
   start: number
-  rows: readonly (readonly string[])[]
+  rows: Rows
   width: number
 }
 
@@ -39,7 +40,7 @@ export async function writeRows(
   const records = batches.map(({ start, rows, width }) => ({
     dataset,
     batch: start / BATCH_ROWS,
-    ...packRows(rows, width),
+    ...('spans' in rows ? rows : packRows(rows, width)),
   }))
   await guarded(() => store.main.rows.bulkPut(records), bytes)
 }
@@ -157,6 +158,7 @@ function packRows(rows: readonly (readonly string[])[], width: number): PackedRo
 
 function unpackRows(batch: RowBatch): string[][] {
   if ('rows' in batch) return batch.rows
+  if ('spans' in batch) return textRows(batch)
   const { width, text, lengths } = batch
   const rows: string[][] = []
   for (let cell = 0, at = 0; cell < lengths.length;) {

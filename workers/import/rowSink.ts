@@ -2,6 +2,14 @@
 // under way while the next rows are read. Columns may join while rows come.
 import { ColumnCounter } from '../../src/data/columns.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
+import {
+  copyRows,
+  isAscii,
+  joinRows,
+  rowCount,
+  type ByteRows,
+  type Rows,
+} from '../../src/protocol/byteRows.ts'
 import type { Store } from '../../src/store/database.ts'
 import { BATCH_CHARACTERS, BATCH_ROWS, readRows, writeRows, type NewRows } from '../../src/store/datasets.ts'
 
@@ -18,7 +26,7 @@ export class RowSink {
   /** A row was turned away. */
   overflowed = false
   readonly counters: ColumnCounter[] = []
-  #batch: string[][] = []
+  #batch: Rows = []
   #characters = 0
   #waiting: NewRows[] = []
   #waitingCharacters = 0
@@ -34,21 +42,50 @@ export class RowSink {
     private readonly first = 0,
   ) {}
 
-  async take(rows: string[][], columns: readonly string[]): Promise<void> {
+  /** The rows are copied, or the sink's own from then on. */
+  async take(rows: Rows, columns: readonly string[]): Promise<void> {
     while (this.counters.length < columns.length) {
       const place = this.counters.length
       this.counters.push(new ColumnCounter(columns[place]!, this.rows, place < KEPT_COLUMNS))
     }
-    const width = columns.length
+    const count = rowCount(rows)
     const room = ROWS_LIMIT - this.first - this.rows
-    this.overflowed = rows.length > room
-    if (this.overflowed) rows = rows.slice(0, room)
+    this.overflowed = count > room
+    const taken = Math.min(count, room)
+    if ('spans' in rows) await this.#takeBytes(rows, taken)
+    else await this.#takeText(rows.length === taken ? rows : rows.slice(0, taken), columns.length)
+  }
+
+  async #takeText(rows: string[][], width: number): Promise<void> {
     for (const row of rows) while (row.length < width) row.push('')
     for (const [place, counter] of this.counters.entries()) counter.addColumn(rows, place)
     for (const row of rows) {
+      if ('spans' in this.#batch) await this.#flush(width)
+      const batch = this.#batch as string[][]
       for (const cell of row) this.#characters += cell.length
-      this.#batch.push(row)
+      batch.push(row)
       this.rows++
+      if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
+        await this.#flush(width)
+    }
+  }
+
+  async #takeBytes(rows: ByteRows, count: number): Promise<void> {
+    const { width, spans } = rows
+    const goesOn = 'spans' in this.#batch ? this.#batch.width === width : this.#batch.length === 0
+    if (!goesOn) await this.#flush(width)
+    for (let from = 0, to = 0; from < count; from = to) {
+      const limit = spans[2 * width * from]! + BATCH_CHARACTERS
+      const end = Math.min(count, from + BATCH_ROWS - ((this.first + this.rows) % BATCH_ROWS))
+      // At least one row, however long.
+      to = from + 1
+      while (to < end && spans[2 * width * (to + 1) - 1]! <= limit) to++
+      const part = copyRows(rows, from, to)
+      const ascii = isAscii(part.bytes)
+      for (const [place, counter] of this.counters.entries()) counter.addBytes(part, place, ascii)
+      this.#batch = 'spans' in this.#batch ? joinRows(this.#batch, part) : part
+      this.#characters += part.bytes.length
+      this.rows += to - from
       if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
         await this.#flush(width)
     }
@@ -56,7 +93,7 @@ export class RowSink {
 
   /** Writes what is left, and gives rows that were written before a column was known their empty cells. */
   async finish({ length }: readonly string[]): Promise<void> {
-    if (this.#batch.length > 0) await this.#flush(length)
+    if (rowCount(this.#batch) > 0) await this.#flush(length)
     await this.#write()
     await this.settle()
     if (this.#failure) throw this.#failure.error
@@ -74,9 +111,10 @@ export class RowSink {
     await Promise.all(this.#writing)
   }
 
-  async #flush(width: number): Promise<void> {
+  async #flush(columns: number): Promise<void> {
     const rows = this.#batch
-    const start = this.first + this.rows - rows.length
+    const width = 'spans' in rows ? rows.width : columns
+    const start = this.first + this.rows - rowCount(rows)
     this.#written.push({ start, width })
     this.#waiting.push({ start, rows, width })
     this.#waitingCharacters += this.#characters

@@ -1,5 +1,6 @@
 // Files of any kind as one stream of rows: what each is, is told by its first bytes unless the user says so. Tables in text
 // form stream through a decoder and a parser; Parquet and zip archives are read where they are.
+import { rowCount, textOf, type Rows } from '../../src/protocol/byteRows.ts'
 import type { Encoding, ImportOptions, TextUnit } from '../../src/protocol/bringIn.ts'
 import type { FileFormat, Problem } from '../../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
@@ -41,12 +42,8 @@ export interface Reading {
   confidence: { format: number; encoding: number; delimiter: number }
 }
 
-/** The rows of a file in batches; `reading` is filled while they come. Throws as the parsers do. */
-export async function* fileRows(
-  file: File,
-  options: SourceOptions,
-  reading: Reading,
-): AsyncGenerator<string[][]> {
+/** The rows of a file in batches, each to be read before the next is asked for; `reading` is filled while they come. Throws as the parsers do. */
+export async function* fileRows(file: File, options: SourceOptions, reading: Reading): AsyncGenerator<Rows> {
   const beginning = new Uint8Array(await file.slice(0, 4).arrayBuffer())
   if (options.format === 'parquet' || (options.format === undefined && isParquet(beginning)))
     yield* parquetRows(file, options, reading)
@@ -84,14 +81,12 @@ async function* parquetRows(
 
 type TextParser = CsvParser | JsonParser | PlainTextParser
 
-async function* textRows(file: File, options: SourceOptions, reading: Reading): AsyncGenerator<string[][]> {
+async function* textRows(file: File, options: SourceOptions, reading: Reading): AsyncGenerator<Rows> {
   const reader = new TextReader(file.name, options.encoding)
   let parser: TextParser | null = null
-  const parse = (text: string, last: boolean): string[][] => {
-    if (text === '' && !last) return []
-    parser ??= openParser(text, file.name, options)
-    const rows = parser.push(text)
-    if (last) for (const row of parser.end()) rows.push(row)
+  const parse = (utf8: Uint8Array): Rows => {
+    parser ??= openParser(textOf(utf8), file.name, options)
+    const rows = parser instanceof CsvParser ? parser.push(utf8) : parser.push(textOf(utf8))
     describe(parser, reader, reading)
     return rows
   }
@@ -100,14 +95,19 @@ async function* textRows(file: File, options: SourceOptions, reading: Reading): 
   let done = 0
   for await (const bytes of slices(file, length)) {
     throwIfAborted(options.signal)
-    const rows = parse(reader.push(bytes), false)
+    const utf8 = reader.push(bytes)
+    const rows = utf8.length > 0 ? parse(utf8) : []
     done += bytes.length
     options.onBytes?.(done)
-    if (rows.length > 0) yield rows
+    if (rowCount(rows) > 0) yield rows
   }
   // Of a file that goes on, the last row is cut, unless nothing else is there to be shown.
-  const rest = parse(reader.end(), reading.complete || parser === null)
-  if (rest.length > 0) yield rest
+  const last = reading.complete || parser === null
+  const rest = parse(reader.end())
+  if (rowCount(rest) > 0) yield rest
+  const rows = last ? parser!.end() : []
+  describe(parser!, reader, reading)
+  if (rowCount(rows) > 0) yield rows
 }
 
 /** Pieces of a file, the next one on its way while one is worked on. */
