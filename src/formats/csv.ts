@@ -116,12 +116,12 @@ export class CsvParser {
       if (stop === 'end' || (stop === 'partial' && scanner.left <= ROW_BYTES_LIMIT)) break
       this.#recover(scanner)
     }
-    const { filled } = scanner
-    if (filled === 0) return []
+    const { count, cells, ends } = scanner
+    if (count === 0) return []
     return {
       width: this.columns.length,
-      bytes: scanner.bytes.subarray(0, scanner.spans[filled - 1]),
-      spans: scanner.spans.subarray(0, filled),
+      bytes: cells.subarray(0, ends[count - 1]),
+      ends: ends.subarray(0, count),
     }
   }
 
@@ -135,7 +135,7 @@ export class CsvParser {
 
   /** A quote is opened and never closed: its line is taken as it stands, and reading goes on with the next. */
   #recover(scanner: CsvScanner): void {
-    const first = scanner.filled
+    const first = scanner.count
     const number = this.#line
     if (scanner.plainLine(ROW_BYTES_LIMIT)) {
       this.#line++
@@ -168,10 +168,10 @@ export class CsvParser {
 
   /** Makes the cells from `first` on a row as wide as the table, or takes them away again. */
   #row(scanner: CsvScanner, first: number, line: number): void {
-    const cells = (scanner.filled - first) / 2
+    const cells = scanner.count - first
     const blank = isBlank(scanner, first)
-    if (blank && cells === 1 && scanner.spans[first] === scanner.spans[first + 1]) {
-      scanner.filled = first
+    if (blank && cells === 1 && scanner.start(first) === scanner.ends[first]) {
+      scanner.keep(first)
       return
     }
     const report = (kind: Problem['kind'], message: string): void => this.#problem(kind, message, line)
@@ -184,20 +184,20 @@ export class CsvParser {
           { columns: cells, limit: COLUMNS_LIMIT },
         )
       const named = this.#options.header ?? true
-      const names = Array.from({ length: cells }, (_, i) => (named ? scanner.cell(first + 2 * i) : ''))
+      const names = Array.from({ length: cells }, (_, i) => (named ? scanner.cell(first + i) : ''))
       this.columns = headerNames(
         this.#options.guarded ? names.map(unguarded) : names,
         named ? report : () => undefined,
       )
       if (named) {
-        scanner.filled = first
+        scanner.keep(first)
         return
       }
     }
     const width = this.columns.length
     if (blank) {
       report('empty', 'All cells of this row are empty; it was left out.')
-      scanner.filled = first
+      scanner.keep(first)
       return
     }
     if (cells !== width) {
@@ -206,23 +206,23 @@ export class CsvParser {
         'ragged',
         cells < width ? `${has}; the missing ones are empty.` : `${has}; the rest was left out.`,
       )
-      scanner.widen(first, width)
+      if (cells > width) scanner.keep(first + width)
+      else scanner.widen(first + width)
     }
     if (this.#options.guarded) unguard(scanner, first)
     const damaged = this.#damagedCharacters
-    const { spans } = scanner
-    for (let i = first; i < first + 2 * width; i += 2)
-      if (damaged || spans[i + 1]! - spans[i]! > CELL_CHARACTERS_LIMIT) this.#check(scanner, i, first, report)
+    const long = scanner.ends[first + width - 1]! - scanner.start(first) > CELL_CHARACTERS_LIMIT
+    if (damaged || long)
+      for (let i = 0; i < width; i++) this.#check(scanner, first + i, this.columns[i]!, report)
   }
 
   #check(
     scanner: CsvScanner,
     place: number,
-    first: number,
+    name: string,
     report: (kind: Problem['kind'], message: string) => void,
   ): void {
     const cell = scanner.cell(place)
-    const name = this.columns[(place - first) / 2]!
     if (cell.includes('\uFFFD'))
       report('encoding', `Some characters of "${name}" could not be read. Save the file as UTF-8.`)
     if (cell.length <= CELL_CHARACTERS_LIMIT) return
@@ -232,7 +232,8 @@ export class CsvParser {
     )
     // Half of a pair is no character.
     const kept = cell.slice(0, CELL_CHARACTERS_LIMIT).replace(/[\ud800-\udbff]$/, '')
-    scanner.spans[place + 1] = scanner.spans[place]! + new TextEncoder().encode(kept).length
+    const from = scanner.start(place) + new TextEncoder().encode(kept).length
+    scanner.cut(place, from, scanner.ends[place]!)
   }
 
   #problem(kind: Problem['kind'], message: string, line = this.#line): void {
@@ -241,21 +242,22 @@ export class CsvParser {
 }
 
 function isBlank(scanner: CsvScanner, first: number): boolean {
-  const { bytes, spans, filled } = scanner
-  for (let i = first; i < filled; i += 2) {
-    const start = spans[i]!
-    if (start === spans[i + 1]) continue
-    const code = bytes[start]!
-    if ((code > SPACE && code < 0x80) || scanner.cell(i).trim() !== '') return false
+  const { cells, ends, count } = scanner
+  for (let i = first, start = scanner.start(first); i < count; i++) {
+    const end = ends[i]!
+    const code = start < end ? cells[start]! : SPACE
+    if ((code > SPACE && code < 0x80) || (start < end && scanner.cell(i).trim() !== '')) return false
+    start = end
   }
   return true
 }
 
 /** Takes the apostrophes of guarded cells off. */
 function unguard(scanner: CsvScanner, first: number): void {
-  const { bytes, spans, filled } = scanner
-  for (let i = first; i < filled; i += 2)
-    if (bytes[spans[i]!] === APOSTROPHE && GUARDED.test(scanner.cell(i))) spans[i]!++
+  for (let i = first; i < scanner.count; i++) {
+    const start = scanner.start(i)
+    if (scanner.cells[start] === APOSTROPHE && GUARDED.test(scanner.cell(i))) scanner.cut(i, start, start + 1)
+  }
 }
 
 /** Whether there is a U+FFFD: what a decoder makes of bytes that are no character. */

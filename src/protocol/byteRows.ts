@@ -1,13 +1,13 @@
-// Rows as the bytes they came in and where each cell lies among them: the form from a file's parser to the store, in which a
-// table passes without a string for each cell. Whoever reads rows gets strings.
+// Rows as UTF-8 and where each cell ends: the form in which they go from a file's parser to the store, so that a table passes
+// without a string for each cell. Whoever reads stored rows gets strings.
 
 export interface ByteRows {
   /** Cells of a row. */
   width: number
-  /** Valid UTF-8. Between the cells may be anything. */
+  /** The cells one after the other, row after row, with nothing in between; valid UTF-8. */
   bytes: Uint8Array<ArrayBuffer>
-  /** Two a cell, row after row: where it starts and ends in `bytes`. Starts never fall. */
-  spans: Uint32Array<ArrayBuffer>
+  /** Where each cell ends. */
+  ends: Uint32Array<ArrayBuffer>
 }
 
 /** Rows in either form. */
@@ -21,55 +21,56 @@ export function textOf(bytes: Uint8Array): string {
 }
 
 export function rowCount(rows: Rows): number {
-  return 'spans' in rows ? rows.spans.length / (2 * rows.width) : rows.length
+  return 'ends' in rows ? rows.ends.length / rows.width : rows.length
 }
 
-/** Rows `from` to `to` with bytes of their own, and no more of them than lie from their first cell to their last. */
-export function copyRows({ width, bytes, spans }: ByteRows, from: number, to: number): ByteRows {
-  const own = spans.slice(2 * width * from, 2 * width * to)
-  const start = own[0]!
+/** Rows `from` to `to`; the same bytes, seen through another window. */
+export function someRows({ width, bytes, ends }: ByteRows, from: number, to: number): ByteRows {
+  const start = from === 0 ? 0 : ends[from * width - 1]!
+  const own = ends.slice(from * width, to * width)
   for (let i = 0; i < own.length; i++) own[i]! -= start
-  return { width, bytes: bytes.slice(start, start + own.at(-1)!), spans: own }
+  return { width, bytes: bytes.subarray(start, start + (own.at(-1) ?? 0)), ends: own }
 }
 
-/** Both, one after the other; they are equally wide. */
+/** Both, one after the other, as a copy; they are equally wide. */
 export function joinRows(a: ByteRows, b: ByteRows): ByteRows {
   const bytes = new Uint8Array(a.bytes.length + b.bytes.length)
   bytes.set(a.bytes)
   bytes.set(b.bytes, a.bytes.length)
-  const spans = new Uint32Array(a.spans.length + b.spans.length)
-  spans.set(a.spans)
-  for (let i = 0, to = a.spans.length; i < b.spans.length; i++) spans[to++] = b.spans[i]! + a.bytes.length
-  return { width: a.width, bytes, spans }
+  const ends = new Uint32Array(a.ends.length + b.ends.length)
+  ends.set(a.ends)
+  for (let i = 0, to = a.ends.length; i < b.ends.length; i++) ends[to++] = b.ends[i]! + a.bytes.length
+  return { width: a.width, bytes, ends }
+}
+
+/** All cells as one text, and the length of each in UTF-16 units. */
+export function packedText({ bytes, ends }: ByteRows): { text: string; lengths: Uint32Array<ArrayBuffer> } {
+  const text = textOf(bytes)
+  const ascii = text.length === bytes.length
+  const lengths = new Uint32Array(ends.length)
+  for (let i = 0, start = 0; i < ends.length; i++) {
+    const end = ends[i]!
+    lengths[i] = ascii ? end - start : unitsOf(bytes, start, end)
+    start = end
+  }
+  return { text, lengths }
+}
+
+/** Rows out of what `packedText` gives. */
+export function unpackedRows(text: string, lengths: Uint32Array, width: number): string[][] {
+  const rows: string[][] = []
+  for (let cell = 0, at = 0; cell < lengths.length;) {
+    const row: string[] = []
+    for (let i = 0; i < width; i++) row.push(text.slice(at, (at += lengths[cell++]!)))
+    rows.push(row)
+  }
+  return rows
 }
 
 export function textRows(rows: Rows): string[][] {
-  if (!('spans' in rows)) return rows
-  const { width, bytes } = rows
-  const text = textOf(bytes)
-  const spans = text.length === bytes.length ? rows.spans : unitSpans(rows)
-  const made: string[][] = []
-  for (let at = 0; at < spans.length;) {
-    const row = new Array<string>(width)
-    for (let i = 0; i < width; i++, at += 2) row[i] = text.slice(spans[at], spans[at + 1])
-    made.push(row)
-  }
-  return made
-}
-
-/** The spans in UTF-16 units. */
-function unitSpans({ bytes, spans }: ByteRows): Uint32Array {
-  const made = new Uint32Array(spans.length)
-  let units = 0
-  for (let i = 0, at = 0; i < spans.length; i++) {
-    const to = spans[i]!
-    if (to > at) {
-      units += unitsOf(bytes, at, to)
-      at = to
-    }
-    made[i] = units
-  }
-  return made
+  if (!('ends' in rows)) return rows
+  const { text, lengths } = packedText(rows)
+  return unpackedRows(text, lengths, rows.width)
 }
 
 /** UTF-16 units of the characters of `bytes[from..to]`. */

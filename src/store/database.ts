@@ -2,7 +2,6 @@
 // Two databases, because durability is a property of a database: the main one commits with the browser's fast
 // `relaxed` durability, the ledger with `strict`, so that a checkpoint's pointer is on disk when we say "saved".
 import { Dexie, type Table } from 'dexie'
-import type { ByteRows } from '../protocol/byteRows.ts'
 import type { Dataset, TaskConfig } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { AdapterInfo, ModelInfo, Precision } from '../protocol/model.ts'
@@ -11,16 +10,16 @@ import type { AdapterConfig, HistoryEntry, Run } from '../protocol/run.ts'
 import { guarded } from './quota.ts'
 
 /** Our own version of the layout: Dexie opens a newer database without complaint, we must not. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 2
 
 /**
  * Consecutive rows, cells in the order of the dataset's columns. `batch` is the number of the first row in thousands: 3 is
  * row 3000, and 3.25 row 3250 where long rows did not fit one value. No batch goes beyond the next thousand.
  */
-export type RowBatch = { dataset: string; batch: number } & (ByteRows | PackedRows | PlainRows)
+export type RowBatch = { dataset: string; batch: number } & (PackedRows | PlainRows)
 
 /**
- * Rows that do not come as bytes: the cells one row after the other as one text. A browser copies a value when it is stored, and once more to find its key,
+ * The cells one row after the other as one text: a browser copies a value when it is stored, and once more to find its key,
  * and one long text costs it far less than thousands of short ones.
  */
 export interface PackedRows {
@@ -248,7 +247,7 @@ function openDatabase(database: Dexie): Promise<unknown> {
 
 async function checkSchema(ledger: LedgerDatabase): Promise<void> {
   const found = await guarded(() => ledger.facts.get('schemaVersion'))
-  // Each version reads what those before it wrote as it stands; only the other way round it must be told.
+  // Version 2 reads what version 1 wrote as it stands; only the other way round it must be told.
   if (found === undefined || found.value < SCHEMA_VERSION)
     await guarded(() => ledger.facts.put({ key: 'schemaVersion', value: SCHEMA_VERSION }))
   else if (found.value > SCHEMA_VERSION)

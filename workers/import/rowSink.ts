@@ -2,16 +2,16 @@
 // under way while the next rows are read. Columns may join while rows come.
 import { ColumnCounter } from '../../src/data/columns.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
-import {
-  copyRows,
-  isAscii,
-  joinRows,
-  rowCount,
-  type ByteRows,
-  type Rows,
-} from '../../src/protocol/byteRows.ts'
+import { joinRows, rowCount, someRows, type ByteRows, type Rows } from '../../src/protocol/byteRows.ts'
 import type { Store } from '../../src/store/database.ts'
-import { BATCH_CHARACTERS, BATCH_ROWS, readRows, writeRows, type NewRows } from '../../src/store/datasets.ts'
+import {
+  BATCH_CHARACTERS,
+  BATCH_ROWS,
+  packRows,
+  readRows,
+  writeRows,
+  type NewRows,
+} from '../../src/store/datasets.ts'
 
 /** Batches, or characters, that are written together, and such writes under way at once. */
 const WRITE_BATCHES = 8
@@ -52,7 +52,7 @@ export class RowSink {
     const room = ROWS_LIMIT - this.first - this.rows
     this.overflowed = count > room
     const taken = Math.min(count, room)
-    if ('spans' in rows) await this.#takeBytes(rows, taken)
+    if ('ends' in rows) await this.#takeBytes(rows, taken)
     else await this.#takeText(rows.length === taken ? rows : rows.slice(0, taken), columns.length)
   }
 
@@ -60,7 +60,7 @@ export class RowSink {
     for (const row of rows) while (row.length < width) row.push('')
     for (const [place, counter] of this.counters.entries()) counter.addColumn(rows, place)
     for (const row of rows) {
-      if ('spans' in this.#batch) await this.#flush(width)
+      if ('ends' in this.#batch) await this.#flush(width)
       const batch = this.#batch as string[][]
       for (const cell of row) this.#characters += cell.length
       batch.push(row)
@@ -71,24 +71,25 @@ export class RowSink {
   }
 
   async #takeBytes(rows: ByteRows, count: number): Promise<void> {
-    const { width, spans } = rows
-    const goesOn = 'spans' in this.#batch ? this.#batch.width === width : this.#batch.length === 0
+    const { width, ends } = rows
+    const goesOn = 'ends' in this.#batch ? this.#batch.width === width : this.#batch.length === 0
     if (!goesOn) await this.#flush(width)
     for (let from = 0, to = 0; from < count; from = to) {
-      const limit = spans[2 * width * from]! + BATCH_CHARACTERS
+      const limit = (from === 0 ? 0 : ends[from * width - 1]!) + BATCH_CHARACTERS
       const end = Math.min(count, from + BATCH_ROWS - ((this.first + this.rows) % BATCH_ROWS))
       // At least one row, however long.
       to = from + 1
-      while (to < end && spans[2 * width * (to + 1) - 1]! <= limit) to++
-      const part = copyRows(rows, from, to)
-      const ascii = isAscii(part.bytes)
-      for (const [place, counter] of this.counters.entries()) counter.addBytes(part, place, ascii)
-      this.#batch = 'spans' in this.#batch ? joinRows(this.#batch, part) : part
+      while (to < end && ends[(to + 1) * width - 1]! <= limit) to++
+      const part = someRows(rows, from, to)
+      for (const [place, counter] of this.counters.entries()) counter.addBytes(part, place)
+      this.#batch = 'ends' in this.#batch ? joinRows(this.#batch, part) : part
       this.#characters += part.bytes.length
       this.rows += to - from
       if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
         await this.#flush(width)
     }
+    // What waits for more rows must outlive those it came with.
+    if ('ends' in this.#batch) this.#batch = { ...this.#batch, bytes: this.#batch.bytes.slice() }
   }
 
   /** Writes what is left, and gives rows that were written before a column was known their empty cells. */
@@ -102,7 +103,7 @@ export class RowSink {
       if (width === length) continue
       const next = this.#written[i + 1]?.start ?? end
       const rows = await readRows(this.store, { id: this.id }, start, next - start)
-      await writeRows(this.store, this.id, [{ start, rows, width: length }])
+      await writeRows(this.store, this.id, [{ start, ...packRows(rows, length) }])
     }
   }
 
@@ -113,10 +114,10 @@ export class RowSink {
 
   async #flush(columns: number): Promise<void> {
     const rows = this.#batch
-    const width = 'spans' in rows ? rows.width : columns
+    const width = 'ends' in rows ? rows.width : columns
     const start = this.first + this.rows - rowCount(rows)
     this.#written.push({ start, width })
-    this.#waiting.push({ start, rows, width })
+    this.#waiting.push({ start, ...packRows(rows, width) })
     this.#waitingCharacters += this.#characters
     this.#batch = []
     this.#characters = 0

@@ -35,7 +35,7 @@ export class UnionColumns {
     }
     const width = this.names.length
     const inPlace = this.#placesOfFile.every((place, i) => place === i)
-    if (inPlace && (!('spans' in rows) || rows.width === width)) return rows
+    if (inPlace && (!('ends' in rows) || rows.width === width)) return rows
     return textRows(rows).map((cells) => {
       const row = new Array<string>(width).fill('')
       for (const [i, cell] of cells.entries()) row[this.#placesOfFile[i]!] = cell
