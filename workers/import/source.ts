@@ -12,7 +12,7 @@ import { TextReader } from '../../src/formats/text.ts'
 import { isZip, zippedRows } from './zipped.ts'
 
 /** Bytes read at a time: enough that reading costs little, little enough that an import stops at once when cancelled. */
-const SLICE_BYTES = 4 << 20
+const SLICE_BYTES = 16 << 20
 /** Bytes of each file that a preview reads. */
 export const PREVIEW_BYTES = 256 * 1024
 /** Files of one import. */
