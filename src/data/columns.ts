@@ -106,17 +106,17 @@ export class ColumnCounter {
   }
 
   /** Adds the cells of one column of many rows that are bytes. */
-  addBytes({ width, bytes, ends }: ByteRows, place: number): void {
+  addBytes({ width, bytes, ends, ascii }: ByteRows, place: number): void {
     for (let cell = place; cell < ends.length; cell += width) {
       const start = cell === 0 ? 0 : ends[cell - 1]!
       const end = ends[cell]!
       if (start === end) this.#missing++
-      else if (!this.#addPlain(bytes, start, end)) this.add(textOf(bytes.subarray(start, end)))
+      else if (!this.#addPlain(bytes, start, end, ascii)) this.add(textOf(bytes.subarray(start, end)))
     }
   }
 
   /** Adds a cell like those before it without making a string of it; false where it must be looked at closely. */
-  #addPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  #addPlain(bytes: Uint8Array, start: number, end: number, ascii: boolean): boolean {
     const first = bytes[start]!
     if (isSpaceOrRare(first) || isSpaceOrRare(bytes[end - 1]!) || first === LIST || first === OBJECT)
       return false
@@ -135,7 +135,7 @@ export class ColumnCounter {
     )
       return false
     this.#filled++
-    this.#length += unitsOf(bytes, start, end)
+    this.#length += ascii ? end - start : unitsOf(bytes, start, end)
     if (code > 0) this.#keep(code)
     return true
   }

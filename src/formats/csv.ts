@@ -1,6 +1,6 @@
 // A table in text form (RFC 4180 and what people make of it) as a stream of rows: pieces of any size, every kind of line
 // end, line numbers, and faults of the file as problems, not failures. csvScan.ts cuts the bytes into cells.
-import { textOf, type Rows } from '../protocol/byteRows.ts'
+import { isAscii, textOf, type Rows } from '../protocol/byteRows.ts'
 import type { Problem } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import {
@@ -75,9 +75,9 @@ export class CsvParser {
   }
 
   /** Rows that are complete after this piece of UTF-8, which ends with a character. They are read before the next piece comes. */
-  push(piece: Uint8Array): Rows {
-    if (!this.#damagedCharacters && holdsReplacement(piece)) this.#damagedCharacters = true
-    if (this.#scanner) this.#scanner.append(piece)
+  push(piece: Uint8Array, ascii = isAscii(piece)): Rows {
+    if (!this.#damagedCharacters && !ascii && holdsReplacement(piece)) this.#damagedCharacters = true
+    if (this.#scanner) this.#scanner.append(piece, ascii)
     else {
       this.#held.push(piece)
       this.#heldBytes += piece.length
@@ -89,7 +89,7 @@ export class CsvParser {
 
   /** The remaining rows. */
   end(): Rows {
-    if (this.#scanner) this.#scanner.append(new Uint8Array(0))
+    if (this.#scanner) this.#scanner.append(new Uint8Array(0), true)
     else this.#start(true)
     const rows = this.#rows(true)
     if (this.columns.length === 0)
@@ -105,7 +105,7 @@ export class CsvParser {
     refuseOtherText(sample.trim() === '' ? textOf(bytes) : sample, this.#name)
     this.delimiter ||= guessDelimiter(sample.replace(/\r\n?/g, '\n'), whole, this.quote)
     this.#scanner = new CsvScanner(this.delimiter, this.quote)
-    this.#scanner.append(bytes)
+    this.#scanner.append(bytes, isAscii(bytes))
   }
 
   #rows(final: boolean): Rows {
@@ -116,12 +116,13 @@ export class CsvParser {
       if (stop === 'end' || (stop === 'partial' && scanner.left <= ROW_BYTES_LIMIT)) break
       this.#recover(scanner)
     }
-    const { count, cells, ends } = scanner
+    const { count, bytes, ends, ascii } = scanner
     if (count === 0) return []
     return {
       width: this.columns.length,
-      bytes: cells.subarray(0, ends[count - 1]),
+      bytes: bytes.subarray(0, ends[count - 1]),
       ends: ends.subarray(0, count),
+      ascii,
     }
   }
 
@@ -242,10 +243,10 @@ export class CsvParser {
 }
 
 function isBlank(scanner: CsvScanner, first: number): boolean {
-  const { cells, ends, count } = scanner
+  const { bytes, ends, count } = scanner
   for (let i = first, start = scanner.start(first); i < count; i++) {
     const end = ends[i]!
-    const code = start < end ? cells[start]! : SPACE
+    const code = start < end ? bytes[start]! : SPACE
     if ((code > SPACE && code < 0x80) || (start < end && scanner.cell(i).trim() !== '')) return false
     start = end
   }
@@ -256,7 +257,7 @@ function isBlank(scanner: CsvScanner, first: number): boolean {
 function unguard(scanner: CsvScanner, first: number): void {
   for (let i = first; i < scanner.count; i++) {
     const start = scanner.start(i)
-    if (scanner.cells[start] === APOSTROPHE && GUARDED.test(scanner.cell(i))) scanner.cut(i, start, start + 1)
+    if (scanner.bytes[start] === APOSTROPHE && GUARDED.test(scanner.cell(i))) scanner.cut(i, start, start + 1)
   }
 }
 

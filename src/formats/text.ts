@@ -33,6 +33,8 @@ export type { Encoding }
 
 /** Turns the pieces of a file into valid UTF-8. The first pieces are held back until there is enough to decide. */
 export class TextReader {
+  /** Whether each byte of what came out last is a character. */
+  ascii = false
   #held: Uint8Array[] = []
   #heldBytes = 0
   /** The bytes of a character that the last piece ended in. */
@@ -99,7 +101,8 @@ export class TextReader {
     const end = bytes.length - (last ? 0 : cutLength(bytes))
     this.#cut = bytes.slice(end)
     const whole = bytes.subarray(0, end)
-    if (isAscii(whole)) return whole
+    this.ascii = isAscii(whole)
+    if (this.ascii) return whole
     const text = decoder.decode(whole)
     return text.includes('\uFFFD') ? new TextEncoder().encode(text) : whole
   }

@@ -8,6 +8,8 @@ export interface ByteRows {
   bytes: Uint8Array<ArrayBuffer>
   /** Where each cell ends. */
   ends: Uint32Array<ArrayBuffer>
+  /** Surely every byte is a character of its own. */
+  ascii: boolean
 }
 
 /** Rows in either form. */
@@ -25,11 +27,11 @@ export function rowCount(rows: Rows): number {
 }
 
 /** Rows `from` to `to`; the same bytes, seen through another window. */
-export function someRows({ width, bytes, ends }: ByteRows, from: number, to: number): ByteRows {
+export function someRows({ width, bytes, ends, ascii }: ByteRows, from: number, to: number): ByteRows {
   const start = from === 0 ? 0 : ends[from * width - 1]!
   const own = ends.slice(from * width, to * width)
   for (let i = 0; i < own.length; i++) own[i]! -= start
-  return { width, bytes: bytes.subarray(start, start + (own.at(-1) ?? 0)), ends: own }
+  return { width, bytes: bytes.subarray(start, start + (own.at(-1) ?? 0)), ends: own, ascii }
 }
 
 /** Both, one after the other, as a copy; they are equally wide. */
@@ -40,7 +42,7 @@ export function joinRows(a: ByteRows, b: ByteRows): ByteRows {
   const ends = new Uint32Array(a.ends.length + b.ends.length)
   ends.set(a.ends)
   for (let i = 0, to = a.ends.length; i < b.ends.length; i++) ends[to++] = b.ends[i]! + a.bytes.length
-  return { width: a.width, bytes, ends }
+  return { width: a.width, bytes, ends, ascii: a.ascii && b.ascii }
 }
 
 /** All cells as one text, and the length of each in UTF-16 units. */
@@ -85,7 +87,8 @@ export function unitsOf(bytes: Uint8Array, from: number, to: number): number {
 
 /** Whether every byte is a character of its own. */
 export function isAscii(bytes: Uint8Array): boolean {
-  const aligned = Math.min(bytes.length, -bytes.byteOffset & 3)
+  const aligned = -bytes.byteOffset & 3
+  if (bytes.length < aligned + 4) return bytes.every((byte) => byte < 0x80)
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + aligned, (bytes.length - aligned) >> 2)
   let high = 0
   for (let at = 0; at < aligned; at++) high |= bytes[at]!

@@ -86,7 +86,7 @@ async function* textRows(file: File, options: SourceOptions, reading: Reading): 
   let parser: TextParser | null = null
   const parse = (utf8: Uint8Array): Rows => {
     parser ??= openParser(textOf(utf8), file.name, options)
-    const rows = parser instanceof CsvParser ? parser.push(utf8) : parser.push(textOf(utf8))
+    const rows = parser instanceof CsvParser ? parser.push(utf8, reader.ascii) : parser.push(textOf(utf8))
     describe(parser, reader, reading)
     return rows
   }
