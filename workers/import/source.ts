@@ -14,7 +14,7 @@ import { isZip, zippedRows } from './zipped.ts'
 /** Bytes read at a time: enough that reading costs little, little enough that an import stops at once when cancelled. */
 const SLICE_BYTES = 16 << 20
 /** Bytes worked on at a time: what a processor's cache holds goes through all of an import without leaving it. */
-const PIECE_BYTES = 256 * 1024
+const PIECE_BYTES = 1024 * 1024
 /** Bytes of each file that a preview reads. */
 export const PREVIEW_BYTES = 256 * 1024
 /** Files of one import. */
