@@ -1,5 +1,5 @@
-// Dropped files become a dataset, or more rows of one: one pass decodes, parses, profiles and stores them in batches while
-// another worker hashes. The dataset's record is written last; whatever stops the import before takes its rows along.
+// Dropped files become a dataset, or more rows of one: one pass decodes, parses, profiles and stores them in batches and
+// hashes what it reads. The dataset's record is written last; whatever stops the import before takes its rows along.
 import { columnOf, ColumnCounter, type ColumnProfile } from '../../src/data/columns.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
@@ -24,7 +24,7 @@ import { readRecipe } from '../../src/store/recipes.ts'
 import { emptyRecipe, splitOf } from '../recipe/calls.ts'
 import { rawOf } from '../recipe/raw.ts'
 import { makeVersion } from '../recipe/version.ts'
-import { hashFiles } from './hash.ts'
+import { hashFiles, RunningHash } from './hash.ts'
 import { RowSink } from './rowSink.ts'
 import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
 import { tokenWeigher } from './tokenWeigher.ts'
@@ -178,9 +178,7 @@ async function readInto(
   let reading = newReading()
   // About as much is stored as is read; what is packed needs more, and is told when room runs out.
   await requireRoom(sizeOf(files), nameOf(files))
-  const hashing = hashFiles(files, signal)
-  // Where the import fails first, nobody asks for the hash.
-  hashing.catch(() => undefined)
+  const hash = new RunningHash(sizeOf(files))
   const report = reporter(sizeOf(files), progress)
   const weigh = await tokenWeigher(store, options)
   let before = 0
@@ -192,7 +190,8 @@ async function readInto(
     const onBytes = (bytes: number): void => report(`Reading ${file.name}`, before + bytes)
     const found = newReading()
     const rowsBefore = sink.rows
-    const source = { ...options, onProblem, onBytes, signal, ...(weigh && { weigh }) }
+    const onRead = (bytes: Uint8Array<ArrayBuffer>): void => hash.add(bytes)
+    const source = { ...options, onProblem, onBytes, onRead, signal, ...(weigh && { weigh }) }
     for await (const rows of fileRows(file, source, found)) {
       await sink.take(columns.placed(rows, found.columns, file.name), columns.names)
       throwIfAborted(signal)
@@ -223,7 +222,9 @@ async function readInto(
   }
   await sink.finish(columns.names)
   throwIfAborted(signal)
-  return { reading, problems, problemCount, sha256: await hashing }
+  // Some files are not read from end to end.
+  const sha256 = hash.bytes === sizeOf(files) ? await hash.hex() : await hashFiles(files, signal)
+  return { reading, problems, problemCount, sha256 }
 }
 
 /** The split of new rows, from the values that were kept while they came. */

@@ -14,7 +14,7 @@ import { isZip, zippedRows } from './zipped.ts'
 /** Bytes read at a time: enough that reading costs little, little enough that an import stops at once when cancelled. */
 const SLICE_BYTES = 16 << 20
 /** Bytes worked on at a time: what a processor's cache holds goes through all of an import without leaving it. */
-const PIECE_BYTES = 1024 * 1024
+const PIECE_BYTES = 512 * 1024
 /** Bytes of each file that a preview reads. */
 export const PREVIEW_BYTES = 256 * 1024
 /** Files of one import. */
@@ -26,6 +26,8 @@ export interface SourceOptions extends ImportOptions {
   onProblem: (problem: Problem) => void
   /** Told how many bytes of the file have been read. */
   onBytes?: (bytes: number) => void
+  /** Given the bytes of a file that is read from end to end, in their order. */
+  onRead?: (bytes: Uint8Array<ArrayBuffer>) => void
   signal?: AbortSignal
   /** Only the beginning is read: PREVIEW_BYTES, or so many rows of what is not read byte by byte. */
   preview?: { rows: number }
@@ -95,7 +97,7 @@ async function* textRows(file: File, options: SourceOptions, reading: Reading): 
   const length = options.preview ? Math.min(file.size, PREVIEW_BYTES) : file.size
   reading.complete = length === file.size
   let done = 0
-  for await (const bytes of slices(file, length)) {
+  for await (const bytes of slices(file, length, options.onRead)) {
     throwIfAborted(options.signal)
     const utf8 = reader.push(bytes)
     const rows = utf8.length > 0 ? parse(utf8) : []
@@ -113,12 +115,17 @@ async function* textRows(file: File, options: SourceOptions, reading: Reading): 
 }
 
 /** Pieces of a file, the next one on its way while one is worked on. */
-async function* slices(file: File, length: number): AsyncGenerator<Uint8Array> {
+async function* slices(
+  file: File,
+  length: number,
+  onRead: SourceOptions['onRead'],
+): AsyncGenerator<Uint8Array> {
   const read = (at: number): Promise<ArrayBuffer> | null =>
     at < length ? file.slice(at, Math.min(length, at + SLICE_BYTES)).arrayBuffer() : null
   let next = read(0)
   for (let at = 0; next !== null; at += SLICE_BYTES) {
     const bytes = await next
+    onRead?.(new Uint8Array(bytes))
     next = read(at + SLICE_BYTES)
     next?.catch(() => undefined)
     for (let from = 0; from < bytes.byteLength; from += PIECE_BYTES)
