@@ -1,8 +1,9 @@
-// npm run bench:data [-- --mb 500 --goes 3 --site <folder>]: the data tools on a table of a million rows, in Chromium on the
-// built site. The table is made on the spot, in the browser; beside the import stands PapaParse on its own, in a worker of its
-// own page of the same browser, reading the same file and keeping nothing. Writes bench/results/data.json.
+// npm run bench:data [-- --mb 500 --goes 3 --parts profile,search --site <folder>]: the data tools on a table of a million rows,
+// in Chromium on the built site. The table is made on the spot, in the browser; beside the import stands PapaParse on its own, in
+// a worker of its own page of the same browser, reading the same file and keeping nothing. Writes bench/results/data.json.
 //
-// Every tool is a part of PARTS: it gets the page with the dataset and gives its line of the table.
+// PapaParse and the import take turns, the fastest go counts. Every other tool is a part of PARTS, a call of window.graft on the
+// dataset of the last import, and is measured once.
 import { execFileSync } from 'node:child_process'
 import {
   copyFileSync,
@@ -24,6 +25,7 @@ const { values } = parseArgs({
   options: {
     mb: { type: 'string', default: '500' },
     goes: { type: 'string', default: '3' },
+    parts: { type: 'string' },
     site: { type: 'string' },
   },
 })
@@ -140,42 +142,89 @@ onmessage = ({ data }) => {
   }
 }
 
-/** An import through window.graft, rows stored included. */
-async function importTable({ page, profile }) {
-  await page.evaluate(`globalThis.file = (${makeTable})(${ROWS})`)
+/**
+ * Runs a part in the page and watches its main thread: the longest task that the browser reports (above 50 ms), and the longest
+ * time in which a timer had no turn.
+ */
+async function watched({ page, profile }, part, argument) {
   const { value, extraBytes } = await withMemory(profile, () =>
-    page.evaluate(async () => {
-      let longest = 0
-      const observer = new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries()) longest = Math.max(longest, duration)
-      })
-      observer.observe({ type: 'longtask' })
-      let reports = 0
-      const start = performance.now()
-      const dataset = await window.graft.datasets.import(globalThis.file, { onProgress: () => reports++ })
-      const seconds = (performance.now() - start) / 1000
-      await new Promise((done) => setTimeout(done, 100))
-      for (const { duration } of observer.takeRecords()) longest = Math.max(longest, duration)
-      observer.disconnect()
-      const paging = performance.now()
-      const [row] = await window.graft.datasets.rows(dataset.id, { offset: dataset.rows - 1, limit: 1 })
-      return {
-        id: dataset.id,
-        rows: dataset.rows,
-        bytes: dataset.bytes,
-        problems: dataset.problemCount,
-        last: row.cells.id,
-        seconds,
-        reports,
-        longestTaskMs: longest,
-        lastRowMs: performance.now() - paging,
-      }
-    }),
+    page.evaluate(
+      async ([part, argument]) => {
+        let longest = 0
+        const observer = new PerformanceObserver((list) => {
+          for (const { duration } of list.getEntries()) longest = Math.max(longest, duration)
+        })
+        observer.observe({ type: 'longtask' })
+        let gap = 0
+        let last = performance.now()
+        const timer = setInterval(() => {
+          const now = performance.now()
+          gap = Math.max(gap, now - last)
+          last = now
+        }, 4)
+        let reports = 0
+        const start = performance.now()
+        const result = await globalThis.parts[part](argument, { onProgress: () => reports++ })
+        const seconds = (performance.now() - start) / 1000
+        await new Promise((done) => setTimeout(done, 100))
+        for (const { duration } of observer.takeRecords()) longest = Math.max(longest, duration)
+        observer.disconnect()
+        clearInterval(timer)
+        return { ...result, seconds, reports, longestTaskMs: longest, longestGapMs: gap }
+      },
+      [part, argument],
+    ),
   )
   return { ...value, extraBytes: extraBytes() }
 }
 
-const PARTS = { import: importTable }
+/** Everything that is measured of Graft, by name: functions of the page. `id` is the dataset's. */
+const PARTS = {
+  import: async (_, call) => {
+    const dataset = await window.graft.datasets.import(globalThis.file, call)
+    const paging = performance.now()
+    const [row] = await window.graft.datasets.rows(dataset.id, { offset: dataset.rows - 1, limit: 1 })
+    return {
+      id: dataset.id,
+      rows: dataset.rows,
+      bytes: dataset.bytes,
+      problems: dataset.problemCount,
+      last: row.cells.id,
+      lastRowMs: performance.now() - paging,
+    }
+  },
+  profile: async (id, call) => ({
+    columns: (await window.graft.datasets.profile(id, call)).columns.length,
+  }),
+  'search, first (makes the index)': (id, call) => globalThis.found(id, { query: 'refund' }, call),
+  'search, one word': (id, call) => globalThis.found(id, { query: 'parcel' }, call),
+  'search, a phrase and not a word': (id, call) =>
+    globalThis.found(id, { query: '"still waiting" -monday' }, call),
+  'sort by a text': (id, call) => globalThis.found(id, { sort: { column: 'text' } }, call),
+  'sort by a number': (id, call) => globalThis.found(id, { sort: { column: 'amount' } }, call),
+  'filter by a category': (id, call) =>
+    globalThis.found(id, { filter: { column: 'label', is: 'oneOf', values: ['intent 7'] } }, call),
+  'filter by an expression': (id, call) =>
+    globalThis.found(id, { filter: 'number(amount) > 500 and label = "intent 3"' }, call),
+  recipe: async (id, call) => {
+    const steps = [
+      { kind: 'normalise', columns: ['text'], space: 'collapse', quotes: true },
+      { kind: 'dedupeExact', columns: ['comment', 'label', 'day'] },
+      { kind: 'redact', columns: ['text'] },
+    ]
+    return { found: (await window.graft.datasets.apply(id, steps, call)).rows }
+  },
+  'recipe undone': async (id, call) => ({ found: (await window.graft.datasets.undo(id, call)).rows }),
+  health: async (id, call) => ({
+    found: (await window.graft.datasets.health(id, undefined, call)).findings.length,
+  }),
+}
+/** Hands the parts to the page. */
+const PARTS_SCRIPT = `
+globalThis.parts = { ${Object.entries(PARTS).map(([name, part]) => `${JSON.stringify(name)}: ${part}`)} }
+globalThis.found = async (id, view, call) => ({
+  found: (await window.graft.datasets.search(id, { ...view, offset: 0, limit: 100 }, call)).total,
+})`
 
 const site = values.site ?? join(root, '.cache/bench-site')
 if (!values.site)
@@ -190,19 +239,31 @@ const results = { rows: ROWS, targets: TARGETS }
 const best = (goes) => ({
   ...goes.reduce((a, b) => (b.seconds < a.seconds ? b : a)),
   extraBytes: Math.max(...goes.map(({ extraBytes }) => extraBytes)),
-  longestTaskMs: Math.max(...goes.map(({ longestTaskMs }) => longestTaskMs ?? 0)),
+  ...(goes[0].longestTaskMs !== undefined && {
+    longestTaskMs: Math.max(...goes.map(({ longestTaskMs }) => longestTaskMs)),
+    longestGapMs: Math.max(...goes.map(({ longestGapMs }) => longestGapMs)),
+  }),
 })
 try {
-  const goes = { papa: [] }
+  const goes = { papa: [], import: [] }
+  await opened.page.evaluate(`${PARTS_SCRIPT}; globalThis.file = (${makeTable})(${ROWS}); 0`)
   for (let go = 0; go < Number(values.goes); go++) {
-    goes.papa.push(await papa(opened.context, opened.profile))
-    for (const [name, part] of Object.entries(PARTS)) (goes[name] ??= []).push(await part(opened))
-    // The next go finds the disk as this one did.
+    // Each go finds the disk as the first one did.
     await opened.page.evaluate(async () => {
       for (const { id } of await window.graft.datasets.list()) await window.graft.datasets.remove(id)
     })
+    goes.papa.push(await papa(opened.context, opened.profile))
+    goes.import.push(await watched(opened, 'import'))
   }
-  for (const [name, each] of Object.entries(goes)) results[name] = best(each)
+  results.papa = best(goes.papa)
+  results.import = best(goes.import)
+  const { id, bytes } = goes.import.at(-1)
+  for (const name of Object.keys(PARTS)) {
+    if (name === 'import' || (values.parts && !values.parts.split(',').some((part) => name.startsWith(part))))
+      continue
+    results[name] = { bytes, ...(await watched(opened, name, id)) }
+    console.log(`${name}: ${results[name].seconds.toFixed(1)} s`)
+  }
 } finally {
   await opened.close()
 }
@@ -211,16 +272,20 @@ results.share = speed(results.import) / speed(results.papa)
 mkdirSync(join(root, 'bench/results'), { recursive: true })
 writeFileSync(join(root, 'bench/results/data.json'), `${JSON.stringify(results, null, 2)}\n`)
 
-const line = (name, { bytes, seconds, extraBytes, longestTaskMs }) => ({
+const line = (name, { bytes, seconds, extraBytes, longestTaskMs, longestGapMs }) => ({
   part: name,
   'MB/s': Number(speed({ bytes, seconds }).toFixed(1)),
-  seconds: Number(seconds.toFixed(1)),
+  seconds: Number(seconds.toFixed(seconds < 10 ? 2 : 1)),
   'extra MB at most': Math.round(extraBytes / 1e6),
-  'longest task, ms': longestTaskMs === undefined ? '' : Math.round(longestTaskMs),
+  'longest task, ms':
+    longestTaskMs === undefined ? '' : longestTaskMs === 0 ? '< 50' : Math.round(longestTaskMs),
+  'longest gap, ms': longestGapMs === undefined ? '' : Math.round(longestGapMs),
 })
 console.table([
   line('PapaParse alone', results.papa),
-  ...Object.keys(PARTS).map((name) => line(name, results[name])),
+  ...Object.keys(PARTS)
+    .filter((name) => results[name])
+    .map((name) => line(name, results[name])),
 ])
 console.log(
   `${ROWS.toLocaleString('en')} rows, ${(results.import.bytes / 1e6).toFixed(0)} MB. Import beside PapaParse: ${results.share.toFixed(2)} (target ${TARGETS.speedBesidePapa}).`,

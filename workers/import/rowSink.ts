@@ -74,17 +74,18 @@ export class RowSink {
     const { width, ends } = rows
     const goesOn = 'ends' in this.#batch ? this.#batch.width === width : this.#batch.length === 0
     if (!goesOn) await this.#flush(width)
-    for (let from = 0, to = 0; from < count; from = to) {
+    for (let from = 0; from < count;) {
       const limit = (from === 0 ? 0 : ends[from * width - 1]!) + BATCH_CHARACTERS
       const end = Math.min(count, from + BATCH_ROWS - ((this.first + this.rows) % BATCH_ROWS))
       // At least one row, however long.
-      to = from + 1
+      let to = from + 1
       while (to < end && ends[(to + 1) * width - 1]! <= limit) to++
       const part = someRows(rows, from, to)
       for (const [place, counter] of this.counters.entries()) counter.addBytes(part, place)
       this.#batch = 'ends' in this.#batch ? joinRows(this.#batch, part) : part
       this.#characters += part.bytes.length
       this.rows += to - from
+      from = to
       if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
         await this.#flush(width)
     }
