@@ -34,6 +34,11 @@ export function someRows({ width, bytes, ends, ascii }: ByteRows, from: number, 
   return { width, bytes: bytes.subarray(start, start + (own.at(-1) ?? 0)), ends: own, ascii }
 }
 
+/** The same rows with bytes of their own. */
+export function ownRows(rows: ByteRows): ByteRows {
+  return { ...rows, bytes: rows.bytes.slice() }
+}
+
 /** Both, one after the other, as a copy; they are equally wide. */
 export function joinRows(a: ByteRows, b: ByteRows): ByteRows {
   const bytes = new Uint8Array(a.bytes.length + b.bytes.length)

@@ -1,6 +1,6 @@
 // Datasets: one record, one byte a row for the split, and the rows in batches. Rows are written first and the record
 // last, so an import that did not finish is invisible and is swept.
-import { packedText, unpackedRows, type Rows } from '../protocol/byteRows.ts'
+import { packedText, unpackedRows, type ByteRows } from '../protocol/byteRows.ts'
 import type { Dataset } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { PackedRows, PartsRecord, RowBatch, Store } from './database.ts'
@@ -21,7 +21,7 @@ export type RowsOf = string | Pick<Dataset, 'id' | 'version'>
 export type SplitParts = Omit<PartsRecord, 'id'>
 
 /** Consecutive rows of one thousand, from row `start` on. */
-export type NewRows = PackedRows & { start: number }
+export type NewRows = (PackedRows | ByteRows) & { start: number }
 
 /**
  * Writes batches of rows in one transaction, which costs far less than one for each; `bytes` that they need are named if room
@@ -33,7 +33,11 @@ export async function writeRows(
   batches: readonly NewRows[],
   bytes?: number,
 ): Promise<void> {
-  const records = batches.map(({ start, ...packed }) => ({ dataset, batch: start / BATCH_ROWS, ...packed }))
+  const records = batches.map(({ start, ...rows }) => ({
+    dataset,
+    batch: start / BATCH_ROWS,
+    ...('ends' in rows ? { width: rows.width, ...packedText(rows) } : rows),
+  }))
   await guarded(() => store.main.rows.bulkPut(records), bytes)
 }
 
@@ -136,9 +140,8 @@ function readThousands(store: Store, id: string, first: number, last: number): P
   )
 }
 
-/** Rows as they are stored; those that are not bytes get `width` cells. */
-export function packRows(rows: Rows, width: number): PackedRows {
-  if ('ends' in rows) return { width, ...packedText(rows) }
+/** Rows of `width` cells as they are stored. */
+export function packRows(rows: readonly (readonly string[])[], width: number): PackedRows {
   const lengths = new Uint32Array(rows.length * width)
   const cells: string[] = []
   for (const row of rows)

@@ -29,6 +29,7 @@ import { RowSink } from './rowSink.ts'
 import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
 import { tokenWeigher } from './tokenWeigher.ts'
 import { UnionColumns } from './unionColumns.ts'
+import { rowWriter } from './writeBeside.ts'
 
 /** Problems kept with a dataset; all are counted. */
 export const PROBLEM_LIMIT = 100
@@ -48,7 +49,8 @@ export function importFiles(
   checkOptions(options, files)
   return whileWriting(async () => {
     const id = crypto.randomUUID()
-    const sink = new RowSink(store, id)
+    const writer = rowWriter(store, sizeOf(files))
+    const sink = new RowSink(store, id, 0, writer.write)
     try {
       const read = await readInto(
         sink,
@@ -87,6 +89,8 @@ export function importFiles(
       await sink.settle()
       await removeDataset(store, id).catch(() => undefined)
       throw error
+    } finally {
+      writer.end()
     }
   })
 }
@@ -108,7 +112,8 @@ export function appendFiles(
     const current = await getDataset(store, id)
     const before = rawOf(current)
     const { parts, chosen, folds } = await splitOf(store, id)
-    const sink = new RowSink(store, id, before.rows)
+    const writer = rowWriter(store, sizeOf(files))
+    const sink = new RowSink(store, id, before.rows, writer.write)
     try {
       const names = before.columns.map(({ name }) => name)
       const columns = new UnionColumns(options.union ?? false, names)
@@ -153,6 +158,8 @@ export function appendFiles(
       await sink.settle()
       await removeRowsFrom(store, id, before.rows).catch(() => undefined)
       throw error
+    } finally {
+      writer.end()
     }
   })
 }

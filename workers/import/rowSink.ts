@@ -2,7 +2,14 @@
 // under way while the next rows are read. Columns may join while rows come.
 import { ColumnCounter } from '../../src/data/columns.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
-import { joinRows, rowCount, someRows, type ByteRows, type Rows } from '../../src/protocol/byteRows.ts'
+import {
+  joinRows,
+  ownRows,
+  rowCount,
+  someRows,
+  type ByteRows,
+  type Rows,
+} from '../../src/protocol/byteRows.ts'
 import type { Store } from '../../src/store/database.ts'
 import {
   BATCH_CHARACTERS,
@@ -35,11 +42,16 @@ export class RowSink {
   readonly #writing = new Set<Promise<void>>()
   #failure: { error: unknown } | null = null
 
-  /** @param first number of the first row; rows before it are in the store already */
+  /**
+   * @param first number of the first row; rows before it are in the store already
+   * @param write how batches are written
+   */
   constructor(
     private readonly store: Store,
     private readonly id: string,
     private readonly first = 0,
+    private readonly write = (dataset: string, batches: readonly NewRows[], bytes?: number): Promise<void> =>
+      writeRows(store, dataset, batches, bytes),
   ) {}
 
   /** The rows are copied, or the sink's own from then on. */
@@ -82,15 +94,14 @@ export class RowSink {
       while (to < end && ends[(to + 1) * width - 1]! <= limit) to++
       const part = someRows(rows, from, to)
       for (const [place, counter] of this.counters.entries()) counter.addBytes(part, place)
-      this.#batch = 'ends' in this.#batch ? joinRows(this.#batch, part) : part
+      // The rows must outlive those they came with.
+      this.#batch = 'ends' in this.#batch ? joinRows(this.#batch, part) : ownRows(part)
       this.#characters += part.bytes.length
       this.rows += to - from
       from = to
       if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
         await this.#flush(width)
     }
-    // What waits for more rows must outlive those it came with.
-    if ('ends' in this.#batch) this.#batch = { ...this.#batch, bytes: this.#batch.bytes.slice() }
   }
 
   /** Writes what is left, and gives rows that were written before a column was known their empty cells. */
@@ -118,7 +129,7 @@ export class RowSink {
     const width = 'ends' in rows ? rows.width : columns
     const start = this.first + this.rows - rowCount(rows)
     this.#written.push({ start, width })
-    this.#waiting.push({ start, ...packRows(rows, width) })
+    this.#waiting.push({ start, ...('ends' in rows ? rows : packRows(rows, width)) })
     this.#waitingCharacters += this.#characters
     this.#batch = []
     this.#characters = 0
@@ -132,7 +143,7 @@ export class RowSink {
     const bytes = 2 * this.#waitingCharacters
     this.#waitingCharacters = 0
     if (batches.length === 0) return
-    const writing = writeRows(this.store, this.id, batches, bytes).catch((error: unknown) => {
+    const writing = this.write(this.id, batches, bytes).catch((error: unknown) => {
       this.#failure ??= { error }
     })
     this.#writing.add(writing)
