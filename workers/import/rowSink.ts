@@ -23,7 +23,7 @@ import {
 /** Batches, or characters, that are written together, and such writes under way at once. */
 const WRITE_BATCHES = 8
 const WRITE_CHARACTERS = 8_000_000
-const WRITES = 2
+const WRITES = 4
 /** Columns for which the values of categories are kept row by row, two bytes each. */
 const KEPT_COLUMNS = 64
 
