@@ -21,8 +21,8 @@ import {
 } from '../../src/store/datasets.ts'
 
 /** Batches, or characters, that are written together, and such writes under way at once. */
-const WRITE_BATCHES = 16
-const WRITE_CHARACTERS = 16_000_000
+const WRITE_BATCHES = 8
+const WRITE_CHARACTERS = 8_000_000
 const WRITES = 4
 /** Columns for which the values of categories are kept row by row, two bytes each. */
 const KEPT_COLUMNS = 64
