@@ -46,7 +46,10 @@ export interface Reading {
   confidence: { format: number; encoding: number; delimiter: number }
 }
 
-/** The rows of a file in batches, each to be read before the next is asked for; `reading` is filled while they come. Throws as the parsers do. */
+/**
+ * The rows of a file in batches, each to be read before the next is asked for; `reading` is filled while they come. Throws as
+ * the parsers do.
+ */
 export async function* fileRows(file: File, options: SourceOptions, reading: Reading): AsyncGenerator<Rows> {
   const beginning = new Uint8Array(await file.slice(0, 4).arrayBuffer())
   if (options.format === 'parquet' || (options.format === undefined && isParquet(beginning)))
