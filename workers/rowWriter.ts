@@ -1,5 +1,5 @@
-// A worker that stores rows for an import: the browser compresses what is stored in the thread that stores it, which takes as long
-// as reading the rows. Started by workers/import/writeBeside.ts.
+// A worker that stores rows for an import: what the browser does to a value before it is stored, it does in the thread that stores
+// it, and that takes about as long as reading the rows. Started by workers/import/writeBeside.ts.
 import { toWire } from '../src/protocol/errors.ts'
 import { openStore } from '../src/store/database.ts'
 import { writeRows } from '../src/store/datasets.ts'
