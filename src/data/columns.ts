@@ -1,6 +1,8 @@
 // What is in each column, gathered in one pass: type, empty cells, distinct values, mean length.
+import { textOf, unitsOf, type ByteRows } from '../protocol/byteRows.ts'
 import type { Column, ColumnType } from '../protocol/data.ts'
 import { isConversation } from './messages.ts'
+import { SeenBytes } from './seenBytes.ts'
 
 /** Distinct values are counted exactly up to here; beyond it the exact number says nothing more. */
 export const DISTINCT_LIMIT = 10_000
@@ -49,6 +51,9 @@ export class ColumnCounter {
   #missing: number
   #filled = 0
   #length = 0
+  /** Codes of values that came as bytes. */
+  readonly #seen = new SeenBytes()
+  #lastCode = 0
   #mayBeNumbers = true
   #mayBeBooleans = true
   #mayBeDates = true
@@ -90,14 +95,49 @@ export class ColumnCounter {
     }
     // Only while every cell so far agrees is a type still possible.
     const short = value.length <= TYPED_LENGTH
-    if (this.#mayBeNumbers) this.#mayBeNumbers = isPlainNumber(value) || (short && NUMBER.test(value))
+    if (this.#mayBeNumbers) this.#mayBeNumbers = short && NUMBER.test(value)
     if (this.#mayBeBooleans) this.#mayBeBooleans = short && BOOLEAN.test(value)
-    if (this.#mayBeDates) this.#mayBeDates = isPlainDate(value) || (short && DATE.test(value))
+    if (this.#mayBeDates) this.#mayBeDates = short && DATE.test(value)
   }
 
   /** Adds the cells of one column of many rows. */
   addColumn(rows: readonly (readonly string[])[], place: number, from = 0, to = rows.length): void {
     for (let row = from; row < to; row++) this.add(rows[row]![place]!)
+  }
+
+  /** Adds the cells of one column of many rows that are bytes. */
+  addBytes({ width, bytes, ends, ascii }: ByteRows, place: number): void {
+    for (let cell = place; cell < ends.length; cell += width) {
+      const start = cell === 0 ? 0 : ends[cell - 1]!
+      const end = ends[cell]!
+      if (start === end) this.#missing++
+      else if (!this.#addPlain(bytes, start, end, ascii)) this.add(textOf(bytes.subarray(start, end)))
+    }
+  }
+
+  /** Adds a cell like those before it without making a string of it; false where it must be looked at closely. */
+  #addPlain(bytes: Uint8Array, start: number, end: number, ascii: boolean): boolean {
+    const first = bytes[start]!
+    if (isSpaceOrRare(first) || isSpaceOrRare(bytes[end - 1]!) || first === LIST || first === OBJECT)
+      return false
+    let code = 0
+    if (this.#values.size < DISTINCT_LIMIT) {
+      code = this.#seen.find(bytes, start, end)
+      if (code === 0) {
+        this.add(textOf(bytes.subarray(start, end)))
+        this.#seen.add(this.#lastCode)
+        return true
+      }
+    } else if (
+      this.#mayBeBooleans ||
+      (this.#mayBeNumbers && !isPlainNumber(bytes, start, end)) ||
+      (this.#mayBeDates && !isPlainDate(bytes, start, end))
+    )
+      return false
+    this.#filled++
+    this.#length += ascii ? end - start : unitsOf(bytes, start, end)
+    if (code > 0) this.#keep(code)
+    return true
   }
 
   /** The trimmed value of each of `rows` rows, where there are few of them and they were kept; otherwise null. */
@@ -118,6 +158,11 @@ export class ColumnCounter {
       this.#values.set(key.length > 12 ? ` ${key}`.slice(1) : key, code)
       if (code > CATEGORY_VALUES_LIMIT || key !== value) this.#codes = null
     }
+    this.#keep(code)
+  }
+
+  #keep(code: number): void {
+    this.#lastCode = code
     if (!this.#codes) return
     const row = this.#missing + this.#filled - 1
     if (row >= this.#codes.length) {
@@ -161,22 +206,22 @@ function isSpaceOrRare(code: number): boolean {
 }
 
 /** "12" and "1.5": what most numbers look like, without the cost of a pattern. */
-function isPlainNumber(value: string): boolean {
+function isPlainNumber(bytes: Uint8Array, start: number, end: number): boolean {
   let points = 0
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i)
-    if (code === POINT && i > 0 && i < value.length - 1) {
+  for (let at = start; at < end; at++) {
+    const code = bytes[at]!
+    if (code === POINT && at > start && at < end - 1) {
       if (++points > 1) return false
     } else if (code < 0x30 || code > 0x39) return false
   }
-  return value.length <= TYPED_LENGTH
+  return end - start <= TYPED_LENGTH
 }
 
 /** "2024-05-31". */
-function isPlainDate(value: string): boolean {
-  if (value.length !== 10) return false
+function isPlainDate(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== 10) return false
   for (let i = 0; i < 10; i++) {
-    const code = value.charCodeAt(i)
+    const code = bytes[start + i]!
     if (i === 4 || i === 7 ? code !== MINUS : code < 0x30 || code > 0x39) return false
   }
   return true

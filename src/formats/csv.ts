@@ -1,21 +1,24 @@
 // A table in text form (RFC 4180 and what people make of it) as a stream of rows: pieces of any size, every kind of line
-// end, line numbers, and faults of the file as problems, not failures. csvScan.ts cuts the text into cells.
+// end, line numbers, and faults of the file as problems, not failures. csvScan.ts cuts the bytes into cells.
+import { isAscii, textOf, type Rows } from '../protocol/byteRows.ts'
 import type { Problem } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import {
   CELL_CHARACTERS_LIMIT,
   COLUMNS_LIMIT,
-  GUESS_CHARACTERS,
+  GUESS_LENGTH,
   RECOVERIES_LIMIT,
-  ROW_CHARACTERS_LIMIT,
+  ROW_BYTES_LIMIT,
 } from './csvLimits.ts'
-import { CsvScanner, type ScannedRow } from './csvScan.ts'
-import { unguarded } from './csvWrite.ts'
+import { CsvScanner } from './csvScan.ts'
+import { GUARDED, unguarded } from './csvWrite.ts'
 import { guessDelimiter } from './delimiter.ts'
 import { headerNames } from './headerNames.ts'
-import { notATable } from './text.ts'
+import { concat, notATable } from './text.ts'
 
 export * from './csvLimits.ts'
+
+const [SPACE, APOSTROPHE] = [0x20, 0x27]
 
 export interface CsvOptions {
   /** Guessed from the first rows when absent. */
@@ -32,7 +35,7 @@ export interface CsvOptions {
 }
 
 /**
- * Feeds on text, gives rows; every row has as many cells as there are columns. `push` and `end` throw E_NOT_A_TABLE for
+ * Feeds on text as UTF-8, gives rows; every row has as many cells as there are columns. `push` and `end` throw E_NOT_A_TABLE for
  * text that is no table and E_LIMIT for one with too many columns; anything else wrong is reported to `onProblem`.
  */
 export class CsvParser {
@@ -43,7 +46,8 @@ export class CsvParser {
   readonly #options: CsvOptions
   readonly #name: string
   /** What comes before the delimiter is known. */
-  #held = ''
+  #held: Uint8Array[] = []
+  #heldBytes = 0
   #scanner: CsvScanner | null = null
   /** The rest of a row that is too long streams by. */
   #skipping = false
@@ -70,21 +74,23 @@ export class CsvParser {
     this.delimiter = options.delimiter ?? ''
   }
 
-  /** Rows that are complete after this piece of text. */
-  push(piece: string): string[][] {
-    if (!this.#damagedCharacters && piece.includes('\uFFFD')) this.#damagedCharacters = true
-    if (this.#scanner) this.#scanner.append(piece)
+  /** Rows that are complete after this piece of UTF-8, which ends with a character. They are read before the next piece comes. */
+  push(piece: Uint8Array, ascii = isAscii(piece)): Rows {
+    if (!this.#damagedCharacters && !ascii && holdsReplacement(piece)) this.#damagedCharacters = true
+    if (this.#scanner) this.#scanner.append(piece, ascii)
     else {
-      this.#held += piece
-      if (this.#held.length < GUESS_CHARACTERS) return []
+      this.#held.push(piece)
+      this.#heldBytes += piece.length
+      if (this.#heldBytes < GUESS_LENGTH) return []
       this.#start(false)
     }
     return this.#rows(false)
   }
 
   /** The remaining rows. */
-  end(): string[][] {
-    if (!this.#scanner) this.#start(true)
+  end(): Rows {
+    if (this.#scanner) this.#scanner.append(new Uint8Array(0), true)
+    else this.#start(true)
     const rows = this.#rows(true)
     if (this.columns.length === 0)
       throw notATable(`${this.#name} is empty. Choose a file with a header and rows.`)
@@ -92,46 +98,47 @@ export class CsvParser {
   }
 
   #start(whole: boolean): void {
-    const text = this.#held.startsWith('\uFEFF') ? this.#held.slice(1) : this.#held
-    this.#held = ''
-    refuseOtherText(text, this.#name)
-    const sample = text.slice(0, GUESS_CHARACTERS)
+    let bytes = concat(this.#held, this.#heldBytes)
+    this.#held = []
+    if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) bytes = bytes.subarray(3)
+    const sample = textOf(bytes.subarray(0, GUESS_LENGTH))
+    refuseOtherText(sample.trim() === '' ? textOf(bytes) : sample, this.#name)
     this.delimiter ||= guessDelimiter(sample.replace(/\r\n?/g, '\n'), whole, this.quote)
     this.#scanner = new CsvScanner(this.delimiter, this.quote)
-    this.#scanner.append(text)
+    this.#scanner.append(bytes, isAscii(bytes))
   }
 
-  #rows(final: boolean): string[][] {
-    const out: string[][] = []
+  #rows(final: boolean): Rows {
     const scanner = this.#scanner!
-    if (this.#skipping && !this.#skip(scanner)) return out
-    for (;;) {
-      const stop = scanner.rows(final, (row) => this.#scanned(row, out))
-      if (stop === 'end' || (stop === 'partial' && scanner.left <= ROW_CHARACTERS_LIMIT)) return out
-      this.#recover(scanner, out)
-      if (this.#skipping && !this.#skip(scanner)) return out
+    const onRow = (first: number): void => this.#scanned(scanner, first)
+    while (!this.#skipping || this.#skip(scanner)) {
+      const stop = scanner.rows(final, onRow)
+      if (stop === 'end' || (stop === 'partial' && scanner.left <= ROW_BYTES_LIMIT)) break
+      this.#recover(scanner)
+    }
+    const { count, bytes, ends, ascii } = scanner
+    if (count === 0) return []
+    return {
+      width: this.columns.length,
+      bytes: bytes.subarray(0, ends[count - 1]),
+      ends: ends.subarray(0, count),
+      ascii,
     }
   }
 
-  #scanned({ cells, lineEnds, badQuote }: ScannedRow, out: string[][]): void {
-    if (badQuote)
+  #scanned(scanner: CsvScanner, first: number): void {
+    if (scanner.badQuote)
       this.#problem('quote', 'A quote inside a quoted cell is not doubled; the cell was taken as it stands.')
     const line = this.#line
-    this.#line += 1 + lineEnds
-    this.#row(cells, line, out)
+    this.#line += 1 + scanner.lineEnds
+    this.#row(scanner, first, line)
   }
 
   /** A quote is opened and never closed: its line is taken as it stands, and reading goes on with the next. */
-  #recover(scanner: CsvScanner, out: string[][]): void {
-    const line = scanner.takeLine(ROW_CHARACTERS_LIMIT)
+  #recover(scanner: CsvScanner): void {
+    const first = scanner.count
     const number = this.#line
-    if (line === null) {
-      this.#problem(
-        'limit',
-        `The row has more than ${ROW_CHARACTERS_LIMIT.toLocaleString('en')} characters; the rest of its line was left out.`,
-      )
-      this.#skipping = true
-    } else {
+    if (scanner.plainLine(ROW_BYTES_LIMIT)) {
       this.#line++
       this.#recoveries++
       this.#problem(
@@ -141,16 +148,15 @@ export class CsvParser {
           : 'A quote is opened and never closed; the line was taken as it stands.',
         number,
       )
-      if (this.#recoveries === RECOVERIES_LIMIT) scanner.quote = ''
+      if (this.#recoveries === RECOVERIES_LIMIT) scanner.dropQuotes()
+    } else {
+      this.#problem(
+        'limit',
+        `The row has more than ${ROW_BYTES_LIMIT.toLocaleString('en')} bytes; the rest of its line was left out.`,
+      )
+      this.#skipping = true
     }
-    const taken = line ?? scanner.take(ROW_CHARACTERS_LIMIT)
-    const cells = taken.split(this.delimiter)
-    const { quote } = this
-    this.#row(
-      quote === '' ? cells : cells.map((cell) => (cell.startsWith(quote) ? cell.slice(quote.length) : cell)),
-      number,
-      out,
-    )
+    this.#row(scanner, first, number)
   }
 
   /** Passes over the rest of a line; true once its end has come. */
@@ -161,57 +167,74 @@ export class CsvParser {
     return true
   }
 
-  #row(cells: string[], line: number, out: string[][]): void {
-    if (cells.length === 1 && cells[0] === '') return
+  /** Makes the cells from `first` on a row as wide as the table, or takes them away again. */
+  #row(scanner: CsvScanner, first: number, line: number): void {
+    const cells = scanner.count - first
+    const blank = isBlank(scanner, first)
+    if (blank && cells === 1 && scanner.start(first) === scanner.ends[first]) {
+      scanner.keep(first)
+      return
+    }
     const report = (kind: Problem['kind'], message: string): void => this.#problem(kind, message, line)
 
     if (this.columns.length === 0) {
-      if (cells.length > COLUMNS_LIMIT)
+      if (cells > COLUMNS_LIMIT)
         throw new GraftError(
           'E_LIMIT',
-          `${this.#name} has ${cells.length} columns; at most ${COLUMNS_LIMIT} are taken. Remove columns and import it again.`,
-          { columns: cells.length, limit: COLUMNS_LIMIT },
+          `${this.#name} has ${cells} columns; at most ${COLUMNS_LIMIT} are taken. Remove columns and import it again.`,
+          { columns: cells, limit: COLUMNS_LIMIT },
         )
       const named = this.#options.header ?? true
+      const names = Array.from({ length: cells }, (_, i) => (named ? scanner.cell(first + i) : ''))
       this.columns = headerNames(
-        named ? (this.#options.guarded ? cells.map(unguarded) : cells) : cells.map(() => ''),
+        this.#options.guarded ? names.map(unguarded) : names,
         named ? report : () => undefined,
       )
-      if (named) return
+      if (named) {
+        scanner.keep(first)
+        return
+      }
     }
     const width = this.columns.length
-    if (isBlank(cells)) {
+    if (blank) {
       report('empty', 'All cells of this row are empty; it was left out.')
+      scanner.keep(first)
       return
     }
-    if (cells.length !== width) {
-      const has = `This row has ${cells.length} ${cells.length === 1 ? 'cell' : 'cells'} where ${width} are expected`
+    if (cells !== width) {
+      const has = `This row has ${cells} ${cells === 1 ? 'cell' : 'cells'} where ${width} are expected`
       report(
         'ragged',
-        cells.length < width ? `${has}; the missing ones are empty.` : `${has}; the rest was left out.`,
+        cells < width ? `${has}; the missing ones are empty.` : `${has}; the rest was left out.`,
       )
+      if (cells > width) scanner.keep(first + width)
+      else scanner.widen(first + width)
     }
-    if (cells.length > width) cells.length = width
-    while (cells.length < width) cells.push('')
-    if (this.#options.guarded) for (let i = 0; i < width; i++) cells[i] = unguarded(cells[i]!)
+    if (this.#options.guarded) unguard(scanner, first)
     const damaged = this.#damagedCharacters
-    for (let i = 0; i < width; i++)
-      if (damaged || cells[i]!.length > CELL_CHARACTERS_LIMIT) cells[i] = this.#checked(cells[i]!, i, report)
-    out.push(cells)
+    const long = scanner.ends[first + width - 1]! - scanner.start(first) > CELL_CHARACTERS_LIMIT
+    if (damaged || long)
+      for (let i = 0; i < width; i++) this.#check(scanner, first + i, this.columns[i]!, report)
   }
 
-  #checked(cell: string, index: number, report: (kind: Problem['kind'], message: string) => void): string {
+  #check(
+    scanner: CsvScanner,
+    place: number,
+    name: string,
+    report: (kind: Problem['kind'], message: string) => void,
+  ): void {
+    const cell = scanner.cell(place)
     if (cell.includes('\uFFFD'))
-      report(
-        'encoding',
-        `Some characters of "${this.columns[index]}" could not be read. Save the file as UTF-8.`,
-      )
-    if (cell.length <= CELL_CHARACTERS_LIMIT) return cell
+      report('encoding', `Some characters of "${name}" could not be read. Save the file as UTF-8.`)
+    if (cell.length <= CELL_CHARACTERS_LIMIT) return
     report(
       'limit',
-      `The cell "${this.columns[index]}" has ${cell.length} characters; it was cut to ${CELL_CHARACTERS_LIMIT}.`,
+      `The cell "${name}" has ${cell.length} characters; it was cut to ${CELL_CHARACTERS_LIMIT}.`,
     )
-    return cell.slice(0, CELL_CHARACTERS_LIMIT)
+    // Half of a pair is no character.
+    const kept = cell.slice(0, CELL_CHARACTERS_LIMIT).replace(/[\ud800-\udbff]$/, '')
+    const from = scanner.start(place) + new TextEncoder().encode(kept).length
+    scanner.cut(place, from, scanner.ends[place]!)
   }
 
   #problem(kind: Problem['kind'], message: string, line = this.#line): void {
@@ -219,9 +242,30 @@ export class CsvParser {
   }
 }
 
-function isBlank(cells: readonly string[]): boolean {
-  for (const cell of cells) if (cell !== '' && (cell.charCodeAt(0) > 0x20 || cell.trim() !== '')) return false
+function isBlank(scanner: CsvScanner, first: number): boolean {
+  const { bytes, ends, count } = scanner
+  for (let i = first, start = scanner.start(first); i < count; i++) {
+    const end = ends[i]!
+    const code = start < end ? bytes[start]! : SPACE
+    if ((code > SPACE && code < 0x80) || (start < end && scanner.cell(i).trim() !== '')) return false
+    start = end
+  }
   return true
+}
+
+/** Takes the apostrophes of guarded cells off. */
+function unguard(scanner: CsvScanner, first: number): void {
+  for (let i = first; i < scanner.count; i++) {
+    const start = scanner.start(i)
+    if (scanner.bytes[start] === APOSTROPHE && GUARDED.test(scanner.cell(i))) scanner.cut(i, start, start + 1)
+  }
+}
+
+/** Whether there is a U+FFFD: what a decoder makes of bytes that are no character. */
+function holdsReplacement(bytes: Uint8Array): boolean {
+  for (let at = bytes.indexOf(0xef); at >= 0; at = bytes.indexOf(0xef, at + 1))
+    if (bytes[at + 1] === 0xbf && bytes[at + 2] === 0xbd) return true
+  return false
 }
 
 /** Text that is something else than a table, by how it begins. */

@@ -6,9 +6,9 @@ export const ROWS_LIMIT = 5_000_000
 export const COLUMNS_LIMIT = 1000
 /** Characters of a cell: far more than any model here reads. */
 export const CELL_CHARACTERS_LIMIT = 1_000_000
-/** Characters of one row while its end is sought: beyond it an opening quote is taken for a stray one. */
-export const ROW_CHARACTERS_LIMIT = 4_000_000
+/** Bytes of one row while its end is sought: beyond it an opening quote is taken for a stray one. */
+export const ROW_BYTES_LIMIT = 4_000_000
 /** Stray quotes for which the rest of the text is read anew, before quotes are given up. */
 export const RECOVERIES_LIMIT = 50
-/** Text from which the delimiter is guessed. */
-export const GUESS_CHARACTERS = 65_536
+/** Bytes, or characters, from which the delimiter is guessed. */
+export const GUESS_LENGTH = 65_536

@@ -3,7 +3,7 @@
 // JSON, as the text of one cell. Faults of the file are problems, not failures.
 import type { FileFormat, Problem } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
-import { CELL_CHARACTERS_LIMIT, COLUMNS_LIMIT, GUESS_CHARACTERS } from './csvLimits.ts'
+import { CELL_CHARACTERS_LIMIT, COLUMNS_LIMIT, GUESS_LENGTH } from './csvLimits.ts'
 import { ElementSplitter, LineSplitter, type Element, type Splitter } from './jsonElements.ts'
 import { JSON_DEPTH_LIMIT, JSON_ROW_CHARACTERS_LIMIT, ROW_LIST_KEYS } from './jsonLimits.ts'
 import { depthWithin, minified, objectFields, skipSpace, stringEnd } from './jsonText.ts'
@@ -62,7 +62,7 @@ export class JsonParser {
   push(piece: string): string[][] {
     if (this.#splitter) return this.#take(this.#splitter.push(piece))
     this.#held += piece
-    return this.#held.length < GUESS_CHARACTERS ? [] : this.#start(false)
+    return this.#held.length < GUESS_LENGTH ? [] : this.#start(false)
   }
 
   end(): string[][] {

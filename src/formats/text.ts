@@ -1,5 +1,6 @@
-// Bytes of a file that should hold a table -> text: which encoding it is in, and whether it is text at all.
-// The decoder keeps a character that is cut between two pieces (PapaParse's own file reader splits it).
+// Bytes of a file that should hold a table -> UTF-8: which encoding it is in, and whether it is text at all.
+// A character that is cut between two pieces is kept whole (PapaParse's own file reader splits it).
+import { isAscii } from '../protocol/byteRows.ts'
 import type { Encoding } from '../protocol/bringIn.ts'
 import { GraftError } from '../protocol/errors.ts'
 
@@ -30,10 +31,14 @@ const SIGNATURES: { bytes: number[]; what: string; then: string }[] = [
 
 export type { Encoding }
 
-/** Turns the pieces of a file into text. The first pieces are held back until there is enough to decide. */
+/** Turns the pieces of a file into valid UTF-8. The first pieces are held back until there is enough to decide. */
 export class TextReader {
+  /** Whether each byte of what came out last is a character. */
+  ascii = false
   #held: Uint8Array[] = []
   #heldBytes = 0
+  /** The bytes of a character that the last piece ended in. */
+  #cut = new Uint8Array(0)
   #decoder: TextDecoder | null = null
   #encoding: Encoding = 'utf-8'
   #confidence = 1
@@ -57,39 +62,61 @@ export class TextReader {
     return this.#confidence
   }
 
-  /** Text of the next piece, perhaps none yet. Throws E_NOT_A_TABLE for what is no text. */
-  push(piece: Uint8Array): string {
-    if (this.#decoder) return this.#decoder.decode(piece, { stream: true })
+  /** Whole characters of the next piece, perhaps none yet. Throws E_NOT_A_TABLE for what is no text. */
+  push(piece: Uint8Array): Uint8Array {
+    if (this.#decoder) return this.#utf8(piece, false)
     this.#held.push(piece)
     this.#heldBytes += piece.length
-    return this.#heldBytes < SAMPLE_BYTES ? '' : this.#open().decode(this.#release(), { stream: true })
+    return this.#heldBytes < SAMPLE_BYTES ? piece.subarray(0, 0) : this.#open(false)
   }
 
   /** What is left. Throws E_NOT_A_TABLE for what is no text, or for an empty file. */
-  end(): string {
-    if (this.#decoder) return this.#decoder.decode()
+  end(): Uint8Array {
+    if (this.#decoder) return this.#utf8(new Uint8Array(0), true)
     if (this.#heldBytes === 0) throw notATable(`${this.name} is empty. Choose a file with a header and rows.`)
-    return this.#open().decode(this.#release())
+    return this.#open(true)
   }
 
-  #open(): TextDecoder {
-    this.#held = [concat(this.#held, this.#heldBytes)]
-    const sample = this.#held[0]!.subarray(0, SAMPLE_BYTES)
+  #open(whole: boolean): Uint8Array {
+    const held = concat(this.#held, this.#heldBytes)
+    this.#held = []
+    const sample = held.subarray(0, SAMPLE_BYTES)
     refuseKnown(sample, this.name)
     const { encoding, confidence } = this.asked
       ? { encoding: this.asked, confidence: 1 }
       : detectEncoding(sample, this.name)
     this.#encoding = encoding
     this.#confidence = confidence
-    this.#decoder = new TextDecoder(this.#encoding)
-    return this.#decoder
+    // The mark is taken off here, once, and not by the decoder, which does not see every piece.
+    this.#decoder = new TextDecoder(this.#encoding, { ignoreBOM: true })
+    const utf8 = this.#utf8(held, whole)
+    return utf8[0] === 0xef && utf8[1] === 0xbb && utf8[2] === 0xbf ? utf8.subarray(3) : utf8
   }
 
-  #release(): Uint8Array {
-    const bytes = this.#held[0]!
-    this.#held = []
-    return bytes
+  #utf8(piece: Uint8Array, last: boolean): Uint8Array {
+    const decoder = this.#decoder!
+    if (this.#encoding !== 'utf-8') return new TextEncoder().encode(decoder.decode(piece, { stream: !last }))
+    // UTF-8 stays as it is, unless some of it is not.
+    const bytes = this.#cut.length === 0 ? piece : concat([this.#cut, piece], this.#cut.length + piece.length)
+    const end = bytes.length - (last ? 0 : cutLength(bytes))
+    this.#cut = bytes.slice(end)
+    const whole = bytes.subarray(0, end)
+    this.ascii = isAscii(whole)
+    if (this.ascii) return whole
+    const text = decoder.decode(whole)
+    return text.includes('\uFFFD') ? new TextEncoder().encode(text) : whole
   }
+}
+
+/** Bytes at the end that are the beginning of a character. */
+function cutLength(bytes: Uint8Array): number {
+  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
+    const byte = bytes[bytes.length - length]!
+    if ((byte & 0xc0) === 0x80) continue
+    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return needed > length ? length : 0
+  }
+  return 0
 }
 
 function refuseKnown(sample: Uint8Array, name: string): void {
@@ -131,7 +158,7 @@ function isUtf8(sample: Uint8Array): boolean {
   }
 }
 
-function concat(pieces: Uint8Array[], length: number): Uint8Array {
+export function concat(pieces: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(length)
   let at = 0
   for (const piece of pieces) {

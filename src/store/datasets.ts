@@ -1,5 +1,6 @@
 // Datasets: one record, one byte a row for the split, and the rows in batches. Rows are written first and the record
 // last, so an import that did not finish is invisible and is swept.
+import { packedText, unpackedRows, type ByteRows } from '../protocol/byteRows.ts'
 import type { Dataset, DatasetVersion } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import type { PackedRows, PartsRecord, RowBatch, Store } from './database.ts'
@@ -19,12 +20,8 @@ export type RowsOf = string | Pick<Dataset, 'id' | 'version'>
 /** Part of each row (an index into SPLIT_NAMES), and whether the user chose it. */
 export type SplitParts = Omit<PartsRecord, 'id'>
 
-/** Consecutive rows of one thousand, from row `start` on; all have `width` cells. */
-export interface NewRows {
-  start: number
-  rows: readonly (readonly string[])[]
-  width: number
-}
+/** Consecutive rows of one thousand, from row `start` on. */
+export type NewRows = (PackedRows | ByteRows) & { start: number }
 
 /**
  * Writes batches of rows in one transaction, which costs far less than one for each; `bytes` that they need are named if room
@@ -36,10 +33,10 @@ export async function writeRows(
   batches: readonly NewRows[],
   bytes?: number,
 ): Promise<void> {
-  const records = batches.map(({ start, rows, width }) => ({
+  const records = batches.map(({ start, ...rows }) => ({
     dataset,
     batch: start / BATCH_ROWS,
-    ...packRows(rows, width),
+    ...('ends' in rows ? { width: rows.width, ...packedText(rows) } : rows),
   }))
   await guarded(() => store.main.rows.bulkPut(records), bytes)
 }
@@ -160,7 +157,8 @@ async function readThousands(
   return (await Promise.all(found)).flat()
 }
 
-function packRows(rows: readonly (readonly string[])[], width: number): PackedRows {
+/** Rows of `width` cells as they are stored. */
+export function packRows(rows: readonly (readonly string[])[], width: number): PackedRows {
   const lengths = new Uint32Array(rows.length * width)
   const cells: string[] = []
   for (const row of rows)
@@ -173,21 +171,14 @@ function packRows(rows: readonly (readonly string[])[], width: number): PackedRo
 }
 
 function unpackRows(batch: RowBatch): string[][] {
-  if ('rows' in batch) return batch.rows
-  const { width, text, lengths } = batch
-  const rows: string[][] = []
-  for (let cell = 0, at = 0; cell < lengths.length;) {
-    const row: string[] = []
-    for (let i = 0; i < width; i++) row.push(text.slice(at, (at += lengths[cell++]!)))
-    rows.push(row)
-  }
-  return rows
+  return 'rows' in batch ? batch.rows : unpackedRows(batch.text, batch.lengths, batch.width)
 }
 
 /** Gives all rows of a dataset cells for columns that joined; narrower rows are read as well, so it may stop half-way. */
 export async function widenRows(store: Store, id: string, width: number): Promise<void> {
   for await (const { start, rows } of eachBatch(store, { id }))
-    if (rows.some((row) => row.length < width)) await writeRows(store, id, [{ start, rows, width }])
+    if (rows.some((row) => row.length < width))
+      await writeRows(store, id, [{ start, ...packRows(rows, width) }])
 }
 
 /** Removes the rows from `row` on, which were added after the dataset was made. */

@@ -2,12 +2,13 @@
 import fc from 'fast-check'
 import Papa from 'papaparse'
 import { describe, expect, test } from 'vitest'
+import { textRows, type Rows } from '../../src/protocol/byteRows.ts'
 import type { Problem } from '../../src/protocol/data.ts'
 import {
   CELL_CHARACTERS_LIMIT,
   COLUMNS_LIMIT,
   CsvParser,
-  ROW_CHARACTERS_LIMIT,
+  ROW_BYTES_LIMIT,
   type CsvOptions,
 } from '../../src/formats/csv.ts'
 import { TextReader } from '../../src/formats/text.ts'
@@ -30,7 +31,7 @@ function read(source: string | Uint8Array, options: CsvOptions = {}, pieceBytes 
     ...options,
   })
   const rows: string[][] = []
-  const take = (found: string[][]): void => found.forEach((row) => rows.push(row))
+  const take = (found: Rows): void => textRows(found).forEach((row) => rows.push(row))
   for (let at = 0; at < bytes.length; at += pieceBytes)
     take(parser.push(reader.push(bytes.subarray(at, Math.min(bytes.length, at + pieceBytes)))))
   take(parser.push(reader.end()))
@@ -190,7 +191,7 @@ describe('what is wrong is said, with its line, and does not stop', () => {
   test('an open quote in a large file costs one line', () => {
     const lines = Array.from({ length: 300_000 }, (_, i) => `word ${i} and more,${i}`)
     const text = `a,b\n"open,0\n${lines.join('\n')}\n`
-    expect(text.length).toBeGreaterThan(ROW_CHARACTERS_LIMIT)
+    expect(text.length).toBeGreaterThan(ROW_BYTES_LIMIT)
     const start = performance.now()
     const { rows, problems } = read(text, {}, 65_536)
     expect(performance.now() - start).toBeLessThan(4000)
@@ -199,12 +200,14 @@ describe('what is wrong is said, with its line, and does not stop', () => {
     expect(problems).toMatchObject([{ kind: 'quote', line: 2 }])
   })
   test.each([0, 1, 2, 7])('a row that is too long costs itself alone, wherever a piece ends (%i)', (more) => {
-    const head = `a,b\n1,${'x'.repeat(ROW_CHARACTERS_LIMIT + 100_000)}\n`
+    const head = `a,b\n1,${'x'.repeat(ROW_BYTES_LIMIT + 100_000)}\n`
     const text = `${head}2,3\n4,5\n`
     const cut = head.length - 3 + more
     const problems: Problem[] = []
     const parser = new CsvParser({ delimiter: ',', onProblem: (problem) => problems.push(problem) })
-    const rows = [...parser.push(text.slice(0, cut)), ...parser.push(text.slice(cut)), ...parser.end()]
+    const bytes = new TextEncoder().encode(text)
+    const rows = textRows(parser.push(bytes.subarray(0, cut)))
+    rows.push(...textRows(parser.push(bytes.subarray(cut))), ...textRows(parser.end()))
     expect(rows.map(([first]) => first)).toEqual(['1', '2', '4'])
     expect(rows[0]![1]!.length).toBe(CELL_CHARACTERS_LIMIT)
     expect(new Set(problems.map(({ kind, line }) => `${kind} ${line}`))).toEqual(new Set(['limit 2']))

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import Papa from 'papaparse'
 import { describe, expect, test } from 'vitest'
+import { textRows } from '../../src/protocol/byteRows.ts'
 import { CsvParser } from '../../src/formats/csv.ts'
 import { guarded, unguarded, writeCsv } from '../../src/formats/csvWrite.ts'
 import { writeJsonl } from '../../src/formats/jsonlWrite.ts'
@@ -93,7 +94,7 @@ describe('CSV', () => {
       fc.asyncProperty(table(), fc.constantFrom(',', ';', '\t', '|'), async (given, delimiter) => {
         const text = await textOf(writeCsv(source(given), { guard: false, delimiter }))
         const parser = new CsvParser({ delimiter })
-        const rows = [...parser.push(text), ...parser.end()]
+        const rows = [...textRows(parser.push(new TextEncoder().encode(text))), ...textRows(parser.end())]
         expect({ columns: parser.columns, rows }).toEqual(given)
       }),
     )

@@ -1,5 +1,6 @@
-// SHA-256 of the files of an import, by the browser's own code, beside the import. That code wants all its bytes at once: a
-// large source is hashed piece by piece, and then the hashes of the pieces, so that memory stays flat.
+// SHA-256 of the files of an import, by the browser's own code, beside the import and from the bytes that it reads. That code
+// wants all its bytes at once: a large source is hashed piece by piece, and then the hashes of the pieces, so that memory stays
+// flat.
 import { throwIfAborted } from '../../src/protocol/errors.ts'
 
 /** Up to here the hash is that of the bytes themselves. */
@@ -7,7 +8,60 @@ export const WHOLE_BYTES = 64 * 2 ** 20
 /** Larger sources: the SHA-256 of the SHA-256s, in binary, of pieces of this length. */
 export const PIECE_BYTES = 16 * 2 ** 20
 
-/** Hex, of the bytes of all files one after the other. */
+/** Takes all bytes in their order. */
+export class RunningHash {
+  /** Bytes taken. */
+  bytes = 0
+  readonly #pieceBytes: number
+  #held: Uint8Array<ArrayBuffer>[] = []
+  #heldBytes = 0
+  readonly #hashes: Promise<ArrayBuffer>[] = []
+
+  /** @param total bytes that will be taken */
+  constructor(
+    private readonly total: number,
+    wholeBytes = WHOLE_BYTES,
+    pieceBytes = PIECE_BYTES,
+  ) {
+    this.#pieceBytes = total <= wholeBytes ? Infinity : pieceBytes
+  }
+
+  /** The bytes must not change before those up to the end of their piece have been taken. */
+  add(bytes: Uint8Array<ArrayBuffer>): void {
+    for (let at = 0; at < bytes.length;) {
+      const taken = bytes.subarray(at, at + this.#pieceBytes - this.#heldBytes)
+      at += taken.length
+      this.bytes += taken.length
+      this.#held.push(taken)
+      this.#heldBytes += taken.length
+      if (this.#heldBytes === this.#pieceBytes || this.bytes === this.total) this.#endPiece()
+    }
+  }
+
+  /** Hex, once all bytes have been taken. */
+  async hex(): Promise<string> {
+    if (this.total === 0) this.#endPiece()
+    const hashes = await Promise.all(this.#hashes)
+    const hash =
+      this.#pieceBytes === Infinity ? hashes[0]! : await digest(await new Blob(hashes).arrayBuffer())
+    return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  }
+
+  #endPiece(): void {
+    const [first, ...more] = this.#held
+    const whole =
+      more.length === 0
+        ? Promise.resolve(digest(first ?? new Uint8Array(0)))
+        : new Blob(this.#held).arrayBuffer().then(digest)
+    // Where the import fails first, nobody asks for the hash.
+    whole.catch(() => undefined)
+    this.#hashes.push(whole)
+    this.#held = []
+    this.#heldBytes = 0
+  }
+}
+
+/** Hex, of the bytes of all files one after the other, which nobody else reads from end to end. */
 export async function hashFiles(
   files: readonly Blob[],
   signal?: AbortSignal,
@@ -15,19 +69,14 @@ export async function hashFiles(
   pieceBytes = PIECE_BYTES,
 ): Promise<string> {
   const all = new Blob([...files])
-  if (all.size <= wholeBytes) return hex(await digest(all))
-  const hashes: ArrayBuffer[] = []
+  const hash = new RunningHash(all.size, wholeBytes, pieceBytes)
   for (let at = 0; at < all.size; at += pieceBytes) {
     throwIfAborted(signal)
-    hashes.push(await digest(all.slice(at, at + pieceBytes)))
+    hash.add(new Uint8Array(await all.slice(at, at + pieceBytes).arrayBuffer()))
   }
-  return hex(await digest(new Blob(hashes)))
+  return hash.hex()
 }
 
-async function digest(blob: Blob): Promise<ArrayBuffer> {
-  return crypto.subtle.digest('SHA-256', await blob.arrayBuffer())
-}
-
-function hex(bytes: ArrayBuffer): string {
-  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('')
+function digest(bytes: BufferSource): Promise<ArrayBuffer> {
+  return crypto.subtle.digest('SHA-256', bytes)
 }

@@ -1,5 +1,5 @@
-// Dropped files become a dataset, or more rows of one: one pass decodes, parses, profiles and stores them in batches while
-// another worker hashes. The dataset's record is written last; whatever stops the import before takes its rows along.
+// Dropped files become a dataset, or more rows of one: one pass decodes, parses, profiles and stores them in batches and
+// hashes what it reads. The dataset's record is written last; whatever stops the import before takes its rows along.
 import { columnOf, ColumnCounter, type ColumnProfile } from '../../src/data/columns.ts'
 import { recogniseShape } from '../../src/data/shapes.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
@@ -26,11 +26,12 @@ import { readRecipe } from '../../src/store/recipes.ts'
 import { emptyRecipe, splitOf } from '../recipe/calls.ts'
 import { rawOf } from '../recipe/raw.ts'
 import { makeVersion } from '../recipe/version.ts'
-import { hashFiles } from './hash.ts'
+import { hashFiles, RunningHash } from './hash.ts'
 import { RowSink } from './rowSink.ts'
 import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
 import { tokenWeigher } from './tokenWeigher.ts'
 import { UnionColumns } from './unionColumns.ts'
+import { rowWriter } from './writeBeside.ts'
 
 /** Problems kept with a dataset; all are counted. */
 export const PROBLEM_LIMIT = 100
@@ -52,7 +53,8 @@ export function importFiles(
   checkOptions(options, files)
   return whileWriting(async () => {
     const id = crypto.randomUUID()
-    const sink = new RowSink(store, id)
+    const writer = rowWriter(store, sizeOf(files))
+    const sink = new RowSink(store, id, 0, writer.write)
     try {
       const read = await readInto(
         sink,
@@ -93,6 +95,8 @@ export function importFiles(
       await sink.settle()
       await removeDataset(store, id).catch(() => undefined)
       throw error
+    } finally {
+      writer.end()
     }
   })
 }
@@ -114,7 +118,8 @@ export function appendFiles(
     const current = await getDataset(store, id)
     const before = rawOf(current)
     const { parts, chosen, folds } = await splitOf(store, id)
-    const sink = new RowSink(store, id, before.rows)
+    const writer = rowWriter(store, sizeOf(files))
+    const sink = new RowSink(store, id, before.rows, writer.write)
     try {
       const names = before.columns.map(({ name }) => name)
       const columns = new UnionColumns(options.union ?? false, names)
@@ -161,6 +166,8 @@ export function appendFiles(
       await sink.settle()
       await removeRowsFrom(store, id, before.rows).catch(() => undefined)
       throw error
+    } finally {
+      writer.end()
     }
   })
 }
@@ -186,9 +193,7 @@ async function readInto(
   let reading = newReading()
   // About as much is stored as is read; what is packed needs more, and is told when room runs out.
   await requireRoom(sizeOf(files), nameOf(files))
-  const hashing = hashFiles(files, signal)
-  // Where the import fails first, nobody asks for the hash.
-  hashing.catch(() => undefined)
+  const hash = new RunningHash(sizeOf(files))
   const report = reporter(sizeOf(files), progress)
   const weigh = await tokenWeigher(store, options)
   let before = 0
@@ -200,7 +205,8 @@ async function readInto(
     const onBytes = (bytes: number): void => report(`Reading ${file.name}`, before + bytes)
     const found = newReading()
     const rowsBefore = sink.rows
-    const source = { ...options, onProblem, onBytes, signal, ...(weigh && { weigh }) }
+    const onRead = (bytes: Uint8Array<ArrayBuffer>): void => hash.add(bytes)
+    const source = { ...options, onProblem, onBytes, onRead, signal, ...(weigh && { weigh }) }
     for await (const rows of fileRows(file, source, found)) {
       await sink.take(columns.placed(rows, found.columns, file.name), columns.names)
       throwIfAborted(signal)
@@ -231,7 +237,9 @@ async function readInto(
   }
   await sink.finish(columns.names)
   throwIfAborted(signal)
-  return { reading, problems, problemCount, sha256: await hashing }
+  // Some files are not read from end to end.
+  const sha256 = hash.bytes === sizeOf(files) ? await hash.hex() : await hashFiles(files, signal)
+  return { reading, problems, problemCount, sha256 }
 }
 
 /** The split of new rows, from the values that were kept while they came. */

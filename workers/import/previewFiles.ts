@@ -4,6 +4,7 @@ import { guessHeader } from '../../src/data/headerGuess.ts'
 import { recogniseShape } from '../../src/data/shapes.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
 import { GUARDED } from '../../src/formats/csvWrite.ts'
+import { textRows } from '../../src/protocol/byteRows.ts'
 import type { ImportOptions, Preview, PreviewOptions } from '../../src/protocol/bringIn.ts'
 import type { Problem } from '../../src/protocol/data.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
@@ -120,7 +121,7 @@ async function lookAt(
     }
     const source = { ...options, onProblem, signal, preview: { rows: LOOK_ROWS } }
     for await (const found of fileRows(file, source, reading)) {
-      for (const row of union.placed(found, reading.columns, file.name)) rows.push(row)
+      for (const row of textRows(union.placed(found, reading.columns, file.name))) rows.push(row)
       if (rows.length >= LOOK_ROWS) break
     }
     first ??= reading

@@ -2,13 +2,28 @@
 // under way while the next rows are read. Columns may join while rows come.
 import { ColumnCounter } from '../../src/data/columns.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
+import {
+  joinRows,
+  ownRows,
+  rowCount,
+  someRows,
+  type ByteRows,
+  type Rows,
+} from '../../src/protocol/byteRows.ts'
 import type { Store } from '../../src/store/database.ts'
-import { BATCH_CHARACTERS, BATCH_ROWS, readRows, writeRows, type NewRows } from '../../src/store/datasets.ts'
+import {
+  BATCH_CHARACTERS,
+  BATCH_ROWS,
+  packRows,
+  readRows,
+  writeRows,
+  type NewRows,
+} from '../../src/store/datasets.ts'
 
 /** Batches, or characters, that are written together, and such writes under way at once. */
 const WRITE_BATCHES = 8
 const WRITE_CHARACTERS = 8_000_000
-const WRITES = 2
+const WRITES = 4
 /** Columns for which the values of categories are kept row by row, two bytes each. */
 const KEPT_COLUMNS = 64
 
@@ -18,7 +33,7 @@ export class RowSink {
   /** A row was turned away. */
   overflowed = false
   readonly counters: ColumnCounter[] = []
-  #batch: string[][] = []
+  #batch: Rows = []
   #characters = 0
   #waiting: NewRows[] = []
   #waitingCharacters = 0
@@ -27,28 +42,63 @@ export class RowSink {
   readonly #writing = new Set<Promise<void>>()
   #failure: { error: unknown } | null = null
 
-  /** @param first number of the first row; rows before it are in the store already */
+  /**
+   * @param first number of the first row; rows before it are in the store already
+   * @param write how batches are written
+   */
   constructor(
     private readonly store: Store,
     private readonly id: string,
     private readonly first = 0,
+    private readonly write = (dataset: string, batches: readonly NewRows[], bytes?: number): Promise<void> =>
+      writeRows(store, dataset, batches, bytes),
   ) {}
 
-  async take(rows: string[][], columns: readonly string[]): Promise<void> {
+  /** The rows are copied, or the sink's own from then on. */
+  async take(rows: Rows, columns: readonly string[]): Promise<void> {
     while (this.counters.length < columns.length) {
       const place = this.counters.length
       this.counters.push(new ColumnCounter(columns[place]!, this.rows, place < KEPT_COLUMNS))
     }
-    const width = columns.length
+    const count = rowCount(rows)
     const room = ROWS_LIMIT - this.first - this.rows
-    this.overflowed = rows.length > room
-    if (this.overflowed) rows = rows.slice(0, room)
+    this.overflowed = count > room
+    const taken = Math.min(count, room)
+    if ('ends' in rows) await this.#takeBytes(rows, taken)
+    else await this.#takeText(rows.length === taken ? rows : rows.slice(0, taken), columns.length)
+  }
+
+  async #takeText(rows: string[][], width: number): Promise<void> {
     for (const row of rows) while (row.length < width) row.push('')
     for (const [place, counter] of this.counters.entries()) counter.addColumn(rows, place)
     for (const row of rows) {
+      if ('ends' in this.#batch) await this.#flush(width)
+      const batch = this.#batch as string[][]
       for (const cell of row) this.#characters += cell.length
-      this.#batch.push(row)
+      batch.push(row)
       this.rows++
+      if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
+        await this.#flush(width)
+    }
+  }
+
+  async #takeBytes(rows: ByteRows, count: number): Promise<void> {
+    const { width, ends } = rows
+    const goesOn = 'ends' in this.#batch ? this.#batch.width === width : this.#batch.length === 0
+    if (!goesOn) await this.#flush(width)
+    for (let from = 0; from < count;) {
+      const limit = (from === 0 ? 0 : ends[from * width - 1]!) + BATCH_CHARACTERS
+      const end = Math.min(count, from + BATCH_ROWS - ((this.first + this.rows) % BATCH_ROWS))
+      // At least one row, however long.
+      let to = from + 1
+      while (to < end && ends[(to + 1) * width - 1]! <= limit) to++
+      const part = someRows(rows, from, to)
+      for (const [place, counter] of this.counters.entries()) counter.addBytes(part, place)
+      // The rows must outlive those they came with.
+      this.#batch = 'ends' in this.#batch ? joinRows(this.#batch, part) : ownRows(part)
+      this.#characters += part.bytes.length
+      this.rows += to - from
+      from = to
       if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
         await this.#flush(width)
     }
@@ -56,7 +106,7 @@ export class RowSink {
 
   /** Writes what is left, and gives rows that were written before a column was known their empty cells. */
   async finish({ length }: readonly string[]): Promise<void> {
-    if (this.#batch.length > 0) await this.#flush(length)
+    if (rowCount(this.#batch) > 0) await this.#flush(length)
     await this.#write()
     await this.settle()
     if (this.#failure) throw this.#failure.error
@@ -65,7 +115,7 @@ export class RowSink {
       if (width === length) continue
       const next = this.#written[i + 1]?.start ?? end
       const rows = await readRows(this.store, { id: this.id }, start, next - start)
-      await writeRows(this.store, this.id, [{ start, rows, width: length }])
+      await writeRows(this.store, this.id, [{ start, ...packRows(rows, length) }])
     }
   }
 
@@ -74,11 +124,12 @@ export class RowSink {
     await Promise.all(this.#writing)
   }
 
-  async #flush(width: number): Promise<void> {
+  async #flush(columns: number): Promise<void> {
     const rows = this.#batch
-    const start = this.first + this.rows - rows.length
+    const width = 'ends' in rows ? rows.width : columns
+    const start = this.first + this.rows - rowCount(rows)
     this.#written.push({ start, width })
-    this.#waiting.push({ start, rows, width })
+    this.#waiting.push({ start, ...('ends' in rows ? rows : packRows(rows, width)) })
     this.#waitingCharacters += this.#characters
     this.#batch = []
     this.#characters = 0
@@ -92,7 +143,7 @@ export class RowSink {
     const bytes = 2 * this.#waitingCharacters
     this.#waitingCharacters = 0
     if (batches.length === 0) return
-    const writing = writeRows(this.store, this.id, batches, bytes).catch((error: unknown) => {
+    const writing = this.write(this.id, batches, bytes).catch((error: unknown) => {
       this.#failure ??= { error }
     })
     this.#writing.add(writing)

@@ -1,4 +1,5 @@
 // The columns of several files, by name: all the same, or with `union` every column that one of them has.
+import { textRows, type Rows } from '../../src/protocol/byteRows.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import { COLUMNS_LIMIT } from '../../src/formats/csv.ts'
 
@@ -20,7 +21,7 @@ export class UnionColumns {
   }
 
   /** The rows of a file with their cells in the order of all columns. Throws E_DATASET where columns differ. */
-  placed(rows: string[][], columns: readonly string[], file: string): string[][] {
+  placed(rows: Rows, columns: readonly string[], file: string): Rows {
     if (file !== this.#file) {
       this.#begin(columns, file)
       this.#file = file
@@ -32,9 +33,10 @@ export class UnionColumns {
         throw this.#differs(file, name, true)
       this.#placesOfFile.push(this.#place(name))
     }
-    if (this.#placesOfFile.every((place, i) => place === i)) return rows
     const width = this.names.length
-    return rows.map((cells) => {
+    const inPlace = this.#placesOfFile.every((place, i) => place === i)
+    if (inPlace && (!('ends' in rows) || rows.width === width)) return rows
+    return textRows(rows).map((cells) => {
       const row = new Array<string>(width).fill('')
       for (const [i, cell] of cells.entries()) row[this.#placesOfFile[i]!] = cell
       return row

@@ -1,4 +1,5 @@
 // A zip archive of texts as rows: a document each, labelled by the folder it is in; or, where it holds tables, their rows.
+import { textRows, type Rows } from '../../src/protocol/byteRows.ts'
 import type { FileFormat } from '../../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
 import { readZip, type ZipFile } from '../../src/formats/zip.ts'
@@ -18,7 +19,7 @@ export async function* zippedRows(
   file: File,
   options: SourceOptions,
   reading: Reading,
-): AsyncGenerator<string[][]> {
+): AsyncGenerator<Rows> {
   const all = [...(await readZip(file)).values()]
   if (all.some(({ name }) => name === '[Content_Types].xml'))
     throw notATable(
@@ -59,7 +60,7 @@ async function* documents(
     const more = [...(labelled ? [parts.at(-2) ?? ''] : []), name]
     const found = newReading()
     for await (const rows of fileRows(file, withFile(inner, name), found))
-      yield rows.map(([text]) => [text!, ...more])
+      yield textRows(rows).map(([text]) => [text!, ...more])
     // Each file has its own encoding; the user is asked about the least sure one.
     if (reading.encoding === null || found.confidence.encoding < reading.confidence.encoding) {
       reading.encoding = found.encoding
@@ -83,7 +84,7 @@ async function* tables(
       for (const column of inner.columns)
         if (!places.has(column)) places.set(column, columns.push(column) - 1)
       const to = inner.columns.map((column) => places.get(column)!)
-      yield rows.map((cells) => {
+      yield textRows(rows).map((cells) => {
         const row = columns.map(() => '')
         for (const [i, cell] of cells.entries()) row[to[i]!] = cell
         return row
@@ -135,7 +136,7 @@ async function* each(
 }
 
 function withFile(options: SourceOptions, file: string): SourceOptions {
-  const { onBytes: _, ...rest } = options
+  const { onBytes: _, onRead: __, ...rest } = options
   return { ...rest, onProblem: (problem) => options.onProblem({ ...problem, file }) }
 }
 
