@@ -2,7 +2,7 @@
 import type { Dataset, RenderedRow, Row, RowQuery, SplitRequest, SplitName, TaskConfig } from './data.ts'
 import type { ImportOptions, Preview } from './bringIn.ts'
 import type { WireError } from './errors.ts'
-import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { ExplainCalls } from './explain.ts'
 import type { HealthOptions, HealthReport } from './health.ts'
 import type {
   AdapterInfo,
@@ -52,7 +52,7 @@ export interface EngineInfo {
 }
 
 /** Calls of the engine worker: arguments and result of each. */
-export interface EngineCalls {
+export interface EngineCalls extends ExplainCalls {
   info(args: Record<string, never>): EngineInfo
   use(args: { backend: BackendName | 'auto' }): EngineInfo
   listModels(args: Record<string, never>): ModelInfo[]
@@ -89,8 +89,6 @@ export interface EngineCalls {
   /** Progress carries the text so far while it streams. */
   generate(args: { target: Target; request: GenerateRequest }): GenerateResult
   evaluate(args: { target: Target; dataset: string; split: SplitName }): Evaluation
-  attention(args: { target: Target; input: ExplainInput }): AttentionResult
-  saliency(args: { target: Target; request: SaliencyRequest }): SaliencyResult
   exportAdapter(args: { target: Target; reader?: AdapterReader }): Blob
   exportMerged(args: { target: Target; dtype?: 'f32' | 'f16' | 'bf16' }): Blob
 }
