@@ -1,7 +1,10 @@
 // The engine worker: wires the calls of the page to the engine. It owns the one device, the bases and the runs.
+import { EXPLAINERS } from './engine/explain/index.ts'
 import { EngineService } from './engine/service.ts'
 import { serve, type Handlers } from './serve.ts'
 import type { EngineCalls, EngineEvent } from '../src/protocol/engine.ts'
+import { EXPLAIN_METHODS, type ExplainCalls } from '../src/protocol/explain.ts'
+import type { CallContext } from '../src/protocol/progress.ts'
 
 const service = new EngineService((event) => server.emit(event))
 
@@ -16,6 +19,21 @@ function ready<Args, Result>(
     await service.ready()
     return await work(service, args, context)
   }
+}
+
+/** A call for each explanation. */
+function explainCalls(): Handlers<ExplainCalls> {
+  const calls = EXPLAIN_METHODS.map((method) => [
+    `explain.${method}`,
+    ready(
+      (
+        engine,
+        { target, request }: Parameters<ExplainCalls[`explain.${typeof method}`]>[0],
+        context: CallContext,
+      ) => EXPLAINERS[method](engine.desk, target, request as never, context),
+    ),
+  ])
+  return Object.fromEntries(calls) as unknown as Handlers<ExplainCalls>
 }
 
 const server = serve<EngineCalls, EngineEvent>({
@@ -56,8 +74,7 @@ const server = serve<EngineCalls, EngineEvent>({
   evaluate: ready((engine, { target, dataset, split }, context) =>
     engine.ask.evaluate(target, dataset, split, context),
   ),
-  attention: ready((engine, { target, input }, context) => engine.ask.attention(target, input, context)),
-  saliency: ready((engine, { target, request }, context) => engine.ask.saliency(target, request, context)),
+  ...explainCalls(),
   exportAdapter: ready((engine, { target, reader }, context) =>
     engine.exporter.adapter(target, context, reader),
   ),

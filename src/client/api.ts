@@ -3,6 +3,7 @@ import { version } from '../../package.json'
 import type { GraftApi } from '../protocol/api.ts'
 import type { DataCalls, DataEvent, EngineCalls, EngineEvent } from '../protocol/engine.ts'
 import { GraftError } from '../protocol/errors.ts'
+import { EXPLAIN_METHODS, type ExplainApi, type ExplainMethod } from '../protocol/explain.ts'
 import type { CallOptions } from '../protocol/progress.ts'
 import type { Target } from '../protocol/target.ts'
 import { WorkerHandle } from './workerHandle.ts'
@@ -13,6 +14,13 @@ function separate<T extends object>(
 ): { call: CallOptions; rest: Omit<T, keyof CallOptions> } {
   const { signal, onProgress, ...rest } = options
   return { call: { ...(signal && { signal }), ...(onProgress && { onProgress }) }, rest }
+}
+
+/** A method for each explanation, all of one form. */
+function explainApi(engine: WorkerHandle<EngineCalls, EngineEvent>): ExplainApi {
+  const method = (name: ExplainMethod) => (target: Target, request: never, options?: CallOptions) =>
+    engine.call(`explain.${name}`, { target, request }, options)
+  return Object.fromEntries(EXPLAIN_METHODS.map((name) => [name, method(name)])) as unknown as ExplainApi
 }
 
 /** A run by its id, or any other target. */
@@ -157,10 +165,7 @@ export function createGraft(spawn: Spawn): GraftApi {
     generate: (target, request, options) => engine.call('generate', { target, request }, options),
     evaluate: (target, { dataset, split = 'test' }, options) =>
       engine.call('evaluate', { target, dataset, split }, options),
-    explain: {
-      attention: (target, input, options) => engine.call('attention', { target, input }, options),
-      saliency: (target, request, options) => engine.call('saliency', { target, request }, options),
-    },
+    explain: explainApi(engine),
     export: {
       adapter(target, options = {}) {
         const { call, rest } = separate(options)

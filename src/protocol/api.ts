@@ -11,7 +11,7 @@ import type {
 } from './data.ts'
 import type { Copied, ImportOptions, Preview, PreviewOptions } from './bringIn.ts'
 import type { BackendName, DataEvent, EngineEvent, EngineInfo } from './engine.ts'
-import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { ExplainApi } from './explain.ts'
 import type { HealthOptions, HealthReport } from './health.ts'
 import type {
   AdapterInfo,
@@ -164,10 +164,7 @@ export interface GraftApi {
     data: { dataset: string; split?: SplitName },
     options?: CallOptions,
   ): Promise<Evaluation>
-  explain: {
-    attention(target: Target, input: ExplainInput, options?: CallOptions): Promise<AttentionResult>
-    saliency(target: Target, request: SaliencyRequest, options?: CallOptions): Promise<SaliencyResult>
-  }
+  explain: ExplainApi
   export: {
     /** A zip in PEFT's layout, loaded again and compared before it is handed out. */
     adapter(target: string | Target, options?: { reader?: AdapterReader } & CallOptions): Promise<Blob>

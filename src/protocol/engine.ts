@@ -11,7 +11,7 @@ import type {
 } from './data.ts'
 import type { Copied, ImportOptions, Preview, PreviewOptions } from './bringIn.ts'
 import type { WireError } from './errors.ts'
-import type { AttentionResult, ExplainInput, SaliencyRequest, SaliencyResult } from './explain.ts'
+import type { ExplainCalls } from './explain.ts'
 import type { HealthOptions, HealthReport } from './health.ts'
 import type {
   AdapterInfo,
@@ -62,7 +62,7 @@ export interface EngineInfo {
 }
 
 /** Calls of the engine worker: arguments and result of each. */
-export interface EngineCalls {
+export interface EngineCalls extends ExplainCalls {
   info(args: Record<string, never>): EngineInfo
   use(args: { backend: BackendName | 'auto' }): EngineInfo
   listModels(args: Record<string, never>): ModelInfo[]
@@ -101,8 +101,6 @@ export interface EngineCalls {
   /** Rows that a model writes for the training part; nothing is added yet. */
   writeRows(args: { dataset: string; request: WriteRowsRequest }): WrittenRows
   evaluate(args: { target: Target; dataset: string; split: SplitName }): Evaluation
-  attention(args: { target: Target; input: ExplainInput }): AttentionResult
-  saliency(args: { target: Target; request: SaliencyRequest }): SaliencyResult
   exportAdapter(args: { target: Target; reader?: AdapterReader }): Blob
   exportMerged(args: { target: Target; dtype?: 'f32' | 'f16' | 'bf16' }): Blob
 }

@@ -7,6 +7,7 @@ import { Adapters } from './adapters.svelte.ts'
 import { Datasets } from './datasets.svelte.ts'
 import { kindOf } from './dropped.ts'
 import { Engine } from './engine.svelte.ts'
+import { Explaining } from './explaining.svelte.ts'
 import { Health } from './health.svelte.ts'
 import { Importing } from './importing.svelte.ts'
 import { Hub } from './hub.svelte.ts'
@@ -37,6 +38,8 @@ export class App {
   readonly runs: Runs
   /** The settings of the next run, kept while the page is open. */
   readonly form: RunForm
+  /** What the Explain view is asked. */
+  readonly explaining: Explaining
   /** What Generate, Explain and Evaluate were last put to; null: what is newest. */
   asked = $state.raw<Target | null>(null)
   status = $state<'starting' | 'ready' | 'failed'>('starting')
@@ -53,6 +56,7 @@ export class App {
     this.adapters = new Adapters(api, this.work, this.notices, this.hub)
     this.runs = new Runs(api, this.notices, this.selection)
     this.form = new RunForm(this)
+    this.explaining = new Explaining(this.router, this.selection)
     // A worker that died has lost its bases and interrupted its run: what the page shows is read again.
     this.notices.afterFail = (error) => {
       if (error.code === 'E_WORKER') setTimeout(() => void this.#refresh().catch(() => undefined), RESTART_MS)

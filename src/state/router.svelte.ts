@@ -1,5 +1,6 @@
 // Where the person is: a view and, where the view has one, the id of what is open, and a row of it. It lives in the
 // address (#/train/run-1, #/data/set-1/12), so that reload, back and a copied link return to the same place.
+import { queryOf, searchOf } from './query.ts'
 import type { Selection } from './selection.svelte.ts'
 
 export const VIEWS = ['data', 'model', 'train', 'evaluate', 'explain', 'generate', 'export'] as const
@@ -10,14 +11,23 @@ export interface Route {
   id: string | null
   /** Index of a dataset's row, from 0. */
   row?: number
+  /** What else a view keeps in the address: #/explain/words?text=Hello */
+  query?: Record<string, string>
 }
 
 /** The route of a hash; whatever is not known leads to the first view. */
 export function parseHash(hash: string): Route {
-  const [view = '', id = '', row = ''] = hash.replace(/^#\/?/, '').split('/')
+  const [path = '', search = ''] = hash.replace(/^#\/?/, '').split(/\?(.*)/s)
+  const [view = '', id = '', row = ''] = path.split('/')
+  const query = queryOf(search)
   const known = VIEWS.find((name) => name === view)
   if (!known) return { view: 'data', id: null }
-  return { view: known, id: id ? safeDecode(id) : null, ...(/^\d{1,9}$/.test(row) && { row: Number(row) }) }
+  return {
+    view: known,
+    id: id ? safeDecode(id) : null,
+    ...(/^\d{1,9}$/.test(row) && { row: Number(row) }),
+    ...(Object.keys(query).length > 0 && { query }),
+  }
 }
 
 export function hashOf(view: ViewName, id?: string | null, row?: number): string {
@@ -48,6 +58,16 @@ export class Router {
 
   go(view: ViewName, id?: string | null): void {
     location.hash = hashOf(view, id)
+  }
+
+  /** Puts what the open view keeps in the address there, without a step back to what it was before. */
+  keep(id: string | null, query: Readonly<Record<string, string>>): void {
+    const { view } = this.route
+    const search = searchOf(query)
+    const hash = `${hashOf(view, id)}${search && `?${search}`}`
+    if (hash === location.hash) return
+    history.replaceState(history.state, '', hash)
+    this.#read()
   }
 
   #read(): void {

@@ -6,6 +6,7 @@ import { decode as decodeTokens } from '../../src/core/generate/generate.ts'
 import { GREEDY } from '../../src/core/generate/sampler.ts'
 import { inspectAttention, inspectLogits } from '../../src/core/explain/inspect.ts'
 import { embeddings, inputGradient } from '../../src/core/explain/gradient.ts'
+import { answerPosition } from '../../src/core/explain/subject.ts'
 import type { Transformer } from '../../src/core/models/transformer.ts'
 import { loraNames, savedName } from '../../src/core/nn/adaptation.ts'
 import type { Ops } from '../../src/core/ops/ops.ts'
@@ -155,15 +156,18 @@ export function goldenSuite(
       const { ids, token, gradient, logit, embeddings: rows, position } = golden.base.saliency
       const x = await embeddings(model, ids)
       expect(relativeError(x, decode(rows))).toBeLessThan(1e-6)
-      const ours = await inputGradient(model, x, token, base, position)
-      expect(Math.abs(ours.logit - logit)).toBeLessThan(ONE_STEP * Math.max(1, Math.abs(logit)))
+      const at = position ?? ids.length - 1
+      const ours = await inputGradient(model, x, { index: token, contrast: null, position: at }, base)
+      expect(Math.abs(ours.value - logit)).toBeLessThan(ONE_STEP * Math.max(1, Math.abs(logit)))
       expect(relativeError(ours.gradient, decode(gradient))).toBeLessThan(ONE_STEP)
     })
 
     it('gradient of a label with respect to the embeddings', async () => {
       await withAdapter(golden.classify.adapter, CLASSES, async (_, trainable) => {
         const { ids, label, gradient } = golden.classify.saliency
-        const ours = await inputGradient(model, await embeddings(model, ids), label, trainable)
+        const position = answerPosition({ model, trainable }, ids.length)
+        const explained = { index: label, contrast: null, position }
+        const ours = await inputGradient(model, await embeddings(model, ids), explained, trainable)
         expect(relativeError(ours.gradient, decode(gradient))).toBeLessThan(ONE_STEP)
       })
     })

@@ -1,8 +1,7 @@
-// Questions to a base or a run: logits, labels, text, evaluations, explanations. Each resolves its target, takes its
+// Questions to a base or a run: logits, labels, text, evaluations. Each resolves its target, takes its
 // turns on the device, and frees what it used.
 import { dispose } from '@tensorflow/tfjs-core'
-import { inspectAttention, inspectLogits } from '../../src/core/explain/inspect.ts'
-import { saliency } from '../../src/core/explain/saliency.ts'
+import { inspectLogits } from '../../src/core/explain/inspect.ts'
 import { accuracy, confusionMatrix, macroF1 } from '../../src/core/metrics/classification.ts'
 import { evaluateBatch, exampleBatch, readScalars } from '../../src/core/train/objective.ts'
 import { evaluateExamples } from '../../src/core/train/evaluate.ts'
@@ -10,12 +9,6 @@ import type { Turns } from '../../src/core/turns.ts'
 import { renderPrompt } from '../../src/data/templates.ts'
 import type { SplitName } from '../../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
-import type {
-  AttentionResult,
-  ExplainInput,
-  SaliencyRequest,
-  SaliencyResult,
-} from '../../src/protocol/explain.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import type {
   Evaluation,
@@ -30,16 +23,7 @@ import { eachBatch, getDataset, readParts } from '../../src/store/datasets.ts'
 import type { Store } from '../../src/store/database.ts'
 import { unnamed } from './adapters.ts'
 import type { ModelLibrary } from './models.ts'
-import {
-  checkGeneration,
-  checkIds,
-  checkSaliency,
-  explainedPosition,
-  GENERATE_DEFAULTS,
-  inputIds,
-  outputIndex,
-  refuseEncoder,
-} from './questions.ts'
+import { checkGeneration, checkIds, GENERATE_DEFAULTS, inputIds, refuseEncoder } from './questions.ts'
 import { DatasetRows, taskOf } from './rows.ts'
 import type { ResolvedTarget, Targets } from './targets.ts'
 import { secondsLeft } from './time.ts'
@@ -198,66 +182,6 @@ export class Ask {
         majority: await this.#majority(dataset, config.columns.label!, labels, confusion),
         confusion,
         labels,
-      }
-    })
-  }
-
-  attention(target: Target, input: ExplainInput, context: CallContext): Promise<AttentionResult> {
-    return this.#with(target, async (resolved) => {
-      const { base, trainable } = resolved
-      const ids = inputIds(resolved, input)
-      checkIds(ids, base.model.architecture)
-      const { layers, heads } = base.model.architecture
-      const weights = await this.#parts.turns.take(() =>
-        inspectAttention(
-          base.model,
-          ids,
-          trainable,
-          base.padId,
-          (done) => context.progress({ label: 'Reading attention', done, total: layers, unit: 'items' }),
-          context.signal,
-        ),
-      )
-      return { tokens: base.tokenizer.tokens(ids), ids, layers, heads, weights }
-    })
-  }
-
-  saliency(target: Target, request: SaliencyRequest, context: CallContext): Promise<SaliencyResult> {
-    return this.#with(target, async (resolved) => {
-      const { base, trainable, labels } = resolved
-      const { turns } = this.#parts
-      checkSaliency(request)
-      const ids = inputIds(resolved, request)
-      checkIds(ids, base.model.architecture)
-      const position = explainedPosition(resolved, ids)
-      const nameOf = (index: number) => (labels ? labels[index]! : base.tokenizer.tokens([index])[0]!)
-      const { logits } = await turns.take(() =>
-        inspectLogits(base.model, ids, trainable, base.padId, position),
-      )
-      const index = outputIndex(request.output, labels, logits)
-      const { scores, logit, residual } = await saliency({
-        model: base.model,
-        turns,
-        trainable,
-        ids,
-        method: request.method,
-        output: index,
-        ...(request.samples !== undefined && { samples: request.samples }),
-        ...(request.seed !== undefined && { seed: request.seed }),
-        ...(request.baseline !== undefined && { baseline: request.baseline }),
-        position,
-        padId: base.padId,
-        onPass: (done, total) =>
-          context.progress({ label: 'Following gradients', done, total, unit: 'items' }),
-        signal: context.signal,
-      })
-      return {
-        tokens: base.tokenizer.tokens(ids),
-        ids,
-        scores,
-        method: request.method,
-        output: { name: nameOf(index), index, logit },
-        ...(residual !== undefined && { residual }),
       }
     })
   }

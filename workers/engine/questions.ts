@@ -1,5 +1,4 @@
 // What may be asked of a target, and the tokens that a question becomes: every refusal comes before the device is touched.
-import { greedy } from '../../src/core/generate/sampler.ts'
 import { classifyIds } from '../../src/data/examples.ts'
 import { renderPrompt } from '../../src/data/templates.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
@@ -113,21 +112,4 @@ export function checkGeneration({
   if (!(minP >= 0 && minP <= 1)) refuse('minP', 'from 0 to 1', minP)
   if (!(repetitionPenalty > 0 && repetitionPenalty <= 100))
     refuse('repetitionPenalty', 'above 0 and at most 100, 1 for none', repetitionPenalty)
-}
-
-export function outputIndex(
-  output: string | number | undefined,
-  labels: string[] | null,
-  logits: Float32Array,
-): number {
-  if (output === undefined) return greedy(logits)
-  const index = typeof output === 'number' ? output : (labels?.indexOf(output) ?? -1)
-  if (!Number.isInteger(index) || index < 0 || index >= logits.length)
-    throw new GraftError(
-      'E_ARGUMENT',
-      labels
-        ? `"${output}" is not one of the labels: ${labels.join(', ')}.`
-        : `${output} is no token id; ids go from 0 to ${logits.length - 1}.`,
-    )
-  return index
 }

@@ -27,6 +27,7 @@ import { loadTuning, saveTuning } from '../../src/store/tuning.ts'
 import { AdapterLibrary } from './adapters.ts'
 import { Ask } from './ask.ts'
 import { estimateFor, estimateOfConfig } from './estimate.ts'
+import type { Desk } from './explain/desk.ts'
 import { Exporter } from './export.ts'
 import type { HubCall } from './hub/client.ts'
 import { curatedConfig } from './hub/curated.ts'
@@ -84,6 +85,11 @@ export class EngineService {
   }
   get ask(): Ask {
     return this.#ready.ask
+  }
+  /** What explanations work with. */
+  get desk(): Desk {
+    const { store, models, targets } = this.#ready
+    return { store, models, targets, turns: this.#turns }
   }
   get adapters(): AdapterLibrary {
     return this.#ready.adapters

@@ -7,12 +7,10 @@
 // root mean square jumps there, so that the scores no longer add up to the difference (the residual says by how much).
 import { throwIfAborted } from '../../protocol/errors.ts'
 import type { SaliencyMethod } from '../../protocol/explain.ts'
-import type { Transformer } from '../models/transformer.ts'
 import { normals } from '../rng.ts'
-import type { Trainable } from '../train/objective.ts'
-import type { Turns } from '../turns.ts'
 import { embeddings, inputGradient } from './gradient.ts'
 import { gaussLegendre } from './quadrature.ts'
+import type { Subject } from './subject.ts'
 
 const SMOOTH_GRAD_SAMPLES = 10
 const INTEGRATED_GRADIENTS_POINTS = 50
@@ -20,20 +18,11 @@ const INTEGRATED_GRADIENTS_POINTS = 50
 const NOISE_SHARE = 0.15
 
 export interface SaliencyOptions {
-  model: Transformer
-  turns: Turns
-  trainable: Trainable
-  ids: readonly number[]
   method: SaliencyMethod
-  /** Index of the explained logit. */
-  output: number
   samples?: number
   seed?: number
   /** integratedGradients: where the path begins. */
   baseline?: 'pad' | 'zero'
-  padId: number
-  /** The token whose scores are explained, where it is not the classifier's or the last. */
-  position?: number
   onPass?: (done: number, total: number) => void
   signal?: AbortSignal
 }
@@ -41,12 +30,14 @@ export interface SaliencyOptions {
 export interface Saliency {
   /** [T] */
   scores: Float32Array
-  logit: number
+  /** The number that was explained. */
+  value: number
   residual?: number
 }
 
-export async function saliency(options: SaliencyOptions): Promise<Saliency> {
-  const { model, turns, trainable, ids, method, output, signal } = options
+export async function saliency(subject: Subject, options: SaliencyOptions): Promise<Saliency> {
+  const { model, turns, trainable, ids, explained, padId } = subject
+  const { method, signal } = options
   const { hidden } = model.architecture
   const x = await turns.take(() => embeddings(model, ids, trainable.adaptation)) // [T, d]
   const total =
@@ -58,7 +49,7 @@ export async function saliency(options: SaliencyOptions): Promise<Saliency> {
   let passes = 0
   const gradientAt = async (values: Float32Array) => {
     throwIfAborted(signal)
-    const result = await turns.take(() => inputGradient(model, values, output, trainable, options.position))
+    const result = await turns.take(() => inputGradient(model, values, explained, trainable))
     options.onPass?.(++passes, total)
     return result
   }
@@ -66,45 +57,45 @@ export async function saliency(options: SaliencyOptions): Promise<Saliency> {
 
   switch (method) {
     case 'gradientNorm': {
-      const { gradient, logit } = await gradientAt(x)
-      return { scores: norms(gradient), logit }
+      const { gradient, value } = await gradientAt(x)
+      return { scores: norms(gradient), value }
     }
     case 'gradientXInput': {
-      const { gradient, logit } = await gradientAt(x)
-      return { scores: perToken(gradient, hidden, (i) => gradient[i]! * x[i]!), logit }
+      const { gradient, value } = await gradientAt(x)
+      return { scores: perToken(gradient, hidden, (i) => gradient[i]! * x[i]!), value }
     }
     case 'smoothGrad': {
       const samples = options.samples ?? SMOOTH_GRAD_SAMPLES
       const sigma = NOISE_SHARE * standardDeviation(x)
-      const { logit } = await gradientAt(x)
+      const { value } = await gradientAt(x)
       const scores = new Float32Array(ids.length)
       for (let k = 0; k < samples; k++) {
         const noise = normals({ seed: options.seed ?? 0, purpose: 'noise', step: k }, x.length)
-        const { gradient } = await gradientAt(x.map((value, i) => value + sigma * noise[i]!))
+        const { gradient } = await gradientAt(x.map((element, i) => element + sigma * noise[i]!))
         norms(gradient).forEach((norm, t) => (scores[t]! += norm / samples))
       }
-      return { scores, logit }
+      return { scores, value }
     }
     case 'integratedGradients': {
-      const { logit } = await gradientAt(x)
+      const { value } = await gradientAt(x)
       const from =
         options.baseline === 'zero'
           ? new Float32Array(x.length)
           : await turns.take(() =>
               embeddings(
                 model,
-                ids.map(() => options.padId),
+                ids.map(() => padId),
                 trainable.adaptation,
               ),
             )
-      const { logit: baseline } = await gradientAt(from)
+      const { value: baseline } = await gradientAt(from)
       const mean = new Float64Array(x.length)
       for (const { node, weight } of gaussLegendre(options.samples ?? INTEGRATED_GRADIENTS_POINTS)) {
-        const { gradient } = await gradientAt(x.map((value, i) => from[i]! + node * (value - from[i]!)))
+        const { gradient } = await gradientAt(x.map((element, i) => from[i]! + node * (element - from[i]!)))
         gradient.forEach((g, i) => (mean[i]! += weight * g))
       }
       const scores = perToken(x, hidden, (i) => mean[i]! * (x[i]! - from[i]!))
-      return { scores, logit, residual: scores.reduce((sum, score) => sum + score, 0) - (logit - baseline) }
+      return { scores, value, residual: scores.reduce((sum, score) => sum + score, 0) - (value - baseline) }
     }
     default:
       return method satisfies never

@@ -91,7 +91,16 @@ describe('what fails leaves nothing behind', () => {
   it.each<[string, () => Promise<unknown>, stride?: number]>([
     ['logits', () => inspectLogits(model, ids, trainable, 3)],
     ['attention', () => inspectAttention(model, ids, trainable, 3)],
-    ['the gradient of a logit', () => inputGradient(model, new Float32Array(5 * 32).fill(0.1), 9, trainable)],
+    [
+      'the gradient of a logit',
+      () =>
+        inputGradient(
+          model,
+          new Float32Array(5 * 32).fill(0.1),
+          { index: 9, contrast: null, position: 4 },
+          trainable,
+        ),
+    ],
     ['an evaluation', () => evaluation()],
     ['an answer', () => answer()],
     ['a comparison of precisions', () => comparison()],

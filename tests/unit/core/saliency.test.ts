@@ -9,6 +9,7 @@ import { recogniseModel } from '../../../src/core/models/registry.ts'
 import type { Transformer } from '../../../src/core/models/transformer.ts'
 import { memoryFile, openWeights } from '../../../src/core/models/weights.ts'
 import { opsFor } from '../../../src/core/ops/index.ts'
+import type { Subject } from '../../../src/core/explain/subject.ts'
 import { Turns } from '../../../src/core/turns.ts'
 import { modelBytes } from '../../golden/load.ts'
 
@@ -30,22 +31,25 @@ beforeAll(async () => {
   )
 })
 
+const explained = { index: 9, contrast: null, position: ids.length - 1 }
+const subject = (change: Partial<Subject> = {}): Subject => ({
+  model,
+  turns: new Turns(),
+  trainable: base,
+  ids,
+  explained,
+  fixed: new Uint8Array(ids.length),
+  padId: 3,
+  maskId: null,
+  ...change,
+})
 const explain = (change: Partial<SaliencyOptions>) =>
-  saliency({
-    model,
-    turns: new Turns(),
-    trainable: base,
-    ids,
-    method: 'gradientXInput',
-    output: 9,
-    padId: 3,
-    ...change,
-  })
+  saliency(subject(), { method: 'gradientXInput', ...change })
 
 describe('saliency', () => {
   it('the gradient agrees with central differences', async () => {
     const x = await embeddings(model, ids)
-    const { gradient } = await inputGradient(model, x, 9, base)
+    const { gradient } = await inputGradient(model, x, explained, base)
     const largest = Math.max(...gradient.map(Math.abs))
     // Float32 logits limit the step; the largest elements are checked, where rounding matters least.
     const order = Array.from(gradient.keys()).sort((i, j) => Math.abs(gradient[j]!) - Math.abs(gradient[i]!))
@@ -54,7 +58,7 @@ describe('saliency', () => {
       const at = async (delta: number) => {
         const moved = x.slice()
         moved[i]! += delta
-        return (await inputGradient(model, moved, 9, base)).logit
+        return (await inputGradient(model, moved, explained, base)).value
       }
       const numeric = ((await at(step)) - (await at(-step))) / (2 * step)
       expect(Math.abs(numeric - gradient[i]!) / largest).toBeLessThan(1e-2)
@@ -63,7 +67,7 @@ describe('saliency', () => {
 
   it('gradient x input sums the products of each token', async () => {
     const x = await embeddings(model, ids)
-    const { gradient, logit } = await inputGradient(model, x, 9, base)
+    const { gradient, value } = await inputGradient(model, x, explained, base)
     const result = await explain({})
     const d = x.length / ids.length
     result.scores.forEach((score, t) => {
@@ -71,19 +75,19 @@ describe('saliency', () => {
       for (let i = t * d; i < (t + 1) * d; i++) sum += x[i]! * gradient[i]!
       expect(score).toBeCloseTo(sum, 4)
     })
-    expect(result.logit).toBe(logit)
+    expect(result.value).toBe(value)
   })
 
   it('integrated gradients add up to the difference from the baseline', async () => {
-    const { scores, logit, residual } = await explain({ method: 'integratedGradients' })
+    const { scores, value, residual } = await explain({ method: 'integratedGradients' })
     const total = scores.reduce((sum, score) => sum + score, 0)
     const pad = await embeddings(
       model,
       ids.map(() => 3),
     )
-    const { logit: baseline } = await inputGradient(model, pad, 9, base)
-    expect(residual).toBeCloseTo(total - (logit - baseline), 5)
-    expect(Math.abs(residual!)).toBeLessThan(1e-3 * Math.max(1, Math.abs(logit - baseline)))
+    const { value: baseline } = await inputGradient(model, pad, explained, base)
+    expect(residual).toBeCloseTo(total - (value - baseline), 5)
+    expect(Math.abs(residual!)).toBeLessThan(1e-3 * Math.max(1, Math.abs(value - baseline)))
   })
 
   it('SmoothGrad is reproducible, and differs between seeds', async () => {

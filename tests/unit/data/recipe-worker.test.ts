@@ -413,6 +413,24 @@ describe('edits by hand', () => {
   })
 })
 
+test('an edit keeps the weights, and one of the column that is weighed makes them anew', async () => {
+  const { id } = await load(csv(0, 40))
+  const made = await apply(id, [{ kind: 'weigh', column: 'label', by: 'balanced' }])
+  const before = (await readRecipe(store, id))!.weights!
+  const edited = await calls.editCells({ id, changes: [{ row: 3, column: 'text', value: 'new' }] }, context())
+  expect(edited.version!.weights).toEqual(made.version!.weights)
+  expect((await readRecipe(store, id))!.weights).toEqual(before)
+
+  const { row } = (await rows(id, 'train')).map(({ index }) => ({ row: index }))[0]!
+  const relabelled = await calls.editCells(
+    { id, changes: [{ row, column: 'label', value: 'rare' }] },
+    context(),
+  )
+  const after = (await readRecipe(store, id))!.weights!
+  expect(relabelled.version!.weights!.most).toBe(after[row])
+  expect(after[row]).toBeGreaterThan(before[row]!)
+})
+
 describe('splits', () => {
   const partsByRow = async (id: string): Promise<Map<number, SplitName | null>> => {
     const ids = await rawIds(store, id)

@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RunRequest } from '../../../src/protocol/run.ts'
 import type { Target } from '../../../src/protocol/target.ts'
+import { attention } from '../../../workers/engine/explain/attention.ts'
+import { saliency } from '../../../workers/engine/explain/saliency.ts'
 import { familyGolden, modelFiles, relativeError, type FamilyName } from '../../golden/load.ts'
 import { reportPrecision } from '../../../workers/engine/precisionReport.ts'
 import { context, engine, type Engine } from './support.ts'
@@ -118,9 +120,10 @@ describe('encoders', () => {
     })
     const { tokenizer } = await e.models.use(model)
     await expect(
-      e.ask.saliency({ model }, { text: 'the sun', method: 'gradientNorm' }, context()),
+      saliency(e.desk, { model }, { text: 'the sun', method: 'gradientNorm' }, context()),
     ).rejects.toMatchObject({ code: 'E_ARGUMENT', details: { mask: tokenizer.maskText } })
-    const { ids, output } = await e.ask.saliency(
+    const { ids, output } = await saliency(
+      e.desk,
       { model },
       { text: `the ${tokenizer.maskText} is`, method: 'gradientNorm' },
       context(),
@@ -133,7 +136,8 @@ describe('encoders', () => {
     // A classifier reads [CLS] ... [SEP], also where the text is cut.
     const rows = await e.dataset(CSV, CLASSIFY)
     const run = await trained({ dataset: rows.id, model, training: { ...training, maxLength: 4 } })
-    const asked = await e.ask.attention(
+    const asked = await attention(
+      e.desk,
       { run: run.id },
       { text: 'the sun and the moon and the rain' },
       context(),

@@ -14,6 +14,7 @@ import { openStore } from '../../../src/store/database.ts'
 import { dataCalls } from '../../../workers/dataCalls.ts'
 import { AdapterLibrary } from '../../../workers/engine/adapters.ts'
 import { Ask } from '../../../workers/engine/ask.ts'
+import type { Desk } from '../../../workers/engine/explain/desk.ts'
 import { Exporter } from '../../../workers/engine/export.ts'
 import { ModelLibrary } from '../../../workers/engine/models.ts'
 import { Planner } from '../../../workers/engine/plan.ts'
@@ -74,6 +75,7 @@ export async function engine() {
     runs,
     targets,
     ask: new Ask({ store, models, targets, turns }),
+    desk: { store, models, targets, turns } satisfies Desk,
     exporter: new Exporter({ store, targets, turns }),
     planner: new Planner(store, models, runs, turns, () => 'wasm'),
     /** How often the list of adapters has changed. */

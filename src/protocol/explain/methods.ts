@@ -1,0 +1,42 @@
+// Every explanation by name: what it is asked and what it answers. The engine worker has a function for each, and
+// `graft.explain` has a method of the same name: `graft.explain.saliency(target, request, { signal, onProgress })`.
+import type { CallOptions } from '../progress.ts'
+import type { Target } from '../target.ts'
+import type { AttentionResult } from './attention.ts'
+import type { ExplainInput } from './common.ts'
+import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
+
+/** request -> result */
+export interface ExplainMethods {
+  attention: (request: ExplainInput) => AttentionResult
+  saliency: (request: SaliencyRequest) => SaliencyResult
+}
+
+export type ExplainMethod = keyof ExplainMethods
+export type ExplainRequest<M extends ExplainMethod> = Parameters<ExplainMethods[M]>[0]
+export type ExplainResult<M extends ExplainMethod> = ReturnType<ExplainMethods[M]>
+
+/** The same as the names of the engine worker's calls. */
+export type ExplainCalls = {
+  [M in ExplainMethod as `explain.${M}`]: (args: {
+    target: Target
+    request: ExplainRequest<M>
+  }) => ExplainResult<M>
+}
+
+/** The same as the page sees them. */
+export type ExplainApi = {
+  [M in ExplainMethod]: (
+    target: Target,
+    request: ExplainRequest<M>,
+    options?: CallOptions,
+  ) => Promise<ExplainResult<M>>
+}
+
+export const EXPLAIN_METHODS = ['attention', 'saliency'] as const satisfies readonly ExplainMethod[]
+/** Does not compile while a method is missing from the list. */
+export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [
+  never,
+]
+  ? true
+  : never = true

@@ -1,0 +1,84 @@
+// What the Explain view is asked, shared by its tabs and kept in the address: the text, the number that is explained, the
+// pieces it is told in, and the piece that is pointed at or pinned, which every drawing of the page marks.
+import type { ExplainInput, Granularity, OutputChoice } from '../protocol/explain.ts'
+import { GRANULARITIES } from '../protocol/explain.ts'
+import type { Target } from '../protocol/target.ts'
+import type { Router } from './router.svelte.ts'
+import type { Selection } from './selection.svelte.ts'
+
+/** What was asked when Explain was pressed: results on the page belong to it, whatever is typed afterwards. */
+export interface Question {
+  /** Counts up. */
+  id: number
+  target: Target
+  text: string
+  input: ExplainInput
+  choice: OutputChoice
+}
+
+export class Explaining {
+  /** Label or next token to explain, and the one it is held against; empty: the most likely one, and none. */
+  output = $state('')
+  contrast = $state('')
+  granularity = $state<Granularity>('word')
+  /** Tokens [from, to) that are pointed at, and that were clicked. */
+  hovered = $state.raw<{ from: number; to: number } | null>(null)
+  pinned = $state.raw<{ from: number; to: number } | null>(null)
+  question = $state.raw<Question | null>(null)
+  readonly #router: Router
+  readonly #selection: Selection
+  /** Results of the last question, by the name a tab gives them: a tab that is opened again has them still. */
+  #results: Record<string, unknown> = {}
+
+  constructor(router: Router, selection: Selection) {
+    this.#router = router
+    this.#selection = selection
+    const { view, query = {} } = router.route
+    if (view !== 'explain') return
+    if (query.text !== undefined) selection.text = query.text
+    this.output = query.output ?? ''
+    this.contrast = query.contrast ?? ''
+    this.granularity = GRANULARITIES.find((name) => name === query.by) ?? 'word'
+    const span = /^(\d{1,6})-(\d{1,6})$/.exec(query.at ?? '')
+    if (span) this.pinned = { from: Number(span[1]), to: Number(span[2]) }
+  }
+
+  get tab(): string | null {
+    return this.#router.route.view === 'explain' ? this.#router.route.id : null
+  }
+
+  /** What every drawing marks: what is pointed at, else what is pinned. */
+  get marked(): { from: number; to: number } | null {
+    return this.hovered ?? this.pinned
+  }
+
+  /** Writes the state to the address; call it in an effect of the view. `more`: what the open tab keeps there. */
+  keep(tab: string, more: Readonly<Record<string, string>> = {}): void {
+    const text = this.#selection.text
+    this.#router.keep(tab, {
+      ...(text && { text }),
+      ...(this.output && { output: this.output }),
+      ...(this.contrast && { contrast: this.contrast }),
+      ...(this.granularity !== 'word' && { by: this.granularity }),
+      ...(this.pinned && { at: `${this.pinned.from}-${this.pinned.to}` }),
+      ...more,
+    })
+  }
+
+  /** A new question: what was found out for the one before is forgotten. */
+  ask(question: Omit<Question, 'id'>): void {
+    if (this.question && this.question.text !== question.text) this.pinned = this.hovered = null
+    this.#results = {}
+    this.question = { ...question, id: (this.question?.id ?? 0) + 1 }
+  }
+
+  /** A result of the question that is open, or undefined. */
+  result<T>(name: string): T | undefined {
+    return this.#results[name] as T | undefined
+  }
+
+  /** Keeps a result, unless another question has been asked meanwhile. */
+  remember(question: Question, name: string, result: unknown): void {
+    if (question.id === this.question?.id) this.#results[name] = result
+  }
+}
