@@ -2,5 +2,6 @@
 // of methods.
 export * from './explain/common.ts'
 export * from './explain/attention.ts'
+export * from './explain/attribution.ts'
 export * from './explain/saliency.ts'
 export * from './explain/methods.ts'

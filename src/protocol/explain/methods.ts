@@ -3,6 +3,7 @@
 import type { CallOptions } from '../progress.ts'
 import type { Target } from '../target.ts'
 import type { AttentionResult } from './attention.ts'
+import type { LimeRequest, LimeResult, ShapRequest, ShapResult } from './attribution.ts'
 import type { ExplainInput } from './common.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
@@ -10,6 +11,8 @@ import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 export interface ExplainMethods {
   attention: (request: ExplainInput) => AttentionResult
   saliency: (request: SaliencyRequest) => SaliencyResult
+  lime: (request: LimeRequest) => LimeResult
+  shap: (request: ShapRequest) => ShapResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -33,7 +36,12 @@ export type ExplainApi = {
   ) => Promise<ExplainResult<M>>
 }
 
-export const EXPLAIN_METHODS = ['attention', 'saliency'] as const satisfies readonly ExplainMethod[]
+export const EXPLAIN_METHODS = [
+  'attention',
+  'saliency',
+  'lime',
+  'shap',
+] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [
   never,

@@ -2,9 +2,13 @@
 import type { ExplainMethod } from '../../../src/protocol/explain.ts'
 import { attention } from './attention.ts'
 import type { Explainer } from './desk.ts'
+import { lime } from './lime.ts'
 import { saliency } from './saliency.ts'
+import { shap } from './shap.ts'
 
 export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   attention,
   saliency,
+  lime,
+  shap,
 }

@@ -1,0 +1,28 @@
+// graft.explain.lime: a line through the model's answers near one text.
+import { lime as limeOf, LIME_LEAST } from '../../../src/core/explain/lime.ts'
+import { LIME_SELECTIONS } from '../../../src/protocol/explain.ts'
+import { checkAttribution, checkNumber, checkOneOf, openGame, reporting } from './attribution.ts'
+import { withTarget, type Explainer } from './desk.ts'
+
+export const lime: Explainer<'lime'> = (desk, target, request, context) =>
+  withTarget(desk, target, async (resolved) => {
+    const { samples, features, selection, kernelWidth, alpha, seed } = request
+    checkAttribution(request)
+    checkOneOf('selection', selection, LIME_SELECTIONS)
+    checkNumber('samples', samples, LIME_LEAST, Infinity, true)
+    checkNumber('features', features, 1, 10_000, true)
+    checkNumber('kernelWidth', kernelWidth, 1e-3, 1e6)
+    checkNumber('alpha', alpha, 0, 1e6)
+    const explained = request.explained ?? (request.contrast === undefined ? 'probability' : 'logit')
+    const { game, said } = await openGame(desk, resolved, { ...request, explained }, context)
+    const found = await limeOf(game, {
+      ...reporting('Asking without some of the pieces', context),
+      ...(samples !== undefined && { samples }),
+      ...(seed !== undefined && { seed }),
+      ...(features !== undefined && { features }),
+      ...(selection !== undefined && { selection }),
+      ...(kernelWidth !== undefined && { kernelWidth }),
+      ...(alpha !== undefined && { alpha }),
+    })
+    return { ...said, ...found }
+  })
