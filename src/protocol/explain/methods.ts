@@ -4,12 +4,14 @@ import type { CallOptions } from '../progress.ts'
 import type { Target } from '../target.ts'
 import type { AttentionResult } from './attention.ts'
 import type { ExplainInput } from './common.ts'
+import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
 /** request -> result */
 export interface ExplainMethods {
   attention: (request: ExplainInput) => AttentionResult
   saliency: (request: SaliencyRequest) => SaliencyResult
+  faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -33,7 +35,11 @@ export type ExplainApi = {
   ) => Promise<ExplainResult<M>>
 }
 
-export const EXPLAIN_METHODS = ['attention', 'saliency'] as const satisfies readonly ExplainMethod[]
+export const EXPLAIN_METHODS = [
+  'attention',
+  'saliency',
+  'faithfulness',
+] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [
   never,

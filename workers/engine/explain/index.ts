@@ -2,9 +2,11 @@
 import type { ExplainMethod } from '../../../src/protocol/explain.ts'
 import { attention } from './attention.ts'
 import type { Explainer } from './desk.ts'
+import { faithfulness } from './faithfulness.ts'
 import { saliency } from './saliency.ts'
 
 export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   attention,
   saliency,
+  faithfulness,
 }
