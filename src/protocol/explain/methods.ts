@@ -5,6 +5,7 @@ import type { Target } from '../target.ts'
 import type { AttentionResult } from './attention.ts'
 import type { LimeRequest, LimeResult, ShapRequest, ShapResult } from './attribution.ts'
 import type { ExplainInput } from './common.ts'
+import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
 /** request -> result */
@@ -13,6 +14,7 @@ export interface ExplainMethods {
   saliency: (request: SaliencyRequest) => SaliencyResult
   lime: (request: LimeRequest) => LimeResult
   shap: (request: ShapRequest) => ShapResult
+  faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -41,6 +43,7 @@ export const EXPLAIN_METHODS = [
   'saliency',
   'lime',
   'shap',
+  'faithfulness',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [
