@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CELLS_LIMIT, htmlTable } from '../../src/data/htmlTable.ts'
+import { textRows } from '../../src/protocol/byteRows.ts'
 import { CsvParser } from '../../src/formats/csv.ts'
 import { readClipboard } from '../../src/state/clipboard.ts'
 import { pastedFile } from '../../workers/import/pasted.ts'
@@ -67,7 +68,8 @@ describe('what was copied, as a file', () => {
       delimiter: '\t',
       onProblem: () => undefined,
     })
-    return [...parser.push(await file.text()), ...parser.end()]
+    const bytes = new Uint8Array(await file.arrayBuffer())
+    return [...textRows(parser.push(bytes)), ...textRows(parser.end())]
   }
   const cell = fc.oneof(fc.string(), fc.constantFrom('a\nb', 'tab\there', '"', 'x & <y>', ''))
   it('is read back as the cells that were copied', async () => {

@@ -8,7 +8,7 @@ import { memoryFile, openWeights } from '../../../src/core/models/weights.ts'
 import { opsFor } from '../../../src/core/ops/index.ts'
 import { modelBytes } from '../../golden/load.ts'
 
-export async function loadTiny(name: string): Promise<Transformer> {
+export async function loadTiny(name: Parameters<typeof modelBytes>[0]): Promise<Transformer> {
   await tf.setBackend('cpu')
   const bytes = modelBytes(name)
   const config: unknown = JSON.parse(new TextDecoder().decode(bytes.get('config.json')))
