@@ -2,7 +2,12 @@
 import { classifyIds } from '../../src/data/examples.ts'
 import { renderPrompt } from '../../src/data/templates.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
-import { SALIENCY_METHODS, type ExplainInput, type SaliencyRequest } from '../../src/protocol/explain.ts'
+import {
+  GRANULARITIES,
+  SALIENCY_METHODS,
+  type ExplainInput,
+  type SaliencyRequest,
+} from '../../src/protocol/explain.ts'
 import type { LoadedModel } from './models.ts'
 import type { ResolvedTarget } from './targets.ts'
 
@@ -59,7 +64,12 @@ export function refuseEncoder({ model, info }: LoadedModel, advice: string): voi
     })
 }
 
-export function checkSaliency({ method, samples }: SaliencyRequest): void {
+export function checkSaliency({ method, samples, granularity }: SaliencyRequest): void {
+  if (granularity !== undefined && !GRANULARITIES.includes(granularity))
+    throw new GraftError(
+      'E_ARGUMENT',
+      `granularity must be one of ${GRANULARITIES.join(', ')}, but is "${String(granularity)}".`,
+    )
   if (!SALIENCY_METHODS.includes(method))
     throw new GraftError(
       'E_ARGUMENT',

@@ -1,5 +1,5 @@
 // Saliency: what gradients say about each token.
-import type { ExplainedOutput, ExplainInput, OutputChoice } from './common.ts'
+import type { ExplainedOutput, ExplainInput, Granularity, OutputChoice, Unit } from './common.ts'
 
 export const SALIENCY_METHODS = [
   'gradientNorm',
@@ -18,6 +18,8 @@ export interface SaliencyOptions extends OutputChoice {
   seed?: number
   /** integratedGradients: the path begins at the padding token's embedding (default) or at zero. */
   baseline?: 'pad' | 'zero'
+  /** The pieces that `unitScores` are for; default: 'word'. */
+  granularity?: Granularity
 }
 
 export interface SaliencyResult {
@@ -25,6 +27,9 @@ export interface SaliencyResult {
   ids: number[]
   /** One number a token. Signed for gradientXInput and integratedGradients. */
   scores: Float32Array
+  /** The pieces of the text, and the sum of the scores over each. */
+  units: Unit[]
+  unitScores: Float64Array
   method: SaliencyMethod
   output: ExplainedOutput
   /** integratedGradients: sum of the scores minus (f(x) - f(baseline)). */

@@ -3,6 +3,7 @@ import type { Component } from 'svelte'
 import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
 import OverviewTab from './OverviewTab.svelte'
+import WordsTab from './WordsTab.svelte'
 
 export interface TabProps {
   /** What the target is now; a question has its own. */
@@ -18,4 +19,5 @@ export interface ExplainTab {
 
 export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', component: OverviewTab },
+  { value: 'words', label: 'Words', component: WordsTab },
 ]
