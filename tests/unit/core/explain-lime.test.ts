@@ -63,7 +63,7 @@ describe('LIME', () => {
 
   it('gives a single piece a weight, and a constant none', async () => {
     const single = await lime(
-      gameOf(1, ([there]) => 2 * there!),
+      gameOf(1, (there) => 2 * there[0]!),
       { samples: 500 },
     )
     expect(single.weights).toHaveLength(1)

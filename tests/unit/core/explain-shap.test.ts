@@ -101,8 +101,8 @@ describe('Kernel SHAP', () => {
       })
     }
     expect(inside / 130).toBeGreaterThan(0.95)
-    expect(Math.sqrt(squares / variances)).toBeGreaterThan(0.4)
-    expect(Math.sqrt(squares / variances)).toBeLessThan(1.6)
+    expect(Math.sqrt(squares / variances)).toBeGreaterThan(0.6)
+    expect(Math.sqrt(squares / variances)).toBeLessThan(1.4)
   })
 
   it('draws the same for a seed, other texts for another, and refuses too few', async () => {
@@ -135,7 +135,7 @@ describe('Partition SHAP', () => {
   })
 
   it('of two pieces is the closed form', async () => {
-    const f: Formula = ([a, b]) => 1 + 2 * a! + 5 * b! - 4 * a! * b!
+    const f: Formula = (z) => 1 + 2 * z[0]! + 5 * z[1]! - 4 * z[0]! * z[1]!
     const { values, exact, unresolved } = await partitionShap(gameOf(2, f), [0, 1])
     expect([...values]).toEqual([0, 3])
     expect([exact, unresolved]).toEqual([true, 0])
