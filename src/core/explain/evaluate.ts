@@ -8,8 +8,8 @@ export interface EvaluateOptions {
   onEvaluated?: (done: number, total: number) => void
 }
 
-/** Coalitions between two reports. */
-const PORTION = 128
+/** Coalitions between two reports: a full batch of short texts. */
+const PORTION = 64
 
 export class Evaluator {
   done = 0

@@ -4,16 +4,16 @@ import { LIME_SELECTIONS } from '../../../src/protocol/explain.ts'
 import { checkAttribution, checkNumber, checkOneOf, openGame, reporting } from './attribution.ts'
 import { withTarget, type Explainer } from './desk.ts'
 
-export const lime: Explainer<'lime'> = (desk, target, request, context) =>
-  withTarget(desk, target, async (resolved) => {
-    const { samples, features, selection, kernelWidth, alpha, seed } = request
-    checkAttribution(request)
-    checkOneOf('selection', selection, LIME_SELECTIONS)
-    checkNumber('samples', samples, LIME_LEAST, Infinity, true)
-    checkNumber('features', features, 1, 10_000, true)
-    checkNumber('kernelWidth', kernelWidth, 1e-3, 1e6)
-    checkNumber('alpha', alpha, 0, 1e6)
-    const explained = request.explained ?? (request.contrast === undefined ? 'probability' : 'logit')
+export const lime: Explainer<'lime'> = async (desk, target, request, context) => {
+  const { samples, features, selection, kernelWidth, alpha, seed } = request
+  checkAttribution(request)
+  checkOneOf('selection', selection, LIME_SELECTIONS)
+  checkNumber('samples', samples, LIME_LEAST, Infinity, true)
+  checkNumber('features', features, 1, 10_000, true)
+  checkNumber('kernelWidth', kernelWidth, 1e-3, 1e6)
+  checkNumber('alpha', alpha, 0, 1e6)
+  const explained = request.explained ?? (request.contrast === undefined ? 'probability' : 'logit')
+  return withTarget(desk, target, async (resolved) => {
     const { game, said } = await openGame(desk, resolved, { ...request, explained }, context)
     const found = await limeOf(game, {
       ...reporting('Asking without some of the pieces', context),
@@ -26,3 +26,4 @@ export const lime: Explainer<'lime'> = (desk, target, request, context) =>
     })
     return { ...said, ...found }
   })
+}

@@ -9,11 +9,11 @@ import { SHAP_METHODS, type Granularity, type ShapMethod } from '../../../src/pr
 import { checkAttribution, checkOneOf, openGame, reporting, type Played } from './attribution.ts'
 import { withTarget, type Explainer } from './desk.ts'
 
-export const shap: Explainer<'shap'> = (desk, target, request, context) =>
-  withTarget(desk, target, async (resolved) => {
-    const { method = 'partition', samples, seed, explained = 'logit' } = request
-    checkAttribution(request)
-    checkOneOf('method', method, SHAP_METHODS)
+export const shap: Explainer<'shap'> = async (desk, target, request, context) => {
+  const { method = 'partition', samples, seed, explained = 'logit' } = request
+  checkAttribution(request)
+  checkOneOf('method', method, SHAP_METHODS)
+  return withTarget(desk, target, async (resolved) => {
     const played = await openGame(desk, resolved, { ...request, explained }, context)
     const found = await WAYS[method](played, {
       ...reporting('Asking without some of the pieces', context),
@@ -22,6 +22,7 @@ export const shap: Explainer<'shap'> = (desk, target, request, context) =>
     })
     return { ...played.said, ...found, method }
   })
+}
 
 const COARSER: Record<Granularity, Granularity[]> = {
   token: ['word', 'sentence'],
