@@ -3,5 +3,6 @@
 export * from './explain/common.ts'
 export * from './explain/attention.ts'
 export * from './explain/saliency.ts'
+export * from './explain/anchors.ts'
 export * from './explain/faithfulness.ts'
 export * from './explain/methods.ts'

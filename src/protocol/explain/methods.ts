@@ -2,6 +2,7 @@
 // `graft.explain` has a method of the same name: `graft.explain.saliency(target, request, { signal, onProgress })`.
 import type { CallOptions } from '../progress.ts'
 import type { Target } from '../target.ts'
+import type { AnchorsRequest, AnchorsResult } from './anchors.ts'
 import type { AttentionResult } from './attention.ts'
 import type { ExplainInput } from './common.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
@@ -12,6 +13,7 @@ export interface ExplainMethods {
   attention: (request: ExplainInput) => AttentionResult
   saliency: (request: SaliencyRequest) => SaliencyResult
   faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
+  anchors: (request: AnchorsRequest) => AnchorsResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -39,6 +41,7 @@ export const EXPLAIN_METHODS = [
   'attention',
   'saliency',
   'faithfulness',
+  'anchors',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

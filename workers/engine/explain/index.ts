@@ -1,5 +1,6 @@
 // Every method of `graft.explain` and the function behind it.
 import type { ExplainMethod } from '../../../src/protocol/explain.ts'
+import { anchors } from './anchors.ts'
 import { attention } from './attention.ts'
 import type { Explainer } from './desk.ts'
 import { faithfulness } from './faithfulness.ts'
@@ -9,4 +10,5 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   attention,
   saliency,
   faithfulness,
+  anchors,
 }
