@@ -5,6 +5,7 @@ import type { Target } from '../target.ts'
 import type { AnchorsRequest, AnchorsResult } from './anchors.ts'
 import type { AttentionResult } from './attention.ts'
 import type { ExplainInput } from './common.ts'
+import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
@@ -14,6 +15,7 @@ export interface ExplainMethods {
   saliency: (request: SaliencyRequest) => SaliencyResult
   faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
   anchors: (request: AnchorsRequest) => AnchorsResult
+  counterfactual: (request: CounterfactualRequest) => CounterfactualResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -42,6 +44,7 @@ export const EXPLAIN_METHODS = [
   'saliency',
   'faithfulness',
   'anchors',
+  'counterfactual',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

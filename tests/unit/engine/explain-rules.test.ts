@@ -52,3 +52,18 @@ describe('anchors', () => {
     )
   })
 })
+
+describe('counterfactual', () => {
+  it('flips on the model, and no part of it does', async () => {
+    const ask = (text: string) =>
+      EXPLAINERS.counterfactual(e.desk, target, { text, granularity: 'token' }, context())
+    const all = await Promise.all([TEXT, 'rain', 'the moon', 'no more rain today'].map(ask))
+    const flipped = all.flatMap((found) => found.edits.map((edit) => ({ found, edit })))
+    expect(flipped.length).toBeGreaterThan(0)
+    for (const { found, edit } of flipped) {
+      expect(found.margin).toBeGreaterThanOrEqual(0)
+      expect(edit.margin).toBeLessThan(0)
+      expect(edit.output).not.toBe(found.output.index)
+    }
+  })
+})

@@ -3,6 +3,7 @@ import type { ExplainMethod } from '../../../src/protocol/explain.ts'
 import { anchors } from './anchors.ts'
 import { attention } from './attention.ts'
 import type { Explainer } from './desk.ts'
+import { counterfactual } from './counterfactual.ts'
 import { faithfulness } from './faithfulness.ts'
 import { saliency } from './saliency.ts'
 
@@ -11,4 +12,5 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   saliency,
   faithfulness,
   anchors,
+  counterfactual,
 }
