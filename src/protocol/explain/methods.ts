@@ -2,9 +2,11 @@
 // `graft.explain` has a method of the same name: `graft.explain.saliency(target, request, { signal, onProgress })`.
 import type { CallOptions } from '../progress.ts'
 import type { Target } from '../target.ts'
+import type { AnchorsRequest, AnchorsResult } from './anchors.ts'
 import type { AttentionResult } from './attention.ts'
 import type { LimeRequest, LimeResult, ShapRequest, ShapResult } from './attribution.ts'
 import type { ExplainInput } from './common.ts'
+import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
@@ -15,6 +17,8 @@ export interface ExplainMethods {
   lime: (request: LimeRequest) => LimeResult
   shap: (request: ShapRequest) => ShapResult
   faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
+  anchors: (request: AnchorsRequest) => AnchorsResult
+  counterfactual: (request: CounterfactualRequest) => CounterfactualResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -44,6 +48,8 @@ export const EXPLAIN_METHODS = [
   'lime',
   'shap',
   'faithfulness',
+  'anchors',
+  'counterfactual',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

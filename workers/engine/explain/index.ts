@@ -1,8 +1,10 @@
 // Every method of `graft.explain` and the function behind it.
 import type { ExplainMethod } from '../../../src/protocol/explain.ts'
+import { anchors } from './anchors.ts'
 import { attention } from './attention.ts'
 import type { Explainer } from './desk.ts'
 import { lime } from './lime.ts'
+import { counterfactual } from './counterfactual.ts'
 import { faithfulness } from './faithfulness.ts'
 import { saliency } from './saliency.ts'
 import { shap } from './shap.ts'
@@ -13,4 +15,6 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   lime,
   shap,
   faithfulness,
+  anchors,
+  counterfactual,
 }
