@@ -2,13 +2,24 @@
 // `graft.explain` has a method of the same name: `graft.explain.saliency(target, request, { signal, onProgress })`.
 import type { CallOptions } from '../progress.ts'
 import type { Target } from '../target.ts'
-import type { AttentionResult } from './attention.ts'
+import type {
+  AblationRequest,
+  AblationResult,
+  AttentionRequest,
+  AttentionResult,
+  HeadsResult,
+  RolloutRequest,
+  RolloutResult,
+} from './attention.ts'
 import type { ExplainInput } from './common.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
 /** request -> result */
 export interface ExplainMethods {
-  attention: (request: ExplainInput) => AttentionResult
+  attention: (request: AttentionRequest) => AttentionResult
+  rollout: (request: RolloutRequest) => RolloutResult
+  heads: (request: ExplainInput) => HeadsResult
+  ablation: (request: AblationRequest) => AblationResult
   saliency: (request: SaliencyRequest) => SaliencyResult
 }
 
@@ -33,7 +44,13 @@ export type ExplainApi = {
   ) => Promise<ExplainResult<M>>
 }
 
-export const EXPLAIN_METHODS = ['attention', 'saliency'] as const satisfies readonly ExplainMethod[]
+export const EXPLAIN_METHODS = [
+  'attention',
+  'rollout',
+  'heads',
+  'ablation',
+  'saliency',
+] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [
   never,
