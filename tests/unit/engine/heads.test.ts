@@ -1,4 +1,4 @@
-// Attention, rollout, heads and ablation through the desk, on the kernels that join queries, keys and values.
+// Attention, rollout, heads and ablation through the desk, on wasm.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ablated } from '../../../src/core/explain/attention/ablation.ts'
 import { HEAD_FILLS, type HeadPlace } from '../../../src/protocol/explain.ts'
@@ -91,26 +91,23 @@ describe('ablation', () => {
     expect(on.tensors()).toBe(before)
   })
 
-  it.each(HEAD_FILLS)(
-    'on joined queries, keys and values too, %s gives the logits of transformers',
-    async (fill) => {
-      const { ids, position, outputs, each } = ATTENTION_MAPS['tiny-llama']!
-      const { base: loaded, trainable, release } = await on.targets.resolve(base)
-      const { model, padId } = { model: loaded.model, padId: loaded.padId }
-      const asked = { model, trainable, turns: on.turns, padId, maskId: null }
-      const { heads: count, layers } = model.architecture
-      const sets = Array.from({ length: layers * count }, (_, at): HeadPlace[] => [
-        [Math.floor(at / count), at % count],
-      ])
-      const { logits, logSums } = await ablated(asked, { ids, position }, sets, outputs, { fill })
-      release()
-      sets.forEach((_, at) =>
-        [logits[2 * at]!, logits[2 * at + 1]!, logSums[at]!].forEach((value, k) =>
-          expect(value).toBeCloseTo(each[fill][at]![k]!, 4),
-        ),
-      )
-    },
-  )
+  it.each(HEAD_FILLS)('on wasm too, %s gives the logits of transformers', async (fill) => {
+    const { ids, position, outputs, each } = ATTENTION_MAPS['tiny-llama']!
+    const { base: loaded, trainable, release } = await on.targets.resolve(base)
+    const { model, padId } = { model: loaded.model, padId: loaded.padId }
+    const asked = { model, trainable, turns: on.turns, padId, maskId: null }
+    const { heads: count, layers } = model.architecture
+    const sets = Array.from({ length: layers * count }, (_, at): HeadPlace[] => [
+      [Math.floor(at / count), at % count],
+    ])
+    const { logits, logSums } = await ablated(asked, { ids, position }, sets, outputs, { fill })
+    release()
+    sets.forEach((_, at) =>
+      [logits[2 * at]!, logits[2 * at + 1]!, logSums[at]!].forEach((value, k) =>
+        expect(value).toBeCloseTo(each[fill][at]![k]!, 4),
+      ),
+    )
+  })
 
   it('refuses heads that are not there, an empty list, an unknown fill', async () => {
     for (const wrong of [
