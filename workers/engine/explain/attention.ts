@@ -1,7 +1,7 @@
 // graft.explain.attention, rollout and heads: the probabilities of every head, and what they add up to.
 import { headRows, mapDifference } from '../../../src/core/explain/attention/maps.ts'
 import { rollout as rolloutOf } from '../../../src/core/explain/attention/rollout.ts'
-import { inspectAttention } from '../../../src/core/explain/inspect.ts'
+import { checkSize, inspectAttention } from '../../../src/core/explain/inspect.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
 import type { AttentionComparison, AttentionMaps, ExplainInput } from '../../../src/protocol/explain.ts'
 import type { CallContext } from '../../../src/protocol/progress.ts'
@@ -12,10 +12,13 @@ import { withTarget, type Desk, type Explainer } from './desk.ts'
 
 export const attention: Explainer<'attention'> = async (desk, target, request, context) => {
   const { compare } = request
-  const read = await withTarget(desk, target, async (resolved) => ({
-    model: resolved.base.info.id,
-    maps: await mapsOf(desk, resolved, idsOf(resolved, request), context),
-  }))
+  const read = await withTarget(desk, target, async (resolved) => {
+    const ids = idsOf(resolved, request)
+    const { layers, heads } = resolved.base.model.architecture
+    // Both maps and their difference go into one answer.
+    if (compare) checkSize(ids.length, 3 * layers * heads * ids.length ** 2)
+    return { model: resolved.base.info.id, maps: await mapsOf(desk, resolved, ids, context) }
+  })
   const { maps } = read
   if (!compare) return maps
   const other = await withTarget(desk, compare.target ?? target, (resolved) => {
