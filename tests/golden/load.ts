@@ -1,10 +1,12 @@
 // The golden references as typed values, for tests in Node and in the browser alike: nothing is fetched or read from
 // disk, every file is part of the bundle. What each entry means is in README.md; tools/golden makes them.
+import attentionMapsGolden from './attention-maps.json'
 import longGolden from './long.json'
 import oddGolden from './tiny-llama-odd.json'
 import tinyGolden from './tiny-llama.json'
 import vectorGolden from './vectors.json'
 import type {
+  AttentionMapsGolden,
   FamilyGolden,
   FamilyName,
   Golden,
@@ -22,6 +24,9 @@ export const GOLDENS: Record<GoldenName, Golden> = { 'tiny-llama': tinyGolden, '
 export const GOLDEN_NAMES: readonly GoldenName[] = ['tiny-llama', 'tiny-llama-odd']
 /** Single operations in float64. */
 export const VECTORS: VectorGolden = vectorGolden
+
+/** Rollout, entropies and heads switched off, by model. */
+export const ATTENTION_MAPS = attentionMapsGolden as unknown as Record<string, AttentionMapsGolden>
 
 /** Every model of every family. */
 export const FAMILY_NAMES: readonly FamilyName[] = [

@@ -324,3 +324,21 @@ export interface LongGolden {
   adapter: GoldenAdapter
   runs: { precision: Precision; tables: Precision; trajectory: Trajectory<CausalMicro> }[]
 }
+
+/** One text's attention; logits of two outputs at one token, and ln sum exp, [3] each, with heads off. */
+export interface AttentionMapsGolden {
+  ids: number[]
+  position: number
+  outputs: number[]
+  /** [L, H, T, T] */
+  weights: GoldenArray
+  /** [T, T] */
+  rollout: GoldenArray
+  rolloutFrom1: GoldenArray
+  /** [L, H], nats */
+  entropy: GoldenArray
+  whole: number[]
+  /** A head at a time, layer by layer. */
+  each: Record<'zero' | 'mean', number[][]>
+  together: { heads: [number, number][]; zero: number[]; mean: number[] }
+}

@@ -2,7 +2,10 @@
 // again (LIME, SHAP, anchors, counterfactuals, rules, deletion curves) asks here.
 import { dispose, gather, logSumExp, tensor1d, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import { throwIfAborted } from '../../protocol/errors.ts'
+import type { Transformer } from '../models/transformer.ts'
 import { bucketOf, tokenBatch } from '../nn/batch.ts'
+import type { Pass } from '../nn/layer.ts'
+import type { Trainable } from '../train/objective.ts'
 import type { Asked } from './subject.ts'
 
 /** A text and the token that its answer is read from. */
@@ -24,8 +27,8 @@ export interface AnswerOptions {
 }
 
 /** Tokens, padding included, that go through the model at once. */
-const TOKENS_AT_ONCE = 2048
-const ROWS_AT_ONCE = 64
+export const TOKENS_AT_ONCE = 2048
+export const ROWS_AT_ONCE = 64
 
 /**
  * Logits of some outputs (all classes of a classifier where `outputs` is 'all') for each question. Texts are sorted by
@@ -86,10 +89,7 @@ async function answerBatch(
       const pass = model.pass(batch, trainable.adaptation)
       const x = model.forward(model.embed(batch.ids, pass), pass) // [N, d]
       const rows = questions.map(({ position }, b) => batch.starts[b]! + position)
-      const n = model.final(model.ops.gatherRows(x, tensor1d(rows, 'int32')), pass).y // [n, d]
-      const all = trainable.classify ? model.parts.classifier.trace(n, pass).y : model.head.logits(n, pass) // [n, V]
-      const logits = outputs === 'all' ? all.clone() : gather(all, tensor1d([...outputs], 'int32'), 1) // [n, k]
-      return [logits, logSumExp(all, 1)]
+      return answersOf(model, trainable, x, rows, outputs, pass)
     })
   } finally {
     batch.dispose()
@@ -97,4 +97,19 @@ async function answerBatch(
   const [logits, logSums] = (await Promise.all(made.map((tensor) => tensor.data()))) as Float32Array[]
   dispose(made)
   return { logits: logits!, logSums: logSums! }
+}
+
+/** Logits [n, k] and their ln sum exp [n] that rows of the last block's output x [N, d] give. Inside a tidy. */
+export function answersOf(
+  model: Transformer,
+  { classify }: Pick<Trainable, 'classify'>,
+  x: Tensor,
+  rows: readonly number[],
+  outputs: readonly number[] | 'all',
+  pass: Pass,
+): [Tensor, Tensor] {
+  const n = model.final(model.ops.gatherRows(x, tensor1d([...rows], 'int32')), pass).y // [n, d]
+  const all = classify ? model.parts.classifier.trace(n, pass).y : model.head.logits(n, pass) // [n, V]
+  const logits = outputs === 'all' ? all.clone() : gather(all, tensor1d([...outputs], 'int32'), 1) // [n, k]
+  return [logits, logSumExp(all, 1)]
 }

@@ -76,7 +76,8 @@ export async function inspectAttention(
 /** Numbers that one answer may hold: 1 GiB of float32, what browsers allocate at once without trouble. */
 const NUMBERS_LIMIT = 2 ** 28
 
-function checkSize(tokens: number, numbers: number): void {
+/** Throws E_LIMIT for more numbers than one answer may hold. */
+export function checkSize(tokens: number, numbers: number): void {
   if (numbers > NUMBERS_LIMIT)
     throw new GraftError(
       'E_LIMIT',

@@ -11,6 +11,7 @@ import { Joined } from './joined.ts'
 import type { Layer, Pass, Traced } from './layer.ts'
 import type { Linear } from './linear.ts'
 import type { Norm } from './norm.ts'
+import { switched } from './switches.ts'
 
 export interface AttentionShape {
   heads: number
@@ -43,7 +44,8 @@ export class Attention implements Layer {
 
   /** x [N, d] -> [N, d] */
   trace(x: Tensor, pass: Pass, plus?: Tensor): Traced {
-    const context = this.#joinedContext(x, pass) ?? this.#context(x, pass) // [N, H hd]
+    const seen = this.#joinedContext(x, pass) ?? this.#context(x, pass) // [N, H hd]
+    const context = pass.heads ? switched(seen, pass.heads, this.shape, pass.layout.batch) : seen
     const out = this.parts.output.trace(context.y, pass, plus) // [N, d]
     return {
       get y() {

@@ -7,6 +7,7 @@ import type { AttentionLayout } from '../ops/layout.ts'
 import type { Ops } from '../ops/ops.ts'
 import type { KeyValueCache } from '../ops/step.ts'
 import type { Adaptation, GradientSink } from './adaptation.ts'
+import type { HeadSwitches } from './switches.ts'
 
 /** What one pass over a batch shares between its layers. */
 export interface Pass {
@@ -17,6 +18,8 @@ export interface Pass {
   adaptation: Adaptation | null
   /** Of the block that is being computed; read and extended. */
   cache?: KeyValueCache
+  /** Of the block that is being computed. */
+  heads?: HeadSwitches
 }
 
 export interface Traced {

@@ -5,6 +5,15 @@ import type { Target } from '../target.ts'
 import type { AnchorsRequest, AnchorsResult } from './anchors.ts'
 import type { AttentionResult } from './attention.ts'
 import type { LimeRequest, LimeResult, ShapRequest, ShapResult } from './attribution.ts'
+import type {
+  AblationRequest,
+  AblationResult,
+  AttentionRequest,
+  AttentionResult,
+  HeadsResult,
+  RolloutRequest,
+  RolloutResult,
+} from './attention.ts'
 import type { ExplainInput } from './common.ts'
 import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
@@ -12,7 +21,10 @@ import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
 /** request -> result */
 export interface ExplainMethods {
-  attention: (request: ExplainInput) => AttentionResult
+  attention: (request: AttentionRequest) => AttentionResult
+  rollout: (request: RolloutRequest) => RolloutResult
+  heads: (request: ExplainInput) => HeadsResult
+  ablation: (request: AblationRequest) => AblationResult
   saliency: (request: SaliencyRequest) => SaliencyResult
   lime: (request: LimeRequest) => LimeResult
   shap: (request: ShapRequest) => ShapResult
@@ -50,6 +62,10 @@ export const EXPLAIN_METHODS = [
   'faithfulness',
   'anchors',
   'counterfactual',
+  'rollout',
+  'heads',
+  'ablation',
+  'saliency',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

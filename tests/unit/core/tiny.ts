@@ -6,9 +6,10 @@ import { recogniseModel } from '../../../src/core/models/registry.ts'
 import type { Transformer } from '../../../src/core/models/transformer.ts'
 import { memoryFile, openWeights } from '../../../src/core/models/weights.ts'
 import { opsFor } from '../../../src/core/ops/index.ts'
-import { modelBytes } from '../../golden/load.ts'
+import { modelBytes, type FamilyName } from '../../golden/load.ts'
 
 export async function loadTiny(name: Parameters<typeof modelBytes>[0]): Promise<Transformer> {
+export async function loadTiny(name: FamilyName): Promise<Transformer> {
   await tf.setBackend('cpu')
   const bytes = modelBytes(name)
   const config: unknown = JSON.parse(new TextDecoder().decode(bytes.get('config.json')))

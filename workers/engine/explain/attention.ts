@@ -1,23 +1,114 @@
-// graft.explain.attention: the probabilities of every head.
-import { inspectAttention } from '../../../src/core/explain/inspect.ts'
+// graft.explain.attention, rollout and heads: the probabilities of every head, and what they add up to.
+import { headRows, mapDifference } from '../../../src/core/explain/attention/maps.ts'
+import { rollout as rolloutOf } from '../../../src/core/explain/attention/rollout.ts'
+import { checkSize, inspectAttention } from '../../../src/core/explain/inspect.ts'
+import { GraftError } from '../../../src/protocol/errors.ts'
+import type { AttentionComparison, AttentionMaps, ExplainInput } from '../../../src/protocol/explain.ts'
+import type { CallContext } from '../../../src/protocol/progress.ts'
 import { checkIds, inputIds } from '../questions.ts'
-import { withTarget, type Explainer } from './desk.ts'
+import type { ResolvedTarget } from '../targets.ts'
+import { secondsLeft } from '../time.ts'
+import { withTarget, type Desk, type Explainer } from './desk.ts'
 
-export const attention: Explainer<'attention'> = (desk, target, input, context) =>
-  withTarget(desk, target, async (resolved) => {
-    const { base, trainable } = resolved
-    const ids = inputIds(resolved, input)
-    checkIds(ids, base.model.architecture)
-    const { layers, heads } = base.model.architecture
-    const weights = await desk.turns.take(() =>
-      inspectAttention(
-        base.model,
-        ids,
-        trainable,
-        base.padId,
-        (done) => context.progress({ label: 'Reading attention', done, total: layers, unit: 'items' }),
-        context.signal,
-      ),
-    )
-    return { tokens: base.tokenizer.tokens(ids), ids, layers, heads, weights }
+export const attention: Explainer<'attention'> = async (desk, target, request, context) => {
+  const { compare } = request
+  const read = await withTarget(desk, target, async (resolved) => {
+    const ids = idsOf(resolved, request)
+    const { layers, heads } = resolved.base.model.architecture
+    // Both maps and their difference go into one answer.
+    if (compare) checkSize(ids.length, 3 * layers * heads * ids.length ** 2)
+    return { model: resolved.base.info.id, maps: await mapsOf(desk, resolved, ids, context) }
   })
+  const { maps } = read
+  if (!compare) return maps
+  const other = await withTarget(desk, compare.target ?? target, (resolved) => {
+    // The same text to the same base: the same tokens, also where the two targets would cut it at different lengths.
+    const same = compare.input === undefined && resolved.base.info.id === read.model
+    const ids = same ? maps.ids : idsOf(resolved, compare.input ?? request)
+    return mapsOf(desk, resolved, ids, context, 'Reading attention to compare with')
+  })
+  return { ...maps, compared: comparison(maps, other) }
+}
+
+export const rollout: Explainer<'rollout'> = (desk, target, request, context) =>
+  withTarget(desk, target, async (resolved) => {
+    const { from = 0 } = request
+    const { layers } = resolved.base.model.architecture
+    if (!Number.isInteger(from) || from < 0 || from >= layers)
+      throw new GraftError(
+        'E_ARGUMENT',
+        `from must be the number of a layer, 0 to ${layers - 1}, but is ${String(from)}.`,
+        { from, layers },
+      )
+    const maps = await mapsOf(desk, resolved, idsOf(resolved, request), context)
+    const started = performance.now()
+    const weights = await rolloutOf(maps.weights, shapeOf(maps), {
+      from,
+      signal: context.signal,
+      onLayer: (done, total) =>
+        context.progress({
+          label: 'Following attention through the layers',
+          done,
+          total,
+          unit: 'items',
+          secondsLeft: secondsLeft(started, done, total),
+        }),
+    })
+    return { tokens: maps.tokens, ids: maps.ids, layers, from, weights }
+  })
+
+export const heads: Explainer<'heads'> = (desk, target, input, context) =>
+  withTarget(desk, target, async (resolved) => {
+    const { weights, ...maps } = await mapsOf(desk, resolved, idsOf(resolved, input), context)
+    const { blocks } = resolved.base.model.parts
+    return { ...maps, rows: headRows(weights, shapeOf(maps), (layer) => blocks[layer]!.attention.parts.mask) }
+  })
+
+/** The tokens of an input, checked. */
+function idsOf(resolved: ResolvedTarget, input: ExplainInput): number[] {
+  const ids = inputIds(resolved, input)
+  checkIds(ids, resolved.base.model.architecture)
+  return ids
+}
+
+async function mapsOf(
+  desk: Desk,
+  { base, trainable }: ResolvedTarget,
+  ids: number[],
+  context: CallContext,
+  label = 'Reading attention',
+): Promise<AttentionMaps> {
+  const { layers, heads } = base.model.architecture
+  const started = performance.now()
+  const weights = await desk.turns.take(() =>
+    inspectAttention(
+      base.model,
+      ids,
+      trainable,
+      base.padId,
+      (done) =>
+        context.progress({
+          label,
+          done,
+          total: layers,
+          unit: 'items',
+          secondsLeft: secondsLeft(started, done, layers),
+        }),
+      context.signal,
+    ),
+  )
+  return { tokens: base.tokenizer.tokens(ids), ids, layers, heads, weights }
+}
+
+function shapeOf({ layers, heads, ids }: Omit<AttentionMaps, 'weights'>) {
+  return { layers, heads, tokens: ids.length }
+}
+
+function comparison(maps: AttentionMaps, other: AttentionMaps): AttentionComparison {
+  const [ours, theirs] = [shapeOf(maps), shapeOf(other)]
+  const alike = ours.layers === theirs.layers && ours.heads === theirs.heads && ours.tokens === theirs.tokens
+  return {
+    ...other,
+    ...(alike ? mapDifference(maps.weights, other.weights, ours) : { difference: null, moved: null }),
+  }
+}

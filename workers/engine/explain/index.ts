@@ -2,6 +2,8 @@
 import type { ExplainMethod } from '../../../src/protocol/explain.ts'
 import { anchors } from './anchors.ts'
 import { attention } from './attention.ts'
+import { ablation } from './ablation.ts'
+import { attention, heads, rollout } from './attention.ts'
 import type { Explainer } from './desk.ts'
 import { lime } from './lime.ts'
 import { counterfactual } from './counterfactual.ts'
@@ -11,6 +13,9 @@ import { shap } from './shap.ts'
 
 export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   attention,
+  rollout,
+  heads,
+  ablation,
   saliency,
   lime,
   shap,
