@@ -3,4 +3,5 @@
 export * from './explain/common.ts'
 export * from './explain/attention.ts'
 export * from './explain/saliency.ts'
+export * from './explain/layers.ts'
 export * from './explain/methods.ts'

@@ -4,12 +4,26 @@ import type { CallOptions } from '../progress.ts'
 import type { Target } from '../target.ts'
 import type { AttentionResult } from './attention.ts'
 import type { ExplainInput } from './common.ts'
+import type {
+  LayersRequest,
+  LayersResult,
+  LogitLensRequest,
+  LogitLensResult,
+  ProbeRequest,
+  ProbeResult,
+  SimilarityRequest,
+  SimilarityResult,
+} from './layers.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
 /** request -> result */
 export interface ExplainMethods {
   attention: (request: ExplainInput) => AttentionResult
   saliency: (request: SaliencyRequest) => SaliencyResult
+  logitLens: (request: LogitLensRequest) => LogitLensResult
+  layers: (request: LayersRequest) => LayersResult
+  similarity: (request: SimilarityRequest) => SimilarityResult
+  probe: (request: ProbeRequest) => ProbeResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -33,7 +47,14 @@ export type ExplainApi = {
   ) => Promise<ExplainResult<M>>
 }
 
-export const EXPLAIN_METHODS = ['attention', 'saliency'] as const satisfies readonly ExplainMethod[]
+export const EXPLAIN_METHODS = [
+  'attention',
+  'saliency',
+  'logitLens',
+  'layers',
+  'similarity',
+  'probe',
+] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [
   never,
