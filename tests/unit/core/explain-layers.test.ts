@@ -118,7 +118,13 @@ describe('CKA', () => {
     expect(Math.abs(cka(geometry(of(3, n, 768), n), wide))).toBeLessThan(0.05)
     expect(cka(geometry(new Float32Array(n * 4).fill(2), n), own)).toBeNaN()
     expect(moved(x, x, n)).toBe(0)
-    expect(moved(x, x.map((element) => 2 * element), n)).toBeCloseTo(1, 6)
+    expect(
+      moved(
+        x,
+        x.map((element) => 2 * element),
+        n,
+      ),
+    ).toBeCloseTo(1, 6)
   })
 })
 
@@ -130,7 +136,12 @@ describe('probes', () => {
     const fit = fitSoftmax(z, 4, all, labels, 3)
     expect(relativeError(fit.weights, weights)).toBeLessThan(1e-3)
     const mean = fit.bias.reduce((sum, b) => sum + b / 3, 0)
-    expect(relativeError(fit.bias.map((b) => b - mean), bias)).toBeLessThan(1e-2)
+    expect(
+      relativeError(
+        fit.bias.map((b) => b - mean),
+        bias,
+      ),
+    ).toBeLessThan(1e-2)
     expect(accuracyOf(fit, z, 4, all, labels)).toBeCloseTo(accuracy, 9)
   })
 
