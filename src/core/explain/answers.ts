@@ -62,7 +62,11 @@ export async function answers(
 }
 
 /** Questions from `start` of the order that fit into one batch; at least one. */
-function batchFrom(order: readonly number[], start: number, questions: readonly Question[]): number[] {
+export function batchFrom(
+  order: readonly number[],
+  start: number,
+  questions: readonly Pick<Question, 'ids'>[],
+): number[] {
   let end = start
   while (end < order.length && end - start < ROWS_AT_ONCE) {
     // Sorted by length: the one that is added is the longest.

@@ -77,7 +77,7 @@ export async function inputGradient(
 }
 
 /** The explained number of a row n [1, d], and its gradient dn [1, d]. */
-function outputAndGradient(
+export function outputAndGradient(
   model: Transformer,
   n: Tensor,
   { index, contrast }: Pick<Explained, 'index' | 'contrast'>,

@@ -3,7 +3,7 @@
 //   sandwich  r = x + n1'(attention(n1(x)));     y = r + n2'(mlp(n2(r)))        (Gemma 3)
 //   post      r = n1(x + attention(x));          y = n2(r + mlp(r))             (BERT)
 // For the way back a block keeps its input alone and computes the rest again, or all that it made (Checkpointing).
-import { dispose, tidy, type Tensor } from '@tensorflow/tfjs-core'
+import { add, dispose, tidy, type Tensor } from '@tensorflow/tfjs-core'
 import type { Checkpointing } from '../../protocol/run.ts'
 import type { GradientSink } from './adaptation.ts'
 import type { Attention } from './attention.ts'
@@ -61,6 +61,21 @@ export class Block {
     })
   }
 
+  /** What attention and MLP add to the residual for the block's input x [N, d], and the output y, each [N, d]. In a block
+   *  of order 'post' the sum is then normalised; what is given is what was added. */
+  additions(x: Tensor, pass: Pass): { attention: Tensor; mlp: Tensor; y: Tensor } {
+    return tidy(() => {
+      let y = x
+      const [attention, mlp] = this.#sublayers().map(({ added, after }) => {
+        const addition = chain(added, y, pass).y
+        const sum = add(y, addition)
+        y = after ? after.trace(sum, pass).y : sum
+        return addition
+      }) as [Tensor, Tensor]
+      return { attention, mlp, y }
+    })
+  }
+
   /** Every linear layer, in the order of the computation. */
   get linears(): Linear[] {
     return [...this.attention.linears, ...this.mlp.linears]
@@ -74,25 +89,38 @@ export class Block {
   }
 
   #trace(x: Tensor, pass: Pass): Traced {
-    return chain(this.#sublayers(), x, pass)
+    const steps = this.#sublayers().flatMap(({ added, after }) => [
+      onResidual(added),
+      ...(after ? [after] : []),
+    ])
+    return chain(steps, x, pass)
   }
 
-  #sublayers(): Pick<Layer, 'trace'>[] {
+  /** Attention and MLP: the layers whose output is added to the residual, and the norm that then replaces it. */
+  #sublayers(): [Sublayer, Sublayer] {
     const { attention, mlp, norms } = this
     switch (norms.order) {
       case 'pre':
-        return [onResidual([norms.attention, attention]), onResidual([norms.mlp, mlp])]
+        return [{ added: [norms.attention, attention] }, { added: [norms.mlp, mlp] }]
       case 'sandwich':
         return [
-          onResidual([norms.attention, attention, norms.attentionOut]),
-          onResidual([norms.mlp, mlp, norms.mlpOut]),
+          { added: [norms.attention, attention, norms.attentionOut] },
+          { added: [norms.mlp, mlp, norms.mlpOut] },
         ]
       case 'post':
-        return [onResidual([attention]), norms.attentionOut, onResidual([mlp]), norms.mlpOut]
+        return [
+          { added: [attention], after: norms.attentionOut },
+          { added: [mlp], after: norms.mlpOut },
+        ]
       default:
         return norms satisfies never
     }
   }
+}
+
+interface Sublayer {
+  added: readonly Layer[]
+  after?: Norm
 }
 
 function onResidual(layers: readonly Layer[]): Pick<Layer, 'trace'> {

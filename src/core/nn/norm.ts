@@ -1,7 +1,7 @@
 // Norms with a frozen or trained weight: RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467), also in Gemma's form with
 // 1 + w, and LayerNorm (Ba et al. 2016, arXiv 1607.06450).
 import { add, dispose, type Tensor } from '@tensorflow/tfjs-core'
-import { savedName } from './adaptation.ts'
+import { savedName, type Adaptation } from './adaptation.ts'
 import type { Layer, Pass, Traced } from './layer.ts'
 
 export interface NormSettings {
@@ -23,11 +23,10 @@ export class Norm implements Layer {
   /** x [N, d] -> [N, d] */
   trace(x: Tensor, pass: Pass, plus?: Tensor): Traced {
     const { ops, adaptation } = pass
-    const { kind, epsilon, offset } = this.settings
+    const { kind, epsilon } = this.settings
     const trained = adaptation?.tensor(`${this.path}.weight`)
     const trainedBias = adaptation?.tensor(`${this.path}.bias`)
-    const w = trained ? (offset === 0 ? trained : add(trained, offset)) : this.weight
-    const b = trainedBias ?? this.bias
+    const { w, b } = this.values(adaptation)
     const layer = kind === 'layer'
     return {
       y: layer ? ops.layerNorm(x, w, b!, epsilon, plus) : ops.rmsNorm(x, w, epsilon, plus),
@@ -44,6 +43,13 @@ export class Norm implements Layer {
           : ops.rmsNormBackward(dy, x, w, epsilon, more)
       },
     }
+  }
+
+  /** Weight as it multiplies and bias, [d] each, as they are in a pass: trained or frozen. Inside a tidy. */
+  values(adaptation: Adaptation | null): { w: Tensor; b: Tensor | undefined } {
+    const trained = adaptation?.tensor(`${this.path}.weight`)
+    const w = trained ? (this.settings.offset === 0 ? trained : add(trained, 1)) : this.weight
+    return { w, b: adaptation?.tensor(`${this.path}.bias`) ?? this.bias }
   }
 
   dispose(): void {

@@ -17,6 +17,16 @@ import type {
 import type { ExplainInput } from './common.ts'
 import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
+import type {
+  LayersRequest,
+  LayersResult,
+  LogitLensRequest,
+  LogitLensResult,
+  ProbeRequest,
+  ProbeResult,
+  SimilarityRequest,
+  SimilarityResult,
+} from './layers.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
 
 /** request -> result */
@@ -31,6 +41,10 @@ export interface ExplainMethods {
   faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
   anchors: (request: AnchorsRequest) => AnchorsResult
   counterfactual: (request: CounterfactualRequest) => CounterfactualResult
+  logitLens: (request: LogitLensRequest) => LogitLensResult
+  layers: (request: LayersRequest) => LayersResult
+  similarity: (request: SimilarityRequest) => SimilarityResult
+  probe: (request: ProbeRequest) => ProbeResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -66,6 +80,10 @@ export const EXPLAIN_METHODS = [
   'heads',
   'ablation',
   'saliency',
+  'logitLens',
+  'layers',
+  'similarity',
+  'probe',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

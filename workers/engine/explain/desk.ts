@@ -100,10 +100,10 @@ export async function openSubject(
 }
 
 /** Index of an output that was asked for by name or number; null where none was. Throws E_ARGUMENT. */
-function outputIndex(
+export function outputIndex(
   output: string | number | undefined,
   labels: string[] | null,
-  logits: Float32Array,
+  logits: ArrayLike<unknown>,
 ): number | null {
   if (output === undefined) return null
   const index = typeof output === 'number' ? output : (labels?.indexOf(output) ?? -1)

@@ -10,6 +10,11 @@ import { counterfactual } from './counterfactual.ts'
 import { faithfulness } from './faithfulness.ts'
 import { saliency } from './saliency.ts'
 import { shap } from './shap.ts'
+import { layers } from './layers.ts'
+import { logitLens } from './logitLens.ts'
+import { probe } from './probe.ts'
+import { saliency } from './saliency.ts'
+import { similarity } from './similarity.ts'
 
 export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   attention,
@@ -22,4 +27,8 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   faithfulness,
   anchors,
   counterfactual,
+  logitLens,
+  layers,
+  similarity,
+  probe,
 }

@@ -1,0 +1,92 @@
+// The layer-wise explanations as scripts ask for them.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { EXPLAINERS } from '../../../workers/engine/explain/index.ts'
+import { adapterFiles, modelFiles } from '../../golden/load.ts'
+import { context, engine, type Engine } from './support.ts'
+
+let parts: Engine
+let model: string
+let causal: string
+let classify: string
+let dataset: string
+
+const text = 'Where is my order?'
+
+beforeAll(async () => {
+  parts = await engine()
+  model = (await parts.models.load({ files: modelFiles('tiny-llama') }, {}, context())).id
+  const bring = async (task: 'causal' | 'classify') =>
+    (await parts.adapters.import(model, { files: adapterFiles('tiny-llama', task) }, {}, context())).id
+  causal = await bring('causal')
+  classify = await bring('classify')
+  const rows = Array.from({ length: 40 }, (_, i) =>
+    i % 2 ? `I was charged ${i} times,payment` : `Where is parcel ${i}?,delivery`,
+  )
+  const csv = `text,label\n${rows.join('\n')}\n`
+  dataset = (await parts.dataset(csv, { task: 'classify', columns: { text: 'text', label: 'label' } })).id
+}, 60_000)
+afterAll(() => parts.close())
+
+it('the lens, of tokens and of labels', async () => {
+  const lens = await EXPLAINERS.logitLens(parts.desk, { model }, { text, k: 2 }, context())
+  expect(lens.positions.length).toBe(lens.tokens.length)
+  expect(lens.ranks.length).toBe((lens.layers + 1) * lens.tokens.length)
+  expect(lens.topNames.length).toBe(2 * lens.ranks.length)
+  expect([...lens.ranks.slice(-lens.tokens.length)]).toEqual(lens.tokens.map(() => 1))
+  const { output: explained } = await EXPLAINERS.layers(parts.desk, { model }, { text }, context())
+  expect(explained.logit).toBeCloseTo(lens.logits.at(-1)!, 5)
+  const target = { model, adapter: classify }
+  const found = await EXPLAINERS.logitLens(parts.desk, target, { text, output: 1, k: 99 }, context())
+  expect(found.followed.every(({ index }) => index === 1)).toBe(true)
+  const sum = found.topProbabilities.slice(-found.k).reduce((total, share) => total + share, 0)
+  expect(sum).toBeCloseTo(1, 5)
+  const { direct, output } = await EXPLAINERS.layers(
+    parts.desk,
+    target,
+    { text, contrast: 0, output: 1 },
+    context(),
+  )
+  const { input, bias, attention, mlp } = direct!
+  const total = [input, bias, ...attention, ...mlp].reduce((all, part) => all + part, 0)
+  expect(total).toBeCloseTo(output.value, 4)
+  const ask = (request: object) =>
+    EXPLAINERS.logitLens(parts.desk, { model }, { text, ...request }, context())
+  for (const request of [{ k: 0 }, { output: 9999 }, { positions: [] }, { positions: [99] }])
+    await expect(ask(request)).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+  const clear = parts.tensors()
+  await EXPLAINERS.layers(parts.desk, target, { text }, context())
+  await EXPLAINERS.logitLens(parts.desk, target, { text }, context())
+  await EXPLAINERS.similarity(parts.desk, target, { dataset, rows: 4 }, context())
+  expect(parts.tensors()).toBe(clear)
+})
+
+it('where tuning changed the model', async () => {
+  const ask = { dataset, rows: 16 }
+  const plain = await EXPLAINERS.similarity(parts.desk, { model }, ask, context())
+  expect(plain).toMatchObject({ rows: 16, base: null })
+  for (let l = 0; l <= plain.layers; l++) expect(plain.self[l * (plain.layers + 2)]).toBeCloseTo(1, 10)
+  const none = { model, adapter: causal, strength: 0 }
+  const still = (await EXPLAINERS.similarity(parts.desk, none, ask, context())).base!
+  still.same.forEach((share) => expect(share).toBeCloseTo(1, 6))
+  still.moved.forEach((share) => expect(share).toBeLessThan(1e-5))
+  const tuned = await EXPLAINERS.similarity(parts.desk, { model, adapter: causal }, ask, context())
+  expect(tuned.base!.moved[0]).toBe(0)
+  expect(tuned.base!.moved.at(-1)).toBeGreaterThan(1e-3)
+  expect(tuned.base!.same.at(-1)).toBeLessThan(1)
+  await expect(
+    EXPLAINERS.similarity(parts.desk, { model }, { texts: ['a', 'b'] }, context()),
+  ).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+})
+
+it('from which layer on a label can be read', async () => {
+  const found = await EXPLAINERS.probe(parts.desk, { model }, { dataset, controls: 2 }, context())
+  expect(found).toMatchObject({ labels: ['delivery', 'payment'], train: 28, test: 12, majority: 0.5 })
+  expect(found.accuracy[found.best]).toBeGreaterThan(0.9)
+  found.selectivity.forEach((share, l) => expect(share).toBe(found.accuracy[l]! - found.control[l]!))
+  expect(await EXPLAINERS.probe(parts.desk, { model }, { dataset, controls: 2 }, context())).toEqual(found)
+  await expect(
+    EXPLAINERS.probe(parts.desk, { model }, { dataset, rows: 3 }, context()),
+  ).rejects.toMatchObject({
+    code: 'E_ARGUMENT',
+  })
+})
