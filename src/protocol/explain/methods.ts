@@ -3,7 +3,6 @@
 import type { CallOptions } from '../progress.ts'
 import type { Target } from '../target.ts'
 import type { AnchorsRequest, AnchorsResult } from './anchors.ts'
-import type { AttentionResult } from './attention.ts'
 import type { LimeRequest, LimeResult, ShapRequest, ShapResult } from './attribution.ts'
 import type {
   AblationRequest,
@@ -70,16 +69,15 @@ export type ExplainApi = {
 
 export const EXPLAIN_METHODS = [
   'attention',
+  'rollout',
+  'heads',
+  'ablation',
   'saliency',
   'lime',
   'shap',
   'faithfulness',
   'anchors',
   'counterfactual',
-  'rollout',
-  'heads',
-  'ablation',
-  'saliency',
   'logitLens',
   'layers',
   'similarity',

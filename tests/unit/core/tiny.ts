@@ -8,7 +8,6 @@ import { memoryFile, openWeights } from '../../../src/core/models/weights.ts'
 import { opsFor } from '../../../src/core/ops/index.ts'
 import { modelBytes, type FamilyName } from '../../golden/load.ts'
 
-export async function loadTiny(name: Parameters<typeof modelBytes>[0]): Promise<Transformer> {
 export async function loadTiny(name: FamilyName): Promise<Transformer> {
   await tf.setBackend('cpu')
   const bytes = modelBytes(name)

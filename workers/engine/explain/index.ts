@@ -1,7 +1,6 @@
 // Every method of `graft.explain` and the function behind it.
 import type { ExplainMethod } from '../../../src/protocol/explain.ts'
 import { anchors } from './anchors.ts'
-import { attention } from './attention.ts'
 import { ablation } from './ablation.ts'
 import { attention, heads, rollout } from './attention.ts'
 import type { Explainer } from './desk.ts'
@@ -13,7 +12,6 @@ import { shap } from './shap.ts'
 import { layers } from './layers.ts'
 import { logitLens } from './logitLens.ts'
 import { probe } from './probe.ts'
-import { saliency } from './saliency.ts'
 import { similarity } from './similarity.ts'
 
 export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
