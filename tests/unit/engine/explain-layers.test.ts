@@ -90,3 +90,16 @@ it('from which layer on a label can be read', async () => {
     code: 'E_ARGUMENT',
   })
 })
+
+it("an encoder's classifier is read at its own token, and has no direct contributions", async () => {
+  const bert = (await parts.models.load({ files: modelFiles('tiny-bert') }, {}, context())).id
+  const source = { files: adapterFiles('tiny-bert', 'classify') }
+  const { id } = await parts.adapters.import(bert, source, {}, context())
+  const target = { model: bert, adapter: id }
+  const lens = await EXPLAINERS.logitLens(parts.desk, target, { text: 'abc' }, context())
+  expect(lens.positions).toEqual([0])
+  const { direct, output } = await EXPLAINERS.layers(parts.desk, target, { text: 'abc' }, context())
+  expect(direct).toBeNull()
+  expect(output).toMatchObject({ index: lens.followed[0]!.index, position: 0 })
+  expect(output.logit).toBeCloseTo(lens.logits.at(-1)!, 5)
+})
