@@ -55,15 +55,27 @@ describe('anchors', () => {
 
 describe('counterfactual', () => {
   it('flips on the model, and no part of it does', async () => {
-    const ask = (text: string) =>
-      EXPLAINERS.counterfactual(e.desk, target, { text, granularity: 'token' }, context())
-    const all = await Promise.all([TEXT, 'rain', 'the moon', 'no more rain today'].map(ask))
-    const flipped = all.flatMap((found) => found.edits.map((edit) => ({ found, edit })))
-    expect(flipped.length).toBeGreaterThan(0)
-    for (const { found, edit } of flipped) {
-      expect(found.margin).toBeGreaterThanOrEqual(0)
-      expect(edit.margin).toBeLessThan(0)
-      expect(edit.output).not.toBe(found.output.index)
+    const best = async (ids: number[]) => {
+      const { logits } = await e.ask.logits(target, undefined, ids)
+      return logits.indexOf(Math.max(...logits))
     }
+    let flipped = 0
+    for (const text of [TEXT, 'rain', 'the moon', 'no more rain today']) {
+      const request = { text, granularity: 'token', replacement: 'remove' } as const
+      const found = await EXPLAINERS.counterfactual(e.desk, target, request, context())
+      const { ids } = await EXPLAINERS.saliency(e.desk, target, { text, method: 'gradientNorm' }, context())
+      const without = (units: number[]) =>
+        ids.filter(
+          (_, t) => !units.some((unit) => t >= found.pieces[unit]!.from && t < found.pieces[unit]!.to),
+        )
+      for (const { units, output } of found.edits) {
+        flipped++
+        expect(output).not.toBe(found.output.index)
+        expect(await best(without(units))).toBe(output)
+        for (let part = 0; part < 2 ** units.length - 1; part++)
+          expect(await best(without(units.filter((_, i) => (part >> i) & 1)))).toBe(found.output.index)
+      }
+    }
+    expect(flipped).toBeGreaterThan(0)
   })
 })
