@@ -93,7 +93,10 @@ describe('50 real rows', () => {
     .slice(1)
     .map((line) => /^"?(.*?)"?,([^,]+)$/.exec(line.trim()))
     .filter((match) => match !== null)
-    .map(([, text, label]) => ({ words: text!.toLowerCase().match(/[\p{L}']+/gu) ?? [], label: label! }))
+    .map(([, text, label]) => ({
+      words: [...text!.toLowerCase().matchAll(/[\p{L}']+/gu)].map(([word]) => word),
+      label: label!,
+    }))
   const [one, other] = [...new Set(rows.map(({ label }) => label))] as [string, string]
   const of = (label: string) => rows.filter((row) => row.label === label)
   // Naive Bayes on one half of two intents, read on the other half.
