@@ -11,6 +11,9 @@ export interface Decision {
 
 export type Decide = (questions: readonly Question[]) => Promise<Decision[]>
 
+/** Texts whose logits are held at once: of a language model each has tens of thousands. */
+const AT_ONCE = 64
+
 export function decider(asked: Asked, output: number, options: AnswerOptions = {}): Decide {
   const known = new Map<string, Decision>()
   return async (questions) => {
@@ -19,11 +22,18 @@ export function decider(asked: Asked, output: number, options: AnswerOptions = {
     keys.forEach((key, i) => {
       if (!known.has(key)) fresh.set(key, questions[i]!)
     })
-    const { logits } = await answers(asked, [...fresh.values()], 'all', options)
-    const width = logits.length / fresh.size
-    ;[...fresh.keys()].forEach((key, row) => {
-      known.set(key, decisionOf(logits.subarray(row * width, (row + 1) * width), output))
-    })
+    const [names, asks] = [[...fresh.keys()], [...fresh.values()]]
+    for (let start = 0; start < asks.length; start += AT_ONCE) {
+      const some = asks.slice(start, start + AT_ONCE)
+      const { logits } = await answers(asked, some, 'all', {
+        ...options,
+        onBatch: (done) => options.onBatch?.(start + done, asks.length),
+      })
+      const width = logits.length / some.length
+      some.forEach((_, row) => {
+        known.set(names[start + row]!, decisionOf(logits.subarray(row * width, (row + 1) * width), output))
+      })
+    }
     return keys.map((key) => known.get(key)!)
   }
 }

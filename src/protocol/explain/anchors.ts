@@ -6,7 +6,8 @@ export type AnchorsRequest = ExplainInput & AnchorsOptions
 export interface AnchorsOptions extends UnitChoice {
   /** Precision that a rule must have (default 0.95). */
   precision?: number
-  /** Chance that the whole search is wrong about a rule's precision (default 0.1). */
+  /** Level of the confidence bounds on precision, shared among the candidates of a round (default 0.1). As in the authors'
+   *  code they do not allow for looking again while texts are drawn. */
   delta?: number
   /** How close candidates may be for the search to take them as equal (default 0.15). */
   tau?: number
