@@ -1,0 +1,102 @@
+// Explain in the built site on wasm: words by SHAP with a test of faithfulness, the state in the address, axe in both
+// themes; and every method as a script asks it, held to what must be true of its numbers.
+import { readFileSync } from 'node:fs'
+import AxeBuilder from '@axe-core/playwright'
+import { afterEach, expect, it } from 'vitest'
+import { openSite } from '../../tools/browser.mjs'
+import type { Site } from './support/site.ts'
+
+const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8')
+const TEXT = 'I was charged twice. Please help!'
+
+let site: Site | undefined
+afterEach(async () => {
+  await site?.close()
+  site = undefined
+})
+
+it('words, trust and the address; all methods for scripts', async () => {
+  site = await openSite({ gpu: false })
+  const { page, errors } = site
+  const run = await page.evaluate(async (csv) => {
+    const { graft } = window
+    const dataset = await graft.datasets.import(new File([csv], 'support.csv'))
+    await graft.datasets.configure(dataset.id, dataset.suggestion!)
+    await graft.models.load({ builtin: 'graft-7m' })
+    const training = { steps: 4, batchSize: 4, maxLength: 32 }
+    const id = await graft.runs.start({ dataset: dataset.id, model: 'graft-7m', training })
+    await graft.runs.wait(id)
+    return { id, dataset: dataset.id }
+  }, SUPPORT)
+
+  await page.getByRole('navigation').getByRole('link', { name: 'Explain', exact: true }).click()
+  await page.getByRole('tab', { name: 'Words' }).click()
+  await page.getByLabel('Text', { exact: true }).fill(TEXT)
+  await page.getByRole('button', { name: 'Explain', exact: true }).click()
+  const bars = page.getByRole('list', { name: 'Pieces by what they do' })
+  await bars.getByRole('button', { name: /^charged / }).waitFor()
+  await page.getByRole('button', { name: 'Can this be trusted?' }).click()
+  await page.getByRole('heading', { name: 'Can it be trusted?' }).waitFor()
+  for (const theme of ['light', 'dark']) {
+    await page.evaluate((name) => (document.documentElement.dataset.theme = name), theme)
+    await page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)))
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    expect(violations.map(({ id, nodes }) => `${theme} ${id} ${nodes[0]?.html}`)).toEqual([])
+  }
+  await bars.getByRole('button', { name: /^twice / }).click()
+  const address = await page.evaluate(() => location.hash)
+  expect(address).toMatch(/^#\/explain\/words\?.*text=I\+was\+charged.*at=\d+-\d+/)
+  await page.reload()
+  await page.getByRole('tab', { name: 'Words', selected: true }).waitFor()
+  expect(await page.getByLabel('Text', { exact: true }).inputValue()).toBe(TEXT)
+  expect(await page.evaluate(() => location.hash)).toBe(address)
+
+  const found = await page.evaluate(
+    async ([id, dataset, text]) => {
+      const { explain } = window.graft
+      const target = { run: id }
+      const sum = (values: ArrayLike<number>) => Array.from(values).reduce((total, value) => total + value, 0)
+      const attention = await explain.attention(target, { text })
+      const tokens = attention.tokens.length
+      const shap = await explain.shap(target, { text })
+      const saliency = await explain.saliency(target, { text, method: 'integratedGradients' })
+      const lens = await explain.logitLens(target, { text })
+      const rollout = await explain.rollout(target, { text })
+      const anchors = await explain.anchors(target, { text })
+      return {
+        attention: sum(attention.weights) / (attention.layers * attention.heads * tokens),
+        rollout: sum(rollout.weights) / tokens,
+        shap: sum(shap.values) - (shap.value - shap.base),
+        saliency: [sum(saliency.unitScores) - sum(saliency.scores), saliency.residual!],
+        lens: lens.layers,
+        heads: (await explain.heads(target, { text })).rows.length,
+        ablation: (await explain.ablation(target, { text, heads: [[0, 0]] })).off !== undefined,
+        lime: (await explain.lime(target, { text, samples: 100 })).selected.length,
+        layers: (await explain.layers(target, { text })).residual.length / tokens,
+        similarity: (await explain.similarity(target, { dataset, rows: 12 })).self.length,
+        probe: (await explain.probe(target, { dataset, rows: 60 })).accuracy.length,
+        anchors: anchors.precision,
+        counterfactual: (await explain.counterfactual(target, { text })).pieces.length > 0,
+        faithfulness: (await explain.faithfulness(target, { text, scores: shap.values })).counts.length,
+      }
+    },
+    [run.id, run.dataset, TEXT] as const,
+  )
+  expect(found.attention).toBeCloseTo(1, 4)
+  expect(found.rollout).toBeCloseTo(1, 4)
+  expect(Math.abs(found.shap)).toBeLessThan(1e-5)
+  expect(found.saliency[0]).toBeCloseTo(0, 4)
+  expect(Math.abs(found.saliency[1]!)).toBeLessThan(0.05)
+  expect(found).toMatchObject({
+    heads: 32,
+    ablation: true,
+    layers: 9,
+    similarity: 81,
+    probe: 9,
+    counterfactual: true,
+    faithfulness: 5,
+  })
+  expect(found.lime).toBeGreaterThan(0)
+  expect(found.anchors).toBeGreaterThan(0)
+  expect(errors).toEqual([])
+})
