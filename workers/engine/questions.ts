@@ -25,6 +25,8 @@ export const GENERATE_DEFAULTS = {
 
 /** Token ids of an input, as the target learned to read it: a classifier cuts a text at its training length. */
 export function inputIds({ base, taskConfig, labels, run }: ResolvedTarget, input: ExplainInput): number[] {
+  if (!('messages' in input ? Array.isArray(input.messages) : typeof input.text === 'string'))
+    throw new GraftError('E_ARGUMENT', 'Give a text, or a list of messages.')
   if ('messages' in input) return renderPrompt(taskConfig, base.tokenizer, input.messages).ids
   if (!labels) return base.tokenizer.encode(input.text)
   const { ids, empty } = classifyIds(

@@ -60,6 +60,7 @@ describe('shap', () => {
 
   it('refuses what it cannot do, and stops', async () => {
     for (const request of [
+      { text: undefined },
       { method: 'tree' },
       { granularity: 'letter' },
       { replacement: 'mask' },
@@ -71,7 +72,7 @@ describe('shap', () => {
       { method: 'permutation', samples: 5 },
       { output: 1, contrast: 2, explained: 'probability' },
     ])
-      await expect(shapOf(request as Partial<ShapRequest>)).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+      await expect(shapOf(request as unknown as Partial<ShapRequest>)).rejects.toMatchObject({ code: 'E_ARGUMENT' })
     const controller = new AbortController()
     const call = { signal: controller.signal, progress: () => controller.abort() }
     await expect(shap(e.desk, { model }, { text }, call)).rejects.toMatchObject({ code: 'E_ABORTED' })
