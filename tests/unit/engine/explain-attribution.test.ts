@@ -72,7 +72,9 @@ describe('shap', () => {
       { method: 'permutation', samples: 5 },
       { output: 1, contrast: 2, explained: 'probability' },
     ])
-      await expect(shapOf(request as unknown as Partial<ShapRequest>)).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+      await expect(shapOf(request as unknown as Partial<ShapRequest>)).rejects.toMatchObject({
+        code: 'E_ARGUMENT',
+      })
     const controller = new AbortController()
     const call = { signal: controller.signal, progress: () => controller.abort() }
     await expect(shap(e.desk, { model }, { text }, call)).rejects.toMatchObject({ code: 'E_ABORTED' })
