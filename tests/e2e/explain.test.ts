@@ -45,6 +45,11 @@ it('words, trust and the address; all methods for scripts', async () => {
   }
   await bars.getByRole('button', { name: /^twice / }).click()
   const address = await page.evaluate(() => location.hash)
+  await page.getByRole('tab', { name: 'Layers' }).click()
+  await page.getByRole('list', { name: 'Parts by what they add' }).waitFor()
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  expect(violations.map(({ id, nodes }) => `${id} ${nodes[0]?.html}`)).toEqual([])
+  await page.getByRole('tab', { name: 'Words' }).click()
   expect(address).toMatch(/^#\/explain\/words\?.*text=I\+was\+charged.*at=\d+-\d+/)
   await page.reload()
   await page.getByRole('tab', { name: 'Words', selected: true }).waitFor()

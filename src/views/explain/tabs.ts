@@ -2,6 +2,7 @@
 import type { Component } from 'svelte'
 import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
+import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
 import WordsTab from './WordsTab.svelte'
 
@@ -20,4 +21,5 @@ export interface ExplainTab {
 export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', component: OverviewTab },
   { value: 'words', label: 'Words', component: WordsTab },
+  { value: 'layers', label: 'Layers', component: LayersTab },
 ]
