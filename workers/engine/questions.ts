@@ -2,17 +2,10 @@
 import { classifyIds } from '../../src/data/examples.ts'
 import { renderPrompt } from '../../src/data/templates.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
-import {
-  GRANULARITIES,
-  SALIENCY_METHODS,
-  type ExplainInput,
-  type SaliencyRequest,
-} from '../../src/protocol/explain.ts'
+import type { ExplainInput } from '../../src/protocol/explain.ts'
 import type { LoadedModel } from './models.ts'
 import type { ResolvedTarget } from './targets.ts'
 
-/** Passes of one SmoothGrad or integrated gradients. */
-const SAMPLES_LIMIT = 10_000
 export const GENERATE_DEFAULTS = {
   maxTokens: 128,
   temperature: 0.7,
@@ -64,24 +57,6 @@ export function refuseEncoder({ model, info }: LoadedModel, advice: string): voi
     throw new GraftError('E_ARGUMENT', `${info.name} reads whole texts and does not write. ${advice}`, {
       model: info.id,
     })
-}
-
-export function checkSaliency({ method, samples, granularity }: SaliencyRequest): void {
-  if (granularity !== undefined && !GRANULARITIES.includes(granularity))
-    throw new GraftError(
-      'E_ARGUMENT',
-      `granularity must be one of ${GRANULARITIES.join(', ')}, but is "${String(granularity)}".`,
-    )
-  if (!SALIENCY_METHODS.includes(method))
-    throw new GraftError(
-      'E_ARGUMENT',
-      `There is no method "${String(method)}". There are: ${SALIENCY_METHODS.join(', ')}.`,
-    )
-  if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1 && samples <= SAMPLES_LIMIT))
-    throw new GraftError(
-      'E_ARGUMENT',
-      `samples must be a whole number from 1 to ${SAMPLES_LIMIT}, but is ${samples}.`,
-    )
 }
 
 export function checkIds(

@@ -4,6 +4,7 @@ import { answers } from '../../../src/core/explain/answers.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
 import { HEAD_FILLS, type AblationRequest, type HeadPlace } from '../../../src/protocol/explain.ts'
 import { secondsLeft } from '../time.ts'
+import { checkOneOf } from './checks.ts'
 import { openSubject, withTarget, type Explainer } from './desk.ts'
 
 /** Most likely tokens, before and after, whose probabilities are told. */
@@ -80,11 +81,7 @@ export const ablation: Explainer<'ablation'> = (desk, target, request, context) 
   })
 
 function checkAblation({ heads: places, fill }: AblationRequest, layers: number, heads: number): void {
-  if (fill !== undefined && !HEAD_FILLS.includes(fill))
-    throw new GraftError(
-      'E_ARGUMENT',
-      `A head that is off is filled with one of ${HEAD_FILLS.join(', ')}, not with "${String(fill)}".`,
-    )
+  checkOneOf('fill', fill, HEAD_FILLS)
   if (places === undefined) return
   if (!Array.isArray(places) || places.length === 0)
     throw new GraftError(

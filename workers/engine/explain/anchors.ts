@@ -3,7 +3,8 @@ import { anchors as anchorsOf, ANCHOR_DEFAULTS } from '../../../src/core/explain
 import { decider } from '../../../src/core/explain/decisions.ts'
 import type { AnchorsRequest } from '../../../src/protocol/explain.ts'
 import { withTarget, type Explainer } from './desk.ts'
-import { checkCount, checkPieces, checkSeed, checkShare, openPieces } from './pieces.ts'
+import { checkCount, checkPieces, checkSeed, checkShare } from './checks.ts'
+import { openPieces } from './pieces.ts'
 
 export const anchors: Explainer<'anchors'> = (desk, target, request, context) => {
   check(request)

@@ -2,7 +2,8 @@
 import { minimalEdits, COUNTERFACTUAL_DEFAULTS } from '../../../src/core/explain/counterfactual.ts'
 import { decider } from '../../../src/core/explain/decisions.ts'
 import { withTarget, type Explainer } from './desk.ts'
-import { asking, checkCount, checkPieces, openPieces } from './pieces.ts'
+import { checkCount, checkPieces } from './checks.ts'
+import { asking, openPieces } from './pieces.ts'
 
 export const counterfactual: Explainer<'counterfactual'> = (desk, target, request, context) => {
   checkPieces(request)

@@ -5,7 +5,8 @@ import { sumsByUnit } from '../../../src/core/explain/units.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
 import type { FaithfulnessRequest } from '../../../src/protocol/explain.ts'
 import { withTarget, type Explainer } from './desk.ts'
-import { asking, checkCount, checkPieces, checkSeed, openPieces, type Pieces } from './pieces.ts'
+import { checkCount, checkPieces, checkSeed } from './checks.ts'
+import { asking, openPieces, type Pieces } from './pieces.ts'
 
 export const faithfulness: Explainer<'faithfulness'> = (desk, target, request, context) => {
   check(request)

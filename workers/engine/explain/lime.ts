@@ -1,15 +1,16 @@
 // graft.explain.lime: a line through the model's answers near one text.
 import { lime as limeOf, LIME_LEAST } from '../../../src/core/explain/lime.ts'
 import { LIME_SELECTIONS } from '../../../src/protocol/explain.ts'
-import { checkAttribution, checkNumber, checkOneOf, openGame, reporting } from './attribution.ts'
+import { checkAttribution, openGame, SAMPLES_LIMIT, reporting } from './attribution.ts'
+import { checkCount, checkNumber, checkOneOf } from './checks.ts'
 import { withTarget, type Explainer } from './desk.ts'
 
 export const lime: Explainer<'lime'> = async (desk, target, request, context) => {
   const { samples, features, selection, kernelWidth, alpha, seed } = request
   checkAttribution(request)
   checkOneOf('selection', selection, LIME_SELECTIONS)
-  checkNumber('samples', samples, LIME_LEAST, Infinity, true)
-  checkNumber('features', features, 1, 10_000, true)
+  checkCount('samples', samples, LIME_LEAST, SAMPLES_LIMIT)
+  checkCount('features', features, 1, 10_000)
   checkNumber('kernelWidth', kernelWidth, 1e-3, 1e6)
   checkNumber('alpha', alpha, 0, 1e6)
   const explained = request.explained ?? (request.contrast === undefined ? 'probability' : 'logit')

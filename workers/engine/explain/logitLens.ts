@@ -5,7 +5,7 @@ import { GraftError } from '../../../src/protocol/errors.ts'
 import { checkIds, inputIds } from '../questions.ts'
 import { secondsLeft } from '../time.ts'
 import { outputIndex, withTarget, type Explainer } from './desk.ts'
-import { checkCount } from './rowStates.ts'
+import { checkCount } from './checks.ts'
 
 const TOP = 5
 const TOP_LIMIT = 100
@@ -14,7 +14,8 @@ export const logitLens: Explainer<'logitLens'> = (desk, target, request, context
   withTarget(desk, target, async (resolved) => {
     const { base, trainable, labels } = resolved
     const { model, tokenizer, padId } = base
-    const k = checkCount('k', request.k, TOP, 1, TOP_LIMIT)
+    const k = request.k ?? TOP
+    checkCount('k', k, 1, TOP_LIMIT)
     const ids = inputIds(resolved, request)
     checkIds(ids, model.architecture)
     const output = outputIndex(request.output, labels, labels ?? { length: model.architecture.vocab })

@@ -3,24 +3,26 @@ import { majorityOf, probeLayer, probeSplit, shuffled } from '../../../src/core/
 import { pooledStates } from '../../../src/core/explain/layers/states.ts'
 import { breathe } from '../../../src/core/turns.ts'
 import { GraftError, throwIfAborted } from '../../../src/protocol/errors.ts'
+import { POOLS } from '../../../src/protocol/explain.ts'
 import { checkIds } from '../questions.ts'
 import { secondsLeft } from '../time.ts'
 import { withTarget, type Explainer } from './desk.ts'
-import { checkCount, checkPool, checkRows, drawRows } from './rowStates.ts'
+import { checkCount, checkOneOf, checkSeed } from './checks.ts'
+import { checkRows, drawRows } from './rowStates.ts'
 
 const ROWS = 500
 const ROWS_LEAST = 10
 const ROWS_LIMIT = 5000
 const CONTROLS_LIMIT = 20
 
-export const probe: Explainer<'probe'> = (desk, target, request, context) =>
-  withTarget(desk, target, async (resolved) => {
+export const probe: Explainer<'probe'> = async (desk, target, request, context) => {
+  const { dataset, split, pool = 'mean', seed = 0, rows = ROWS, controls = 1 } = request
+  checkOneOf('pool', pool, POOLS)
+  checkSeed(seed)
+  checkCount('rows', rows, ROWS_LEAST, ROWS_LIMIT)
+  checkCount('controls', controls, 1, CONTROLS_LIMIT)
+  return withTarget(desk, target, async (resolved) => {
     const { model, tokenizer, padId } = resolved.base
-    const { dataset, split } = request
-    const pool = checkPool(request.pool)
-    const seed = checkCount('seed', request.seed, 0, 0, 2 ** 32 - 1)
-    const rows = checkCount('rows', request.rows, ROWS, ROWS_LEAST, ROWS_LIMIT)
-    const controls = checkCount('controls', request.controls, 1, 1, CONTROLS_LIMIT)
     const drawn = await drawRows(desk, resolved, {
       dataset,
       ...(split && { split }),
@@ -101,3 +103,4 @@ export const probe: Explainer<'probe'> = (desk, target, request, context) =>
       best: accuracy.indexOf(accuracy.reduce((a, b) => Math.max(a, b))),
     }
   })
+}

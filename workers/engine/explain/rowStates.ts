@@ -3,7 +3,6 @@ import { permutation } from '../../../src/core/rng.ts'
 import type { SplitName } from '../../../src/protocol/data.ts'
 import { SPLIT_NAMES } from '../../../src/protocol/data.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
-import { POOLS, type Pool } from '../../../src/protocol/explain.ts'
 import type { Example } from '../../../src/core/train/objective.ts'
 import { getDataset } from '../../../src/store/datasets.ts'
 import { DatasetRows, taskOf } from '../rows.ts'
@@ -12,33 +11,6 @@ import type { Desk } from './desk.ts'
 
 /** Tokens kept of a row of a base's dataset: the default of training. */
 const DEFAULT_LENGTH = 256
-
-/** A whole number in its bounds, or the default. Throws E_ARGUMENT. */
-export function checkCount(
-  name: string,
-  value: number | undefined,
-  otherwise: number,
-  least: number,
-  most: number,
-): number {
-  const count = value ?? otherwise
-  if (!Number.isInteger(count) || count < least || count > most)
-    throw new GraftError(
-      'E_ARGUMENT',
-      `${name} must be a whole number from ${least} to ${most}, but is ${count}.`,
-      {
-        setting: name,
-        value: count,
-      },
-    )
-  return count
-}
-
-export function checkPool(pool: Pool = 'mean'): Pool {
-  if (!POOLS.includes(pool))
-    throw new GraftError('E_ARGUMENT', `There is no pool "${String(pool)}". There are: ${POOLS.join(', ')}.`)
-  return pool
-}
 
 export interface RowsWanted {
   dataset: string

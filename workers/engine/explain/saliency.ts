@@ -1,14 +1,21 @@
 // graft.explain.saliency: gradients with respect to the input embeddings.
 import { saliency as saliencyOf } from '../../../src/core/explain/saliency.ts'
 import { sumsByUnit, unitsOf } from '../../../src/core/explain/units.ts'
-import { checkSaliency } from '../questions.ts'
+import { GRANULARITIES, SALIENCY_METHODS } from '../../../src/protocol/explain.ts'
+import { checkCount, checkOneOf, checkSeed } from './checks.ts'
 import { openSubject, withTarget, type Explainer } from './desk.ts'
 
-export const saliency: Explainer<'saliency'> = (desk, target, request, context) =>
-  withTarget(desk, target, async (resolved) => {
-    checkSaliency(request)
+/** Passes of one SmoothGrad or integrated gradients. */
+const SAMPLES_LIMIT = 10_000
+
+export const saliency: Explainer<'saliency'> = async (desk, target, request, context) => {
+  const { method, samples, seed, baseline, granularity } = request
+  checkOneOf('method', method, SALIENCY_METHODS)
+  checkOneOf('granularity', granularity, GRANULARITIES)
+  checkCount('samples', samples, 1, SAMPLES_LIMIT)
+  checkSeed(seed)
+  return withTarget(desk, target, async (resolved) => {
     const { subject, tokens, output } = await openSubject(desk, resolved, request, request)
-    const { method, samples, seed, baseline } = request
     const { scores, residual } = await saliencyOf(subject, {
       method,
       ...(samples !== undefined && { samples }),
@@ -17,7 +24,7 @@ export const saliency: Explainer<'saliency'> = (desk, target, request, context) 
       onPass: (done, total) => context.progress({ label: 'Following gradients', done, total, unit: 'items' }),
       signal: context.signal,
     })
-    const units = unitsOf(tokens, subject.fixed, request.granularity ?? 'word')
+    const units = unitsOf(tokens, subject.fixed, granularity ?? 'word')
     return {
       tokens,
       ids: [...subject.ids],
@@ -29,3 +36,4 @@ export const saliency: Explainer<'saliency'> = (desk, target, request, context) 
       ...(residual !== undefined && { residual }),
     }
   })
+}

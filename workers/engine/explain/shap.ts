@@ -6,7 +6,8 @@ import type { Shapley, ShapOptions } from '../../../src/core/explain/shap/shaple
 import { treeOf } from '../../../src/core/explain/shap/tree.ts'
 import { unitsOf } from '../../../src/core/explain/units.ts'
 import { SHAP_METHODS, type Granularity, type ShapMethod } from '../../../src/protocol/explain.ts'
-import { checkAttribution, checkOneOf, openGame, reporting, type Played } from './attribution.ts'
+import { checkAttribution, openGame, reporting, type Played } from './attribution.ts'
+import { checkOneOf } from './checks.ts'
 import { withTarget, type Explainer } from './desk.ts'
 
 export const shap: Explainer<'shap'> = async (desk, target, request, context) => {

@@ -4,27 +4,30 @@ import { pooledStates } from '../../../src/core/explain/layers/states.ts'
 import { breathe } from '../../../src/core/turns.ts'
 import type { Trainable } from '../../../src/core/train/objective.ts'
 import { throwIfAborted } from '../../../src/protocol/errors.ts'
+import { POOLS } from '../../../src/protocol/explain.ts'
 import { checkIds, inputIds } from '../questions.ts'
 import { secondsLeft } from '../time.ts'
 import { withTarget, type Explainer } from './desk.ts'
-import { checkCount, checkPool, checkRows, drawRows } from './rowStates.ts'
+import { checkCount, checkOneOf, checkSeed } from './checks.ts'
+import { checkRows, drawRows } from './rowStates.ts'
 
 const ROWS = 128
 const ROWS_LIMIT = 512
 
-export const similarity: Explainer<'similarity'> = (desk, target, request, context) =>
-  withTarget(desk, target, async (resolved) => {
+export const similarity: Explainer<'similarity'> = async (desk, target, request, context) => {
+  const { pool = 'mean', seed = 0 } = request
+  checkOneOf('pool', pool, POOLS)
+  checkSeed(seed)
+  return withTarget(desk, target, async (resolved) => {
     const { base, trainable } = resolved
     const { model, tokenizer, padId } = base
-    const pool = checkPool(request.pool)
-    const seed = checkCount('seed', request.seed, 0, 0, 2 ** 32 - 1)
     let texts: number[][]
     if ('texts' in request) {
-      checkCount('The number of texts', request.texts.length, 0, CKA_LEAST_ROWS, ROWS_LIMIT)
+      checkCount('The number of texts', request.texts.length, CKA_LEAST_ROWS, ROWS_LIMIT)
       texts = request.texts.map((text) => inputIds(resolved, { text }))
     } else {
-      const rows = checkCount('rows', request.rows, ROWS, CKA_LEAST_ROWS, ROWS_LIMIT)
-      const { dataset, split } = request
+      const { dataset, split, rows = ROWS } = request
+      checkCount('rows', rows, CKA_LEAST_ROWS, ROWS_LIMIT)
       const drawn = await drawRows(desk, resolved, { dataset, ...(split && { split }), rows, seed })
       texts = drawn.examples.map(({ ids }) => ids)
       checkRows(texts.length, CKA_LEAST_ROWS)
@@ -85,3 +88,4 @@ export const similarity: Explainer<'similarity'> = (desk, target, request, conte
       },
     }
   })
+}
