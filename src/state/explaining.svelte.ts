@@ -2,15 +2,32 @@
 // pieces it is told in, and the piece that is pointed at or pinned, which every drawing of the page marks.
 import type { ExplainInput, Granularity, OutputChoice } from '../protocol/explain.ts'
 import { GRANULARITIES } from '../protocol/explain.ts'
+import type { ModelInfo } from '../protocol/model.ts'
 import type { Target } from '../protocol/target.ts'
+import type { RunState } from './runs.svelte.ts'
 import type { Router } from './router.svelte.ts'
 import type { Selection } from './selection.svelte.ts'
+
+/** What drawings say of the target that was asked. */
+export interface QuestionTarget {
+  name: string
+  baseName: string
+  /** The base, while it is in this browser, and the run, where the target is one. */
+  base: ModelInfo | undefined
+  run: RunState | undefined
+  /** Something stands beside the base. */
+  tuned: boolean
+  classify: boolean
+  labels: string[] | null
+}
 
 /** What was asked when Explain was pressed: results on the page belong to it, whatever is typed afterwards. */
 export interface Question {
   /** Counts up. */
   id: number
   target: Target
+  /** What the target was then: its name, and what kind of answers it gives. */
+  asked: QuestionTarget
   text: string
   input: ExplainInput
   choice: OutputChoice

@@ -1,4 +1,4 @@
-// The tabs of Explain. A new one is a component that takes the question, and a line here.
+// The tabs of Explain. A new one is a component that takes the question, or the target alone, and a line here.
 import type { Component } from 'svelte'
 import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
@@ -7,19 +7,24 @@ import OverviewTab from './OverviewTab.svelte'
 import WordsTab from './WordsTab.svelte'
 
 export interface TabProps {
-  /** What the target is now; a question has its own. */
-  asked: Asked
   question: Question
+}
+/** Of a tab that explains the target over many rows: it waits for no text. */
+export interface TargetTabProps {
+  asked: Asked
 }
 
 export interface ExplainTab {
   value: string
   label: string
-  component: Component<TabProps>
+  /** Shown once a question has been asked. */
+  ofQuestion?: Component<TabProps>
+  /** Shown at once. */
+  ofTarget?: Component<TargetTabProps>
 }
 
 export const TABS: [ExplainTab, ...ExplainTab[]] = [
-  { value: 'overview', label: 'Overview', component: OverviewTab },
-  { value: 'words', label: 'Words', component: WordsTab },
-  { value: 'layers', label: 'Layers', component: LayersTab },
+  { value: 'overview', label: 'Overview', ofQuestion: OverviewTab },
+  { value: 'words', label: 'Words', ofQuestion: WordsTab },
+  { value: 'layers', label: 'Layers', ofQuestion: LayersTab },
 ]
