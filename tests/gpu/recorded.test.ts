@@ -86,7 +86,6 @@ describe('a run of replayed steps', () => {
   it.each([
     ['texts', {}],
     ['a classifier, rows with weights', { classify: true, rows: weighted(mixedRows(10, true)) }],
-    ['DoRA, which is not recorded', { adapter: { useDora: true } }],
   ] satisfies [string, Training][])(
     'tells of its rows what computed steps tell, and not a bit changes: %s',
     (_, given) =>
@@ -96,16 +95,16 @@ describe('a run of replayed steps', () => {
           const hooks = () => ({ rows: (rows: SeenRows[]) => void seen.push(...rows) })
           const run = await train(tiny, {
             ...given,
-            training: { ...training, steps: 12 },
+            training: { steps: 5 },
             options: { recorded },
             hooks,
           })
           return { ...run, seen }
         }
         const [replayed, computed] = [await told(true), await told(false)]
-        const silent = await train(tiny, { ...given, training: { ...training, steps: 12 } })
+        const silent = await train(tiny, { ...given, training: { steps: 5 } })
         expect(replayed.seen).toEqual(computed.seen)
-        expect(replayed.seen.map(({ step }) => step)).toContain(12)
+        expect(replayed.seen.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5])
         expect(replayed.seen.every(({ gold }) => gold.every((p) => p > 0 && p < 1))).toBe(true)
         expect(replayed.final.parameters).toEqual(silent.final.parameters)
         expect(numbersOf(replayed)).toEqual(numbersOf(silent))
