@@ -4,6 +4,8 @@ import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
+import InfluencePanel from './training/InfluencePanel.svelte'
+import TrainingRowsTab from './TrainingRowsTab.svelte'
 import WordsTab from './WordsTab.svelte'
 
 export interface TabProps {
@@ -27,4 +29,5 @@ export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', ofQuestion: OverviewTab },
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
   { value: 'layers', label: 'Layers', ofQuestion: LayersTab },
+  { value: 'rows', label: 'Training rows', ofTarget: TrainingRowsTab, ofQuestion: InfluencePanel },
 ]

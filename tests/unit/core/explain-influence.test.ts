@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { baseValues } from '../../../src/core/adapters/baseValues.ts'
 import { initialParameters } from '../../../src/core/adapters/parameters.ts'
 import { planAdapter } from '../../../src/core/adapters/plan.ts'
 import { storeAdaptation } from '../../../src/core/adapters/adaptation.ts'
@@ -9,12 +10,13 @@ import { cartographyOf } from '../../../src/core/explain/influence/cartography.t
 import { CheckpointGradients } from '../../../src/core/explain/influence/gradients.ts'
 import { randomSketch } from '../../../src/core/explain/influence/sketch.ts'
 import { traced } from '../../../src/core/explain/influence/tracin.ts'
+import { opsFor } from '../../../src/core/ops/index.ts'
 import { ParameterStore, type InitialParameter } from '../../../src/core/optim/parameters.ts'
 import { normals } from '../../../src/core/rng.ts'
 import { evaluateBatch, exampleBatch, type Example } from '../../../src/core/train/objective.ts'
 import { Turns } from '../../../src/core/turns.ts'
 import { defaultAdapter } from '../../../src/protocol/settings.ts'
-import { loadTiny } from './tiny.ts'
+import { loadTiny } from '../../golden/follow.ts'
 
 beforeAll(() => tf.setBackend('cpu'))
 
@@ -124,14 +126,16 @@ describe('influence', () => {
   ] as const)(
     'is what one step of gradient descent does to the loss: %s',
     async (_, classify, given) => {
-      const model = await loadTiny('tiny-llama')
+      const { model, source } = await loadTiny('tiny-llama', opsFor('cpu'))
       const adapter = defaultAdapter({ r: 2, alpha: 4, ...given })
       const plan = planAdapter(model.family, model.architecture, adapter, classify ? 3 : null)
       // B is not zero any more, as at any checkpoint after the first.
-      const parameters = (await initialParameters(plan, adapter, 1)).map((p, layer): InitialParameter => {
-        const values = normals({ seed: 5, purpose: 'noise', layer }, p.values.length)
-        return { ...p, values: p.values.map((value, i) => value + 0.02 * values[i]!) }
-      })
+      const parameters = (await initialParameters(plan, adapter, 1, baseValues(model, source))).map(
+        (p, layer): InitialParameter => {
+          const values = normals({ seed: 5, purpose: 'noise', layer }, p.values.length)
+          return { ...p, values: p.values.map((value, i) => value + 0.02 * values[i]!) }
+        },
+      )
       const example = (i: number): Example => {
         const ids = Array.from({ length: 4 + i }, (__, t) => 5 + ((i * 31 + t * 17) % 50))
         return classify ? { ids, label: i % 3 } : { ids, labels: ids }
@@ -158,7 +162,7 @@ describe('influence', () => {
       }
       for (const [i, row] of rows.entries()) {
         const gradient = at.of(row)
-        const g = await gradient.data()
+        const g = (await gradient.data()) as Float32Array
         gradient.dispose()
         const stepped = (rate: number) =>
           at.store.slots.map((slot, p): InitialParameter => {

@@ -3,8 +3,10 @@
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { beforeAll, expect, it } from 'vitest'
+import { baseValues } from '../../../src/core/adapters/baseValues.ts'
 import { initialParameters } from '../../../src/core/adapters/parameters.ts'
 import { planAdapter } from '../../../src/core/adapters/plan.ts'
+import { opsFor } from '../../../src/core/ops/index.ts'
 import { evaluateBatch, exampleBatch, type Example } from '../../../src/core/train/objective.ts'
 import { rowResults } from '../../../src/core/train/rowResults.ts'
 import { RowTap, type SeenRows } from '../../../src/core/train/rowTap.ts'
@@ -12,17 +14,17 @@ import { Trainer, type TrainerState } from '../../../src/core/train/trainer.ts'
 import { Turns } from '../../../src/core/turns.ts'
 import type { TrainingConfig } from '../../../src/protocol/run.ts'
 import { defaultAdapter, defaultTraining } from '../../../src/protocol/settings.ts'
-import { loadTiny } from './tiny.ts'
+import { loadTiny } from '../../golden/follow.ts'
 
 beforeAll(() => tf.setBackend('cpu'))
 
 const ROWS = 7
 
 async function follow(classify: boolean, settings: Partial<TrainingConfig>, weighted = false) {
-  const model = await loadTiny('tiny-llama')
+  const { model, source } = await loadTiny('tiny-llama', opsFor('cpu'))
   const adapter = defaultAdapter({ r: 2, alpha: 4 })
   const plan = planAdapter(model.family, model.architecture, adapter, classify ? 3 : null)
-  const initial = await initialParameters(plan, adapter, 1)
+  const initial = await initialParameters(plan, adapter, 1, baseValues(model, source))
   const rows = Array.from({ length: ROWS }, (_, i): Example => {
     const ids = Array.from({ length: 3 + i }, (__, t) => 5 + ((i * 31 + t * 17) % 60))
     const weight = weighted ? { weight: 0.5 + i } : {}
