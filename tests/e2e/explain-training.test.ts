@@ -55,7 +55,7 @@ it('the map of training rows, the rows behind an answer, and the way to them', a
   await page.getByRole('button', { name: 'Trace the answer' }).click()
   const traced = page.getByRole('list', { name: 'Bent the model most' })
   await traced.getByRole('link').first().waitFor()
-  expect(await traced.getByRole('listitem').count()).toBe(8)
+  expect(await traced.getByRole('listitem').count()).toBe(6)
   for (const theme of ['light', 'dark']) {
     await page.evaluate((name) => (document.documentElement.dataset.theme = name), theme)
     await page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)))
