@@ -15,6 +15,14 @@ import type {
 } from './attention.ts'
 import type { ExplainInput } from './common.ts'
 import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
+import type {
+  ImportanceRequest,
+  ImportanceResult,
+  MistakesRequest,
+  MistakesResult,
+  RulesRequest,
+  RulesResult,
+} from './dataset.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
 import type {
   LayersRequest,
@@ -44,6 +52,9 @@ export interface ExplainMethods {
   layers: (request: LayersRequest) => LayersResult
   similarity: (request: SimilarityRequest) => SimilarityResult
   probe: (request: ProbeRequest) => ProbeResult
+  rules: (request: RulesRequest) => RulesResult
+  importance: (request: ImportanceRequest) => ImportanceResult
+  mistakes: (request: MistakesRequest) => MistakesResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -82,6 +93,9 @@ export const EXPLAIN_METHODS = [
   'layers',
   'similarity',
   'probe',
+  'rules',
+  'importance',
+  'mistakes',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

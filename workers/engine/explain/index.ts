@@ -13,6 +13,9 @@ import { layers } from './layers.ts'
 import { logitLens } from './logitLens.ts'
 import { probe } from './probe.ts'
 import { similarity } from './similarity.ts'
+import { importance } from './importance.ts'
+import { mistakes } from './mistakes.ts'
+import { rules } from './rules.ts'
 
 export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   attention,
@@ -29,4 +32,7 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   layers,
   similarity,
   probe,
+  rules,
+  importance,
+  mistakes,
 }
