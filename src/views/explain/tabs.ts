@@ -2,6 +2,7 @@
 import type { Component } from 'svelte'
 import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
+import DatasetTab from './DatasetTab.svelte'
 import LayersOfRows from './LayersOfRows.svelte'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
@@ -28,4 +29,5 @@ export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', ofQuestion: OverviewTab },
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
   { value: 'layers', label: 'Layers', ofQuestion: LayersTab, ofTarget: LayersOfRows },
+  { value: 'dataset', label: 'Dataset', ofTarget: DatasetTab },
 ]
