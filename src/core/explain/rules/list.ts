@@ -39,8 +39,10 @@ export interface ListOptions extends TreeOptions {
 /** Trees for each class, and the share of the rows that each learns from. */
 const TREES = 10
 const PART = 0.8
+/** A condition is needed if it lifts the lower bound of the precision by more than this: less is chance, and hard to read. */
+const WORTH = 0.05
 /** Two rules whose rows overlap by more than this (Jaccard) say the same. */
-const ALIKE = 0.8
+const ALIKE = 0.5
 
 /** Rules of every class from the rows in `within`, the surest first. */
 export async function findRules(
@@ -104,13 +106,13 @@ const keyOf = (conditions: readonly FoundCondition[]): string =>
     .sort()
     .join()
 
-/** Drops conditions as long as the rule does not become less sure; negated ones go first where it is all the same. */
+/** Drops conditions that are not needed, the one that is missed least first. */
 function shortened(rule: FoundRule, judge: (conditions: FoundCondition[]) => FoundRule): FoundRule {
   let best = rule
   for (;;) {
     const shorter = best.conditions
       .map((_, gone) => judge(best.conditions.filter((_, i) => i !== gone)))
-      .filter(({ conditions, lowerBound }) => conditions.length > 0 && lowerBound >= best.lowerBound)
+      .filter(({ conditions, lowerBound }) => conditions.length > 0 && lowerBound >= best.lowerBound - WORTH)
       .sort(bySureness)[0]
     if (!shorter) return best
     best = shorter
@@ -157,7 +159,5 @@ function drawn(
 }
 
 function placesOf(bits: Bits): number[] {
-  return Array.from({ length: bits.length * 32 }, (_, row) => row).filter(
-    (row) => hasBit(bits, row),
-  )
+  return Array.from({ length: bits.length * 32 }, (_, row) => row).filter((row) => hasBit(bits, row))
 }
