@@ -53,8 +53,8 @@ export function importFiles(
   checkOptions(options, files)
   return whileWriting(async () => {
     const id = crypto.randomUUID()
-    const writer = rowWriter(store, sizeOf(files))
-    const sink = new RowSink(store, id, 0, writer.write)
+    const writer = rowWriter(store, id, 0, sizeOf(files))
+    const sink = new RowSink(store, id, 0, writer)
     try {
       const read = await readInto(
         sink,
@@ -93,6 +93,7 @@ export function importFiles(
       return dataset
     } catch (error) {
       await sink.settle()
+      writer.end()
       await removeDataset(store, id).catch(() => undefined)
       throw error
     } finally {
@@ -118,8 +119,8 @@ export function appendFiles(
     const current = await getDataset(store, id)
     const before = rawOf(current)
     const { parts, chosen, folds } = await splitOf(store, id)
-    const writer = rowWriter(store, sizeOf(files))
-    const sink = new RowSink(store, id, before.rows, writer.write)
+    const writer = rowWriter(store, id, before.rows, sizeOf(files))
+    const sink = new RowSink(store, id, before.rows, writer)
     try {
       const names = before.columns.map(({ name }) => name)
       const columns = new UnionColumns(options.union ?? false, names)
@@ -164,6 +165,7 @@ export function appendFiles(
       return { ...grown, added: { rows: sink.rows, labels } }
     } catch (error) {
       await sink.settle()
+      writer.end()
       await removeRowsFrom(store, id, before.rows).catch(() => undefined)
       throw error
     } finally {
