@@ -26,7 +26,8 @@ import { readRecipe } from '../../src/store/recipes.ts'
 import { emptyRecipe, splitOf } from '../recipe/calls.ts'
 import { rawOf } from '../recipe/raw.ts'
 import { makeVersion } from '../recipe/version.ts'
-import { hashFiles, RunningHash } from './hash.ts'
+import { hashFiles, RunningHash, type Digest } from './hash.ts'
+import { hasher } from './hashBeside.ts'
 import { RowSink } from './rowSink.ts'
 import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
 import { tokenWeigher } from './tokenWeigher.ts'
@@ -188,14 +189,31 @@ async function readInto(
   store: Store,
   files: readonly File[],
   options: ImportOptions,
+  context: CallContext,
+): Promise<Read> {
+  // About as much is stored as is read; what is packed needs more, and is told when room runs out.
+  await requireRoom(sizeOf(files), nameOf(files))
+  const hashing = hasher(sizeOf(files))
+  try {
+    return await readAll(sink, columns, store, files, options, hashing.digest, context)
+  } finally {
+    hashing.end()
+  }
+}
+
+async function readAll(
+  sink: RowSink,
+  columns: UnionColumns,
+  store: Store,
+  files: readonly File[],
+  options: ImportOptions,
+  digest: Digest,
   { signal, progress }: CallContext,
 ): Promise<Read> {
   const problems: Problem[] = []
   let problemCount = 0
   let reading = newReading()
-  // About as much is stored as is read; what is packed needs more, and is told when room runs out.
-  await requireRoom(sizeOf(files), nameOf(files))
-  const hash = new RunningHash(sizeOf(files))
+  const hash = new RunningHash(sizeOf(files), digest)
   const report = reporter(sizeOf(files), progress)
   const weigh = await tokenWeigher(store, options)
   let before = 0
