@@ -151,6 +151,17 @@ export interface HistoryPiece {
   entries: HistoryEntry[]
 }
 
+/** What a run's model said of its training rows in one epoch, before it learnt from them (core/train/rowTap.ts). */
+export interface RowEpoch {
+  run: string
+  /** From 0. */
+  epoch: number
+  /** By place in the training part: probability of the row's label or text; not a number where the row was not met. */
+  gold: Float32Array
+  /** The most likely class; null of a language model. */
+  predicted: Uint16Array | null
+}
+
 /** A pointer of the ledger: this checkpoint of this run is complete, and here are its bytes. */
 export interface CheckpointRecord extends BlobEntry {
   run: string
@@ -181,6 +192,7 @@ export interface MainDatabase extends Dexie {
   runs: Table<RunRecord, string>
   history: Table<HistoryPiece, [string, number]>
   tuning: Table<TuningRecord, string>
+  rowEpochs: Table<RowEpoch, [string, number]>
 }
 
 export interface LedgerDatabase extends Dexie {
@@ -221,7 +233,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   main.version(3).stores({ adapters: 'id, model, createdAt' })
   main.version(4).stores({ tuning: 'adapter' })
   main.version(5).stores({ recipes: 'id' })
-  main.version(6).stores({ rowFiles: 'file, dataset' })
+  main.version(6).stores({ rowFiles: 'file, dataset', rowEpochs: '[run+epoch]' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true

@@ -24,6 +24,7 @@ import type {
   RulesResult,
 } from './dataset.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
+import type { CartographyRequest, CartographyResult, InfluenceRequest, InfluenceResult } from './influence.ts'
 import type {
   LayersRequest,
   LayersResult,
@@ -55,6 +56,8 @@ export interface ExplainMethods {
   rules: (request: RulesRequest) => RulesResult
   importance: (request: ImportanceRequest) => ImportanceResult
   mistakes: (request: MistakesRequest) => MistakesResult
+  influence: (request: InfluenceRequest) => InfluenceResult
+  cartography: (request: CartographyRequest) => CartographyResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -96,6 +99,8 @@ export const EXPLAIN_METHODS = [
   'rules',
   'importance',
   'mistakes',
+  'influence',
+  'cartography',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

@@ -6,6 +6,8 @@ import DatasetTab from './DatasetTab.svelte'
 import LayersOfRows from './LayersOfRows.svelte'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
+import InfluencePanel from './training/InfluencePanel.svelte'
+import TrainingRowsTab from './TrainingRowsTab.svelte'
 import WordsTab from './WordsTab.svelte'
 
 export interface TabProps {
@@ -30,4 +32,5 @@ export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
   { value: 'layers', label: 'Layers', ofQuestion: LayersTab, ofTarget: LayersOfRows },
   { value: 'dataset', label: 'Dataset', ofTarget: DatasetTab },
+  { value: 'rows', label: 'Training rows', ofTarget: TrainingRowsTab, ofQuestion: InfluencePanel },
 ]

@@ -5,10 +5,12 @@ import { ablation } from './ablation.ts'
 import { attention, heads, rollout } from './attention.ts'
 import type { Explainer } from './desk.ts'
 import { lime } from './lime.ts'
+import { cartography } from './cartography.ts'
 import { counterfactual } from './counterfactual.ts'
 import { faithfulness } from './faithfulness.ts'
 import { saliency } from './saliency.ts'
 import { shap } from './shap.ts'
+import { influence } from './influence.ts'
 import { layers } from './layers.ts'
 import { logitLens } from './logitLens.ts'
 import { probe } from './probe.ts'
@@ -35,4 +37,6 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   rules,
   importance,
   mistakes,
+  influence,
+  cartography,
 }
