@@ -1,5 +1,8 @@
 // Figures as files, marks that follow from drawing to drawing, and attribution at each key, in the built site on wasm.
 import { readFileSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
 import type { Page } from 'playwright'
 import { afterEach, expect, it } from 'vitest'
@@ -39,23 +42,34 @@ async function file(page: Page, title: RegExp, format: string) {
   return { name: taken.suggestedFilename(), bytes: readFileSync(await taken.path()) }
 }
 
-/** What a browser makes of an SVG file. */
-const parsed = (page: Page, svg: string) =>
-  page.evaluate((text) => {
-    const read = new DOMParser().parseFromString(text, 'image/svg+xml')
-    const all = (name: string) => [...read.querySelectorAll(name)]
-    return {
-      error: read.querySelector('parsererror')?.textContent ?? null,
-      foreign: all('foreignObject, style, script').length,
-      texts: all('text').map((node) => node.textContent ?? ''),
-      fills: all('[fill]').map((node) => node.getAttribute('fill') ?? ''),
-      images: all('image').map((node) => (node.getAttribute('xlink:href') ?? '').slice(0, 22)),
-      metadata: JSON.parse(read.querySelector('metadata > figure')?.textContent ?? 'null') as FigureFile,
-      title: read.querySelector('svg > title')?.textContent,
-      height: Number(read.documentElement.getAttribute('height')),
-      width: Number(read.documentElement.getAttribute('width')),
-    }
-  }, svg)
+/** What a browser makes of an SVG file when it is opened. */
+async function parsed(site: Site, svg: string) {
+  const page = await site.context.newPage()
+  try {
+    const path = join(await mkdtemp(join(tmpdir(), 'figure-')), 'figure.svg')
+    await writeFile(path, svg)
+    await page.goto(`file://${path}`)
+    return await page.evaluate(() => {
+      const all = (name: string) => [...document.querySelectorAll(name)]
+      return {
+        root: document.documentElement.tagName,
+        error: document.querySelector('parsererror')?.textContent ?? null,
+        foreign: all('foreignObject, style, script').length,
+        texts: all('text').map((node) => node.textContent ?? ''),
+        fills: all('[fill]').map((node) => node.getAttribute('fill') ?? ''),
+        images: all('image').map((node) => (node.getAttribute('xlink:href') ?? '').slice(0, 22)),
+        metadata: JSON.parse(
+          document.querySelector('metadata > figure')?.textContent ?? 'null',
+        ) as FigureFile,
+        title: document.querySelector('svg > title')?.textContent,
+        height: Number(document.documentElement.getAttribute('height')),
+        width: Number(document.documentElement.getAttribute('width')),
+      }
+    })
+  } finally {
+    await page.close()
+  }
+}
 
 it('figures become files that say what made them', async () => {
   site = await openSite({ gpu: false })
@@ -77,8 +91,8 @@ it('figures become files that say what made them', async () => {
 
   const svg = await file(page, shap, 'SVG')
   expect(svg.name).toMatch(/^SHAP-partition-for-.*\.svg$/)
-  const read = await parsed(page, svg.bytes.toString())
-  expect(read.error).toBeNull()
+  const read = await parsed(site, svg.bytes.toString())
+  expect([read.root, read.error]).toEqual(['svg', null])
   expect(read.foreign).toBe(0)
   expect(read.title).toMatch(/^SHAP \(partition\) for /)
   // The title, each bar's name and number, the legend; and nothing that only answers a pointer.
@@ -124,7 +138,7 @@ it('figures become files that say what made them', async () => {
   // Cells are a picture inside; a figure that is shown as a table is drawn for its file.
   await page.getByRole('tab', { name: 'Layers' }).click()
   await page.getByRole('button', { name: /^Probability of .* as a table$/ }).click()
-  const map = await parsed(page, (await file(page, /^Download Probability of /, 'SVG')).bytes.toString())
+  const map = await parsed(site, (await file(page, /^Download Probability of /, 'SVG')).bytes.toString())
   expect(map.error).toBeNull()
   expect(map.images).toEqual(['data:image/png;base64,'])
   expect(map.texts).toEqual(expect.arrayContaining(['input', 'layer 8', '·twice']))
@@ -137,7 +151,7 @@ it('figures become files that say what made them', async () => {
     .getByRole('link', { name: /support/ })
     .first()
     .click()
-  const loss = await parsed(page, (await file(page, /^Download Loss$/, 'SVG')).bytes.toString())
+  const loss = await parsed(site, (await file(page, /^Download Loss$/, 'SVG')).bytes.toString())
   expect(loss.error).toBeNull()
   expect(loss.texts).toContain('step')
   expect(loss.metadata).toMatchObject({ title: 'Loss', model: { id: 'graft-7m' }, training: { steps: 4 } })
