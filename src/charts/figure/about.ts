@@ -77,7 +77,7 @@ export function captionOf(info: FigureInfo): string {
   const model = name(info['model'])
   const strength = info['strength']
   return [
-    tuned && model ? `${tuned} on ${model}` : (tuned ?? model),
+    tuned && model && !tuned.includes(model) ? `${tuned} on ${model}` : (tuned ?? model),
     typeof strength === 'number' && strength !== 1 && `strength ${strength}`,
     typeof info.method === 'string' && !info.title.includes(info.method) && info.method,
     info.seed !== undefined && `seed ${String(info.seed)}`,
