@@ -39,6 +39,8 @@ export class Explaining {
   output = $state('')
   contrast = $state('')
   granularity = $state<Granularity>('word')
+  /** Gradient x input is asked for again at each key. */
+  live = $state(false)
   /** Tokens [from, to) that are pointed at, and that were clicked. */
   hovered = $state.raw<{ from: number; to: number } | null>(null)
   pinned = $state.raw<{ from: number; to: number } | null>(null)
@@ -63,6 +65,7 @@ export class Explaining {
     this.output = query.output ?? ''
     this.contrast = query.contrast ?? ''
     this.granularity = GRANULARITIES.find((name) => name === query.by) ?? 'word'
+    this.live = query.live === '1'
     const span = /^(\d{1,6})-(\d{1,6})$/.exec(query.at ?? '')
     if (span) this.pinned = { from: Number(span[1]), to: Number(span[2]) }
   }
@@ -76,6 +79,17 @@ export class Explaining {
     return this.hovered ?? this.pinned
   }
 
+  /** Pins a piece, or releases it where it is pinned already. */
+  pin(span: { from: number; to: number } | null): void {
+    const same = span && this.pinned?.from === span.from && this.pinned.to === span.to
+    this.pinned = same ? null : span
+  }
+
+  /** Nothing is marked any more. */
+  release(): void {
+    this.hovered = this.pinned = null
+  }
+
   /** Writes the state to the address; call it in an effect of the view. `more`: what the open tab keeps there. */
   keep(tab: string, more: Readonly<Record<string, string>> = this.held): void {
     const text = this.#selection.text
@@ -84,6 +98,7 @@ export class Explaining {
       ...(this.output && { output: this.output }),
       ...(this.contrast && { contrast: this.contrast }),
       ...(this.granularity !== 'word' && { by: this.granularity }),
+      ...(this.live && { live: '1' }),
       ...(this.pinned && { at: `${this.pinned.from}-${this.pinned.to}` }),
       ...more,
     })
