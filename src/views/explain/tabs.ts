@@ -2,6 +2,7 @@
 import type { Component } from 'svelte'
 import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
+import AttentionTab from './AttentionTab.svelte'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
 import WordsTab from './WordsTab.svelte'
@@ -26,5 +27,6 @@ export interface ExplainTab {
 export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', ofQuestion: OverviewTab },
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
+  { value: 'attention', label: 'Attention', ofQuestion: AttentionTab },
   { value: 'layers', label: 'Layers', ofQuestion: LayersTab },
 ]
