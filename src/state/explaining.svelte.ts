@@ -1,5 +1,6 @@
 // What the Explain view is asked, shared by its tabs and kept in the address: the text, the number that is explained, the
 // pieces it is told in, and the piece that is pointed at or pinned, which every drawing of the page marks.
+import { untrack } from 'svelte'
 import type { ExplainInput, Granularity, OutputChoice } from '../protocol/explain.ts'
 import { GRANULARITIES } from '../protocol/explain.ts'
 import type { ModelInfo } from '../protocol/model.ts'
@@ -88,7 +89,8 @@ export class Explaining {
 
   /** What a tab wants the address to say of it, by names of its own; empty texts are left out. */
   hold(named: Readonly<Record<string, string>>): void {
-    const all = Object.entries({ ...this.held, ...named })
+    // An effect that holds must not run again for what it held.
+    const all = Object.entries({ ...untrack(() => this.held), ...named })
     this.held = Object.fromEntries(all.filter(([, value]) => value !== ''))
   }
 
