@@ -1,6 +1,6 @@
 // Attention weights [L, H, T, T] as matrices to draw: one head, the mean of a layer's heads, of all layers, or of all; and
 // all of them as thumbnails. What goes through every cell is a generator, done in slices (slices.ts).
-import { bins, largest, poolInto, type Matrix } from './heatmap.ts'
+import { bins, brightest, poolInto, type Matrix } from './heatmap.ts'
 
 /** A layer and a head, each a number from 0 or the mean over all. */
 export interface HeadChoice {
@@ -74,6 +74,10 @@ export function withoutHidden(matrix: Matrix, hidden: ArrayLike<number> | null):
 /** Side of a thumbnail at most. */
 export const THUMBNAIL = 64
 
+/** Share of the cells that may be beyond the brightest colour, of a map and of a thumbnail. */
+export const BRIGHT = 0.005
+const BRIGHT_OF_THUMBNAIL = 0.02
+
 export interface Thumbnails {
   /** Side in cells. */
   size: number
@@ -82,7 +86,7 @@ export interface Thumbnails {
   columns: number
   /** [rows, columns, size, size]: of the cells that each stands for, the one of largest magnitude. */
   values: Float32Array
-  /** [rows, columns]: largest magnitude of each. */
+  /** [rows, columns]: the magnitude that each is brightest at. */
   tops: Float32Array
 }
 
@@ -102,7 +106,7 @@ export function* thumbnails(
     const choice = choiceAt(at, columns)
     const { values: source, from } = placeOf(maps, choice)
     poolInto(values, at * cells, size, source, from, places, places)
-    tops[at] = largest(values.subarray(at * cells, (at + 1) * cells))
+    tops[at] = brightest(values.subarray(at * cells, (at + 1) * cells), BRIGHT_OF_THUMBNAIL)
     yield
   }
   return { size, rows, columns, values, tops }

@@ -217,6 +217,23 @@ export function largest(values: Float32Array): number {
   return max
 }
 
+/** Values that are looked at to find a top: more change it little. */
+const SAMPLE = 4096
+
+/**
+ * The magnitude that a share of the values that are not 0 exceed: the top of a colour scale that a few large cells, such as
+ * the first rows of a causal map, do not leave dark. Of few values it is the largest. Long maps are sampled at even steps.
+ */
+export function brightest(values: Float32Array, share: number): number {
+  // Odd, and of no common measure with most widths: it does not stay in one column.
+  const step = Math.max(1, Math.floor(values.length / SAMPLE / 2) * 2 + 1)
+  const found: number[] = []
+  for (let at = 0; at < values.length; at += step) if (values[at] !== 0) found.push(Math.abs(values[at]!))
+  const above = Math.floor(found.length * share)
+  if (above === 0) return largest(values)
+  return Float32Array.from(found).sort()[found.length - 1 - above]!
+}
+
 /** A label that fits its space: what is left out is marked. */
 function cut(text: string, space: number): string {
   const characters = Math.max(2, Math.floor((space - GAP / 2) / CHARACTER))

@@ -10,7 +10,7 @@ import {
 import { ABOVE, BELOW, inkOn, magnitude, tint } from '../../../src/charts/colours.ts'
 import { toCsv } from '../../../src/charts/csv.ts'
 import { bytes, duration, number, short } from '../../../src/charts/format.ts'
-import { cellAt, heatPixels, heatScene, maxPool, showing } from '../../../src/charts/heatmap.ts'
+import { brightest, cellAt, heatPixels, heatScene, maxPool, showing } from '../../../src/charts/heatmap.ts'
 import { inSlices } from '../../../src/charts/slices.ts'
 import { lineScene, readingAt, smooth } from '../../../src/charts/lineChart.ts'
 import { scaled, shownTokens } from '../../../src/charts/tokens.ts'
@@ -211,6 +211,19 @@ describe('attention', () => {
     expect(values[49 * 64 + 0]).toBeCloseTo(-0.5)
     expect(values.subarray(0, 64 * 64).filter((value) => value !== 0)).toHaveLength(1)
     expect(withoutHidden({ rows: n, columns: n, values: weights }, hidden).values[98 * 128 + 1]).toBe(-0.5)
+  })
+
+  it('is not left dark by a few large cells, and shows the largest of few', () => {
+    const n = 200
+    const uniform = Float32Array.from({ length: n * n }, (_, at) => {
+      const [i, j] = [Math.floor(at / n), at % n]
+      return j <= i ? 1 / (i + 1) : 0
+    })
+    const top = brightest(uniform, 0.005)
+    // As many cells as that are in the first 14 rows.
+    expect(top).toBeGreaterThan(1 / 20)
+    expect(top).toBeLessThan(1 / 9)
+    expect(brightest(Float32Array.of(0.1, -0.9, 0.3), 0.005)).toBeCloseTo(0.9)
   })
 
   it('reads a choice of the address', () => {
