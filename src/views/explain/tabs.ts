@@ -4,6 +4,7 @@ import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
+import WhatIfTab from './WhatIfTab.svelte'
 import WordsTab from './WordsTab.svelte'
 
 export interface TabProps {
@@ -26,5 +27,6 @@ export interface ExplainTab {
 export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', ofQuestion: OverviewTab },
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
+  { value: 'what-if', label: 'What if', ofQuestion: WhatIfTab },
   { value: 'layers', label: 'Layers', ofQuestion: LayersTab },
 ]
