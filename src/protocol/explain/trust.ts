@@ -26,8 +26,7 @@ export const COMPARED_METHODS = [
 interface Compared extends OutputChoice, UnitChoice {
   /** Default: 0. */
   seed?: number
-  /** Texts that SHAP and LIME may ask about, or passes of SmoothGrad and integrated gradients; default: each method's
-   *  own. */
+  /** Texts that SHAP and LIME may ask about (of `stability` also the passes of SmoothGrad); default: each method's own. */
   samples?: number
   /** Pieces that count as the top (default 3). */
   top?: number

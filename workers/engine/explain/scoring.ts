@@ -38,7 +38,10 @@ export async function scoresBy(
   context: CallContext,
 ): Promise<Scored> {
   if (isSaliency(method)) {
-    const found = await saliency(desk, target, { ...request, method }, context)
+    const { samples, compared, ...rest } = request
+    // Of methods that are compared the budget is one of texts; gradients have passes of their own.
+    const passes = compared || samples === undefined ? {} : { samples }
+    const found = await saliency(desk, target, { ...rest, ...passes, method }, context)
     return {
       units: found.units,
       scores: found.unitScores,
