@@ -36,6 +36,7 @@ import type {
   SimilarityResult,
 } from './layers.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
+import type { AgreementRequest, AgreementResult, StabilityRequest, StabilityResult } from './trust.ts'
 
 /** request -> result */
 export interface ExplainMethods {
@@ -47,6 +48,8 @@ export interface ExplainMethods {
   lime: (request: LimeRequest) => LimeResult
   shap: (request: ShapRequest) => ShapResult
   faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
+  stability: (request: StabilityRequest) => StabilityResult
+  agreement: (request: AgreementRequest) => AgreementResult
   anchors: (request: AnchorsRequest) => AnchorsResult
   counterfactual: (request: CounterfactualRequest) => CounterfactualResult
   logitLens: (request: LogitLensRequest) => LogitLensResult
@@ -90,6 +93,8 @@ export const EXPLAIN_METHODS = [
   'lime',
   'shap',
   'faithfulness',
+  'stability',
+  'agreement',
   'anchors',
   'counterfactual',
   'logitLens',

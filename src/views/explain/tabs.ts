@@ -9,6 +9,7 @@ import LayersOfRows from './LayersOfRows.svelte'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
 import TrainingRowsTab from './TrainingRowsTab.svelte'
+import WhatIfTab from './WhatIfTab.svelte'
 import WordsTab from './WordsTab.svelte'
 
 export interface TabProps {
@@ -33,6 +34,7 @@ export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
   { value: 'attention', label: 'Attention', ofQuestion: AttentionTab },
   { value: 'layers', label: 'Layers', ofQuestion: LayersTab, ofTarget: LayersOfRows },
+  { value: 'what-if', label: 'What if', ofQuestion: WhatIfTab },
   { value: 'dataset', label: 'Dataset', ofTarget: DatasetTab },
   { value: 'rows', label: 'Training rows', ofTarget: TrainingRowsTab, ofQuestion: InfluencePanel },
 ]
