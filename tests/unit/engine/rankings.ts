@@ -1,6 +1,7 @@
 // Every method that says which words count, as a ranking of a text's words: the most important first.
 import {
   SHAP_METHODS,
+  type SaliencyBaseline,
   type SaliencyMethod,
   type ShapMethod,
   type Unit,
@@ -28,12 +29,12 @@ function bySize(units: readonly Unit[], scores: ArrayLike<number>): string[] {
 }
 
 const saliency =
-  (method: SaliencyMethod): Ranking =>
+  (method: SaliencyMethod, baseline?: SaliencyBaseline): Ranking =>
   async (e, target, text, output, contrast) => {
     const { units, unitScores } = await EXPLAINERS.saliency(
       e.desk,
       target,
-      { text, method, output, contrast },
+      { text, method, output, contrast, ...(baseline && { baseline }) },
       context(),
     )
     return bySize(units, unitScores)
@@ -52,7 +53,8 @@ const shap =
   }
 
 export const RANKINGS: Record<string, Ranking> = {
-  integratedGradients: saliency('integratedGradients'),
+  // From the mask, as the others take words away.
+  integratedGradients: saliency('integratedGradients', 'mask'),
   lime: async (e, target, text, output) => {
     const { units, weights } = await EXPLAINERS.lime(e.desk, target, { text, output }, context())
     return bySize(units, weights)
@@ -78,6 +80,7 @@ export const LOCAL_RANKINGS: Record<string, Ranking> = {
   gradientNorm: saliency('gradientNorm'),
   gradientXInput: saliency('gradientXInput'),
   smoothGrad: saliency('smoothGrad'),
+  'integratedGradients from padding': saliency('integratedGradients'),
 }
 
 /** What attention alone says, for comparison: nothing makes it point at what decides. */
