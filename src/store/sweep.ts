@@ -2,10 +2,11 @@
 // Pointers are always written last, so whatever has none was never finished.
 import type { Store } from './database.ts'
 import { deleteBlob } from './chunks.ts'
-import { keysOf } from './datasets.ts'
+import { keysOf, removeRowsFrom } from './datasets.ts'
 import { KEEP_DOWNLOADS_MS } from './downloads.ts'
 import { whileQuiet } from './locks.ts'
 import { guarded } from './quota.ts'
+import { removeRowFiles, sweepRowFiles } from './rowFiles.ts'
 
 export interface Swept {
   blobs: number
@@ -57,6 +58,15 @@ async function sweepNow(store: Store): Promise<Swept> {
   })
   const rows = (await main.rows.toCollection().primaryKeys()).filter(([dataset]) => !kept.has(dataset))
   await main.rows.bulkDelete(rows)
+  // Rows of additions that did not finish.
+  for (const { id, rows: count, version } of await main.datasets.toArray())
+    await removeRowsFrom(store, id, version?.raw.rows ?? count)
+  const files = await main.rowFiles.filter(({ dataset }) => !datasets.has(dataset)).toArray()
+  await removeRowFiles(
+    store,
+    files.map(({ file }) => file),
+  )
+  await sweepRowFiles(store)
   const parts = (await main.parts.toCollection().primaryKeys()).filter((id) => !datasets.has(id))
   await main.parts.bulkDelete(parts)
   const recipes = (await main.recipes.toCollection().primaryKeys()).filter((id) => !datasets.has(id))
@@ -65,7 +75,7 @@ async function sweepNow(store: Store): Promise<Swept> {
   const lostRuns = new Set([...history.map(([run]) => run), ...lost.map(({ run }) => run)])
   return {
     blobs: orphans.length,
-    datasets: new Set(rows.map(([dataset]) => dataset)).size,
+    datasets: new Set([...rows.map(([dataset]) => dataset), ...files.map(({ dataset }) => dataset)]).size,
     runs: lostRuns.size,
   }
 }
