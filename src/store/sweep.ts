@@ -23,7 +23,7 @@ async function sweepNow(store: Store): Promise<Swept> {
   const { main, ledger } = store
   const runs = new Set(await main.runs.toCollection().primaryKeys())
 
-  // Checkpoints and history of removed runs.
+  // Checkpoints, history and films of removed runs.
   const checkpoints = await ledger.checkpoints.toArray()
   const lost = checkpoints.filter((checkpoint) => !runs.has(checkpoint.run))
   await ledger.checkpoints.bulkDelete(
@@ -31,6 +31,9 @@ async function sweepNow(store: Store): Promise<Swept> {
   )
   const history = (await main.history.toCollection().primaryKeys()).filter(([run]) => !runs.has(run))
   await main.history.bulkDelete(history)
+
+  const frames = await main.frames.toCollection().primaryKeys()
+  await main.frames.bulkDelete(frames.filter(([run]) => !runs.has(run)))
 
   // Downloads that nobody went on with.
   const abandoned = Date.now() - KEEP_DOWNLOADS_MS

@@ -16,6 +16,7 @@ import type {
 import type { ExplainInput } from './common.ts'
 import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
+import type { FilmAsk, FilmResult } from './film.ts'
 import type {
   LayersRequest,
   LayersResult,
@@ -44,6 +45,7 @@ export interface ExplainMethods {
   layers: (request: LayersRequest) => LayersResult
   similarity: (request: SimilarityRequest) => SimilarityResult
   probe: (request: ProbeRequest) => ProbeResult
+  film: (request: FilmAsk) => FilmResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -82,6 +84,7 @@ export const EXPLAIN_METHODS = [
   'layers',
   'similarity',
   'probe',
+  'film',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

@@ -11,6 +11,7 @@ import { saliency } from './saliency.ts'
 import { shap } from './shap.ts'
 import { layers } from './layers.ts'
 import { logitLens } from './logitLens.ts'
+import { film } from './film.ts'
 import { probe } from './probe.ts'
 import { similarity } from './similarity.ts'
 
@@ -29,4 +30,5 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   layers,
   similarity,
   probe,
+  film,
 }
