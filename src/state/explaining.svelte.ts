@@ -42,6 +42,8 @@ export class Explaining {
   hovered = $state.raw<{ from: number; to: number } | null>(null)
   pinned = $state.raw<{ from: number; to: number } | null>(null)
   question = $state.raw<Question | null>(null)
+  /** Results over many rows, by target and name: they do not hang on a question. */
+  readonly #ofTargets: Record<string, unknown> = {}
   readonly #router: Router
   readonly #selection: Selection
   /** Results of the last question, by the name a tab gives them: a tab that is opened again has them still. */
@@ -92,6 +94,15 @@ export class Explaining {
   /** A result of the question that is open, or undefined. */
   result<T>(name: string): T | undefined {
     return this.#results[name] as T | undefined
+  }
+
+  /** A result over many rows, by the name of its target (`targetStamp`) and its own. */
+  resultOf<T>(target: string, name: string): T | undefined {
+    return this.#ofTargets[`${target}/${name}`] as T | undefined
+  }
+
+  rememberOf(target: string, name: string, result: unknown): void {
+    this.#ofTargets[`${target}/${name}`] = result
   }
 
   /** Keeps a result, unless another question has been asked meanwhile. */

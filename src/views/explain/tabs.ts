@@ -2,6 +2,7 @@
 import type { Component } from 'svelte'
 import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
+import LayersOfRows from './LayersOfRows.svelte'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
 import WordsTab from './WordsTab.svelte'
@@ -19,12 +20,12 @@ export interface ExplainTab {
   label: string
   /** Shown once a question has been asked. */
   ofQuestion?: Component<TabProps>
-  /** Shown at once. */
+  /** Shown at once, below what belongs to the question. */
   ofTarget?: Component<TargetTabProps>
 }
 
 export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', ofQuestion: OverviewTab },
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
-  { value: 'layers', label: 'Layers', ofQuestion: LayersTab },
+  { value: 'layers', label: 'Layers', ofQuestion: LayersTab, ofTarget: LayersOfRows },
 ]
