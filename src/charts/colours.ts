@@ -16,6 +16,16 @@ export function magnitude(share: number): Rgb {
   return viridis[Math.round(clamp01(share) * (TABLE_SIZE - 1))]!
 }
 
+/** The ends of the diverging scale of cells: blue and orange differ for every kind of colour vision, and in lightness from
+ *  the page in both themes. */
+export const BELOW: Rgb = [0, 114, 214]
+export const ABOVE: Rgb = [222, 92, 0]
+
+/** CSS stops of the diverging scale of cells, for a legend. */
+export function signedGradient(): string {
+  return `linear-gradient(to right, rgb(${BELOW.join(' ')}), transparent, rgb(${ABOVE.join(' ')}))`
+}
+
 /** CSS stops of the viridis scale, for a legend. */
 export function magnitudeGradient(direction = 'to right'): string {
   const stops = [0, 0.25, 0.5, 0.75, 1].map((share) => `rgb(${magnitude(share).join(' ')})`)

@@ -1,6 +1,6 @@
 // The scene of a heat map: a matrix of numbers as square cells, with labels where they can be read. Cells are painted
 // into a canvas; hit testing is index arithmetic, so a map of 512 x 512 costs the same as one of 8 x 8.
-import { magnitude } from './colours.ts'
+import { ABOVE, BELOW, magnitude } from './colours.ts'
 
 export interface Matrix {
   rows: number
@@ -8,6 +8,9 @@ export interface Matrix {
   /** Row by row. */
   values: Float32Array
 }
+
+/** How values become colours: from 0 up, or both ways from 0. */
+export type HeatScale = 'magnitude' | 'signed'
 
 export interface HeatOptions {
   /** Room for the whole map with its labels, in pixels. */
@@ -80,14 +83,20 @@ export function cellAt(scene: HeatScene, x: number, y: number): { row: number; c
 }
 
 /** One pixel a cell, RGBA; the caller scales it up without smoothing. */
-export function heatPixels({ rows, columns, values }: Matrix, max: number): Uint8ClampedArray<ArrayBuffer> {
+export function heatPixels(
+  { rows, columns, values }: Matrix,
+  max: number,
+  scale: HeatScale = 'magnitude',
+): Uint8ClampedArray<ArrayBuffer> {
   const pixels = new Uint8ClampedArray(rows * columns * 4)
   for (let index = 0; index < rows * columns; index++) {
-    const [red, green, blue] = magnitude(max > 0 ? values[index]! / max : 0)
+    const share = max > 0 ? values[index]! / max : 0
+    const [red, green, blue] = scale === 'magnitude' ? magnitude(share) : share < 0 ? BELOW : ABOVE
     pixels[index * 4] = red
     pixels[index * 4 + 1] = green
     pixels[index * 4 + 2] = blue
-    pixels[index * 4 + 3] = 255
+    // Of both signs, how far a value is from 0 is how much it covers the page.
+    pixels[index * 4 + 3] = scale === 'magnitude' ? 255 : 255 * Math.min(1, Math.abs(share))
   }
   return pixels
 }

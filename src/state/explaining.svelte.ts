@@ -42,6 +42,8 @@ export class Explaining {
   hovered = $state.raw<{ from: number; to: number } | null>(null)
   pinned = $state.raw<{ from: number; to: number } | null>(null)
   question = $state.raw<Question | null>(null)
+  /** What tabs keep in the address besides; see `hold`. */
+  held = $state.raw<Readonly<Record<string, string>>>({})
   /** Results over many rows, by target and name: they do not hang on a question. */
   readonly #ofTargets: Record<string, unknown> = {}
   readonly #router: Router
@@ -54,6 +56,8 @@ export class Explaining {
     this.#selection = selection
     const { view, query = {} } = router.route
     if (view !== 'explain') return
+    const { text: _text, output: _output, contrast: _contrast, by: _by, at: _at, ...held } = query
+    this.held = held
     if (query.text !== undefined) selection.text = query.text
     this.output = query.output ?? ''
     this.contrast = query.contrast ?? ''
@@ -72,7 +76,7 @@ export class Explaining {
   }
 
   /** Writes the state to the address; call it in an effect of the view. `more`: what the open tab keeps there. */
-  keep(tab: string, more: Readonly<Record<string, string>> = {}): void {
+  keep(tab: string, more: Readonly<Record<string, string>> = this.held): void {
     const text = this.#selection.text
     this.#router.keep(tab, {
       ...(text && { text }),
@@ -82,6 +86,12 @@ export class Explaining {
       ...(this.pinned && { at: `${this.pinned.from}-${this.pinned.to}` }),
       ...more,
     })
+  }
+
+  /** What a tab wants the address to say of it, by names of its own; empty texts are left out. */
+  hold(named: Readonly<Record<string, string>>): void {
+    const all = Object.entries({ ...this.held, ...named })
+    this.held = Object.fromEntries(all.filter(([, value]) => value !== ''))
   }
 
   /** A new question: what was found out for the one before is forgotten. */

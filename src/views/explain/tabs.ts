@@ -3,6 +3,7 @@ import type { Component } from 'svelte'
 import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
 import LayersOfRows from './LayersOfRows.svelte'
+import FilmTab from './FilmTab.svelte'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
 import WordsTab from './WordsTab.svelte'
@@ -28,4 +29,5 @@ export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', ofQuestion: OverviewTab },
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
   { value: 'layers', label: 'Layers', ofQuestion: LayersTab, ofTarget: LayersOfRows },
+  { value: 'film', label: 'Training film', ofTarget: FilmTab },
 ]
