@@ -41,7 +41,7 @@ it('is pinned, paid for, recorded and watched', async () => {
     const film = { texts: [text], every: 2 }
     const run = await graft.runs.start({ dataset: dataset!.id, model: 'graft-7m', training, film })
     await graft.runs.wait(run)
-    const { frames } = await graft.explain.film({ run })
+    const { frames } = await graft.explain.film({ run }, {})
     if (frames.map(({ at }) => at).join() !== '0,2,4,6') throw new Error(JSON.stringify(frames))
     return run
   }, TEXT)
@@ -85,7 +85,7 @@ it('is pinned, paid for, recorded and watched', async () => {
   expect(await strength.getAttribute('aria-valuetext')).toBe('strength 0')
 
   await page.evaluate((run) => window.graft.runs.remove(run), id)
-  await expect(page.evaluate((run) => window.graft.explain.film({ run }), id)).rejects.toThrow(
+  await expect(page.evaluate((run) => window.graft.explain.film({ run }, {}), id)).rejects.toThrow(
     /There is no run/,
   )
   expect(errors).toEqual([])

@@ -28,7 +28,7 @@ const STRENGTHS = [0, 0.25, 0.5, 0.75, 1]
 /** Strengths of one film. */
 const STRENGTHS_LIMIT = 101
 
-export const film: Explainer<'film'> = async (desk, target, request, context) => {
+export const film: Explainer<'film'> = async (desk, target, request = {}, context) => {
   const { over = 'steps', from } = request
   checkOneOf('over', over, ['steps', 'strength'])
   checkOneOf('from', from, ['recording', 'checkpoints'])
