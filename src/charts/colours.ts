@@ -55,7 +55,7 @@ export function inkOn([red, green, blue]: Rgb): 'black' | 'white' {
 
 export const POSITIVE = 'oklch(0.62 0.21 25)'
 export const NEGATIVE = 'oklch(0.58 0.17 255)'
-export const UNSIGNED = 'oklch(0.66 0.16 147)'
+export const UNSIGNED = 'oklch(0.62 0.16 147)'
 
 /** Strongest tint behind text: more would take the text below 4.5 to 1 in one of the themes. */
 const MAX_TINT = 0.55
@@ -66,6 +66,11 @@ export function tint(value: number, signed: boolean): string {
   if (!Number.isFinite(share) || share < 0.004) return 'transparent'
   const hue = signed ? (value < 0 ? NEGATIVE : POSITIVE) : UNSIGNED
   return hue.replace(')', ` / ${(share * 100).toFixed(1)}%)`)
+}
+
+/** What subdued text is written in on a tint: from this share of the scale on, the page's subdued ink is too pale. */
+export function subduedInk(value: number): string | undefined {
+  return Math.abs(value) > 0.2 ? 'var(--text)' : undefined
 }
 
 export function tintGradient(signed: boolean): string {

@@ -33,9 +33,9 @@ describe('line chart', () => {
 
   it('places points in the plot and labels each series at its end', () => {
     const scene = lineScene(series, size)
-    expect(scene.plot).toEqual({ x: 52, y: 22, width: 300, height: 200 })
-    expect(scene.lines[0]!.path).toBe('M52,22L202,122L352,222')
-    expect(scene.lines[1]!.marks).toEqual([{ x: 352, y: 122 }])
+    expect(scene.plot).toEqual({ x: 52, y: 22, width: 290, height: 200 })
+    expect(scene.lines[0]!.path).toBe('M52,22L197,122L342,222')
+    expect(scene.lines[1]!.marks).toEqual([{ x: 342, y: 122 }])
     expect(scene.labels.map((label) => [label.text, label.y])).toEqual([
       ['Validation', 122],
       ['Training', 222],
@@ -73,7 +73,7 @@ describe('line chart', () => {
   })
 
   it('shows a part of the axis, leaves gaps for values that are no number, and survives no data', () => {
-    expect(lineScene(series, { ...size, domain: [2, 3] }).lines[0]!.path).toBe('M52,22L352,222')
+    expect(lineScene(series, { ...size, domain: [2, 3] }).lines[0]!.path).toBe('M52,22L342,222')
     const gap = [
       {
         name: 'a',
