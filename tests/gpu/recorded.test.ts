@@ -109,6 +109,8 @@ describe('a run of replayed steps', () => {
         expect(replayed.final.parameters).toEqual(silent.final.parameters)
         expect(numbersOf(replayed)).toEqual(numbersOf(silent))
       }),
+    // Three runs, whose kernels this may be the first to compile.
+    120_000,
   )
 
   it('goes on from a checkpoint as if it had not stopped', () =>
