@@ -15,7 +15,16 @@ import type {
 } from './attention.ts'
 import type { ExplainInput } from './common.ts'
 import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
+import type {
+  ImportanceRequest,
+  ImportanceResult,
+  MistakesRequest,
+  MistakesResult,
+  RulesRequest,
+  RulesResult,
+} from './dataset.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
+import type { CartographyRequest, CartographyResult, InfluenceRequest, InfluenceResult } from './influence.ts'
 import type {
   LayersRequest,
   LayersResult,
@@ -47,6 +56,11 @@ export interface ExplainMethods {
   layers: (request: LayersRequest) => LayersResult
   similarity: (request: SimilarityRequest) => SimilarityResult
   probe: (request: ProbeRequest) => ProbeResult
+  rules: (request: RulesRequest) => RulesResult
+  importance: (request: ImportanceRequest) => ImportanceResult
+  mistakes: (request: MistakesRequest) => MistakesResult
+  influence: (request: InfluenceRequest) => InfluenceResult
+  cartography: (request: CartographyRequest) => CartographyResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -87,6 +101,11 @@ export const EXPLAIN_METHODS = [
   'layers',
   'similarity',
   'probe',
+  'rules',
+  'importance',
+  'mistakes',
+  'influence',
+  'cartography',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [
