@@ -14,7 +14,7 @@ let e: Engine
 let target: Target
 beforeAll(async () => {
   e = await engine()
-  target = await plantedModel(e, WHOLE ? { rows: 8000, epochs: 6 } : { rows: 2400, epochs: 5 })
+  target = await plantedModel(e, WHOLE ? { rows: 8000, epochs: 12 } : { rows: 2400, epochs: 5 })
 }, 300_000)
 afterAll(() => e.close())
 

@@ -4,6 +4,7 @@ import { anchors } from './anchors.ts'
 import { ablation } from './ablation.ts'
 import { attention, heads, rollout } from './attention.ts'
 import type { Explainer } from './desk.ts'
+import { guarded } from './guard.ts'
 import { lime } from './lime.ts'
 import { counterfactual } from './counterfactual.ts'
 import { faithfulness } from './faithfulness.ts'
@@ -14,7 +15,7 @@ import { logitLens } from './logitLens.ts'
 import { probe } from './probe.ts'
 import { similarity } from './similarity.ts'
 
-export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
+export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = guarded({
   attention,
   rollout,
   heads,
@@ -29,4 +30,4 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   layers,
   similarity,
   probe,
-}
+})
