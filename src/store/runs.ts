@@ -7,6 +7,7 @@ import type { HistoryEntry, Run } from '../protocol/run.ts'
 import { listCheckpoints, removeCheckpoints } from './checkpoints.ts'
 import type { RunRecord, Store } from './database.ts'
 import { guarded } from './quota.ts'
+import { removeRowEpochs } from './rowEpochs.ts'
 
 /** Writes a run's record; its `history` and `checkpoints` are ignored here (appendHistory, saveCheckpoint). */
 export async function putRun(store: Store, run: Run | Omit<Run, 'history'>): Promise<void> {
@@ -67,6 +68,7 @@ export async function removeRun(store: Store, id: string): Promise<void> {
       await history.where('[run+from]').between([id, -Infinity], [id, Infinity]).delete()
     }),
   )
+  await removeRowEpochs(store, id)
   await removeCheckpoints(store, id)
 }
 

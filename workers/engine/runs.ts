@@ -26,6 +26,7 @@ import { beginningOf, continuedConfig, continuedLabels } from './continued.ts'
 import { checkpointingOf } from './estimate.ts'
 import { HistoryLog } from './history.ts'
 import type { HeldModel, LoadedModel, ModelLibrary } from './models.ts'
+import { RowRecord } from './rowRecord.ts'
 import { dataKey, DatasetRows, taskOf } from './rows.ts'
 
 const ENDED: readonly RunStatus[] = ['done', 'stopped', 'failed', 'interrupted']
@@ -438,6 +439,7 @@ export class RunManager {
     const validation = await DatasetRows.open(store, reading, 'validation')
     const plan = planOf(base, config, labels)
     const initial = await this.#initial(run, plan, base, saved)
+    const record = await RowRecord.open(store, run, saved?.state.step ?? 0)
     const trainer: Trainer = new Trainer({
       model: base.model,
       plan,
@@ -473,9 +475,11 @@ export class RunManager {
           const entry = run.history.findLast((candidate) => candidate.step === step)
           if (entry) await this.#tell(run, [entry], {})
         },
+        rows: (seen) => record.add(seen),
         checkpoint: (state, validationLoss) => {
           return this.#unlessFull(async () => {
             await log.flush()
+            await record.flush()
             await this.#save(run, trainer, state, validationLoss)
           })
         },
