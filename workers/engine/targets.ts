@@ -230,7 +230,8 @@ export class Targets {
   }
 }
 
-function checkTarget(target: Target): { strength: number } {
+/** Throws E_ARGUMENT for what is no target. */
+export function checkTarget(target: Target): { strength: number } {
   const given: Partial<Record<string, unknown>> | null = target
   const isName = (value: unknown) => typeof value === 'string' && value !== ''
   const sound =

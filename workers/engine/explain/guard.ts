@@ -3,6 +3,7 @@
 // choices are each method's own.
 import { GraftError } from '../../../src/protocol/errors.ts'
 import type { ExplainMethod } from '../../../src/protocol/explain.ts'
+import { checkTarget } from '../targets.ts'
 import type { Explainer } from './desk.ts'
 
 type Explainers = { [M in ExplainMethod]: Explainer<M> }
@@ -33,6 +34,10 @@ const KINDS: Record<string, Kind> = {
   heads: LIST,
   positions: LIST,
   scores: LIST,
+  ngrams: LIST,
+  methods: LIST,
+  indices: LIST,
+  checkpoints: LIST,
   texts: { is: (value) => Array.isArray(value) && value.every(isText), wanted: 'a list of texts' },
   compare: {
     is: (value) =>
@@ -47,6 +52,7 @@ export function guarded(explainers: Explainers): Explainers {
   const entries = Object.entries(explainers).map(([name, explainer]) => [
     name,
     (...args: Parameters<Explainer<ExplainMethod>>) => {
+      checkTarget(args[1])
       checkKinds(args[2])
       return (explainer as Explainer<ExplainMethod>)(...args)
     },
