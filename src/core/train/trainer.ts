@@ -11,6 +11,7 @@ import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
 import { ParameterStore, type InitialParameter, type ParameterSnapshot } from '../optim/parameters.ts'
 import type { Turns } from '../turns.ts'
 import { evaluateExamples } from './evaluate.ts'
+import type { FilmHook } from './film.ts'
 import { exampleRows, type Example, type ExampleRows, type Trainable } from './objective.ts'
 import { RowOrder, stepsPerEpoch, totalSteps } from './plan.ts'
 import { RowTap, type SeenRows } from './rowTap.ts'
@@ -69,6 +70,8 @@ export interface TrainerOptions {
   readEvery: number
   /** Whether steps are recorded and replayed where the ops can (ops/recorder.ts); default true. Changes no result. */
   recorded?: boolean
+  /** Frames of the model as it learns. */
+  film?: FilmHook
 }
 
 /** Wall-clock time between checkpoints where the settings leave it to the clock. */
@@ -235,6 +238,7 @@ export class Trainer {
     this.#resumeClock()
     // A run always has a checkpoint to go back to, even if its first step fails.
     if (this.#checkpointed < 0) await this.#checkpoint()
+    await this.#film()
     while (this.#step < this.steps && !this.#stopped) {
       if (this.#pause) await this.#waitWhilePaused()
       if (this.#stopped) break
@@ -257,7 +261,9 @@ export class Trainer {
         ? this.#step % training.checkpointEvery === 0
         : performance.now() - this.#lastCheckpointAt > CHECKPOINT_SECONDS * 1000
       if (due || last || validationLoss !== undefined) await this.#checkpoint(validationLoss)
+      await this.#film()
     }
+    if (this.#stopped) await this.#film()
     await this.#readPending()
     if (!this.#trained && this.#step === this.steps) throw this.#nothingTrained()
     if (this.#checkpointed !== this.#step) await this.#checkpoint()
@@ -420,6 +426,17 @@ export class Trainer {
         : { validationLoss, validationAccuracy: sums.correct / sums.labels },
     )
     return validationLoss
+  }
+
+  /** A frame of the film, where one is due: between steps, from weights that it leaves as they are. */
+  async #film(): Promise<void> {
+    const { film } = this.#options
+    const last = this.#step === this.steps || this.#stopped
+    if (!film?.due(this.#step, last)) return
+    await this.#readPending()
+    await film.take(this.#step, last)
+    if (this.#stepping.recorded) releaseFreeBuffers()
+    this.#lastRead = performance.now()
   }
 
   async #checkpoint(validationLoss?: number): Promise<void> {

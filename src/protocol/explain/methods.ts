@@ -25,6 +25,7 @@ import type {
 } from './dataset.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
 import type { CartographyRequest, CartographyResult, InfluenceRequest, InfluenceResult } from './influence.ts'
+import type { FilmAsk, FilmResult } from './film.ts'
 import type {
   LayersRequest,
   LayersResult,
@@ -61,6 +62,7 @@ export interface ExplainMethods {
   mistakes: (request: MistakesRequest) => MistakesResult
   influence: (request: InfluenceRequest) => InfluenceResult
   cartography: (request: CartographyRequest) => CartographyResult
+  film: (request: FilmAsk) => FilmResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -106,6 +108,7 @@ export const EXPLAIN_METHODS = [
   'mistakes',
   'influence',
   'cartography',
+  'film',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

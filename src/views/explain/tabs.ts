@@ -4,6 +4,7 @@ import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
 import AttentionTab from './AttentionTab.svelte'
 import DatasetTab from './DatasetTab.svelte'
+import FilmTab from './FilmTab.svelte'
 import InfluencePanel from './training/InfluencePanel.svelte'
 import LayersOfRows from './LayersOfRows.svelte'
 import LayersTab from './LayersTab.svelte'
@@ -37,4 +38,5 @@ export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'what-if', label: 'What if', ofQuestion: WhatIfTab },
   { value: 'dataset', label: 'Dataset', ofTarget: DatasetTab },
   { value: 'rows', label: 'Training rows', ofTarget: TrainingRowsTab, ofQuestion: InfluencePanel },
+  { value: 'film', label: 'Training film', ofTarget: FilmTab },
 ]

@@ -15,6 +15,7 @@ import { shap } from './shap.ts'
 import { influence } from './influence.ts'
 import { layers } from './layers.ts'
 import { logitLens } from './logitLens.ts'
+import { film } from './film.ts'
 import { probe } from './probe.ts'
 import { similarity } from './similarity.ts'
 import { importance } from './importance.ts'
@@ -44,4 +45,5 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = guarded({
   mistakes,
   influence,
   cartography,
+  film,
 })
