@@ -237,9 +237,10 @@ describe('what a crash leaves', () => {
     file!.bytes = new Uint8Array(whole.length)
     await fresh()
     await expect(expectRows(id, ROWS)).rejects.toMatchObject(lost)
-    await (
-      await files.root.getDirectoryHandle(`${store.main.name}-rows`)
-    ).removeEntry((await store.main.rowFiles.toCollection().primaryKeys())[0]!)
+    const folder = await files.root.getDirectoryHandle(`${store.main.name}-rows`)
+    const [name] = await store.main.rowFiles.toCollection().primaryKeys()
+    // Once nobody reads it any more.
+    await vi.waitFor(() => folder.removeEntry(name!), { timeout: 5000 })
     await fresh()
     await expect(expectRows(id, ROWS)).rejects.toMatchObject(lost)
   })
