@@ -56,15 +56,19 @@ export interface LineScene {
 
 /** Room for tick labels and end labels, in pixels. */
 const MARGIN = { top: 22, right: 12, bottom: 34, left: 52 }
-/** Room on the right for the names of several series. */
-const LABEL_ROOM = 74
+/** Room on the right for the names of several series: of a character, of what stands around, and at most of the width. */
+const CHARACTER = 6.8
+const LABEL_SPACE = 16
+const LABEL_SHARE = 0.36
 const LABEL_GAP = 15
 
 export function lineScene(series: Series[], options: LineOptions): LineScene {
   const { width, height } = options
   // One line needs no name: the chart's title is it.
-  const named = series.filter((each) => !each.faint && each.points.length > 0).length > 1
-  const right = named ? LABEL_ROOM : MARGIN.right
+  const names = series.filter((each) => !each.faint && each.points.length > 0).map(({ name }) => name)
+  const named = names.length > 1
+  const longest = Math.max(...names.map((name) => name.length))
+  const right = named ? Math.min(LABEL_SHARE * width, LABEL_SPACE + CHARACTER * longest) : MARGIN.right
   const plot = {
     x: MARGIN.left,
     y: MARGIN.top,

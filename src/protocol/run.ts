@@ -1,5 +1,6 @@
 // Training runs: configuration, history, checkpoints.
 import type { Task, TaskConfig, WeightRange } from './data.ts'
+import type { FilmConfig, FilmInfo, FilmPlan, FilmRequest } from './explain/film.ts'
 import type { Precision } from './model.ts'
 
 /** What is trained. Names and meanings are PEFT's (LoraConfig), in camelCase. */
@@ -71,6 +72,8 @@ export interface TrainingConfig {
   validateEvery: number
   /** Optimizer steps between checkpoints; 0 leaves it to the clock (CHECKPOINT_SECONDS) and the end. */
   checkpointEvery: number
+  /** Keeps the probability of each training row's label or text in each epoch, for dataset cartography. Changes no result. */
+  recordRows: boolean
 }
 
 /** What `runs.start` takes; everything absent gets its default (src/protocol/settings.ts). */
@@ -82,6 +85,8 @@ export interface RunRequest {
   /** `from`: goes on from an imported adapter, whose own settings then hold. */
   adapter?: Partial<AdapterConfig> & { from?: string }
   training?: Partial<TrainingConfig>
+  /** Attention and saliency of a few texts, recorded while it trains; changes no bit of the training. */
+  film?: FilmRequest
 }
 
 export interface RunConfig {
@@ -93,6 +98,8 @@ export interface RunConfig {
   /** Id of the imported adapter whose weights it began with. */
   from?: string
   training: TrainingConfig
+  /** Absent: none is recorded. */
+  film?: FilmConfig
 }
 
 export type RunStatus = 'queued' | 'running' | 'paused' | 'interrupted' | 'done' | 'stopped' | 'failed'
@@ -146,6 +153,8 @@ export interface Run {
   /** The range of the training rows' weights in the loss; absent where the recipe gives none. */
   weights?: WeightRange
   trainableParameters: number
+  /** Where one is recorded. */
+  film?: FilmInfo
   backend: string
   /** Of the base that it trains beside; absent until it begins. */
   precision?: Precision
@@ -187,6 +196,8 @@ export interface RunPlan {
   trainableParameters: number
   /** Estimated from a measured step on this device. */
   seconds: number
+  /** What the film takes, where one is asked for; its seconds come on top. */
+  film?: FilmPlan
   /** One sentence in plain words. */
   sentence: string
 }

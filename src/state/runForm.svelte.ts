@@ -1,6 +1,8 @@
 // The settings of the next run: what the person chose, what follows from it, and what is wrong with it. Everything that
 // was not chosen has its default, and is not sent.
 import type { Dataset } from '../protocol/data.ts'
+import { FILM_SETTINGS } from '../protocol/filmSettings.ts'
+import type { FilmRequest, FilmText } from '../protocol/explain.ts'
 import type { EstimateRequest, ModelInfo } from '../protocol/model.ts'
 import type { AdapterConfig, RunRequest, TrainingConfig } from '../protocol/run.ts'
 import {
@@ -68,6 +70,9 @@ export class RunForm {
   adapter = $state.raw<Partial<AdapterConfig>>({})
   /** Id of the adapter or run that training goes on from; null: a fresh adapter. */
   start = $state<string | null>(null)
+  /** Texts that a film is recorded of; none: no film. */
+  filmTexts = $state.raw<FilmText[]>([])
+  filmEvery = $state<number | undefined>()
   readonly #app: Around
 
   constructor(app: Around) {
@@ -187,12 +192,26 @@ export class RunForm {
       ...Object.entries(this.training).flatMap(([key, value]) =>
         problemOf(TRAINING_SETTINGS[key as keyof TrainingConfig], value),
       ),
+      ...(this.filmEvery === undefined ? [] : problemOf(FILM_SETTINGS.every, this.filmEvery)),
       ...Object.entries(task ? this.chosen : {}).flatMap(([key, value]) => adapterProblem(key, value)),
     ]
   }
 
+  /** The film that is asked for: texts that are empty are none. */
+  get film(): FilmRequest | null {
+    const labels = this.task === 'classify' ? (this.dataset?.labels ?? []) : null
+    const texts = this.filmTexts
+      .filter(({ text }) => text.trim() !== '')
+      // A label of other data, chosen before, is none here.
+      .map(({ text, output }) =>
+        output && (!labels || labels.includes(output)) ? { text, output } : { text },
+      )
+    const { filmEvery: every } = this
+    return texts.length ? { texts, ...(every !== undefined && { every }) } : null
+  }
+
   get request(): RunRequest | null {
-    const { dataset, model, from } = this
+    const { dataset, model, from, film } = this
     if (!dataset || !model || this.problems.length) return null
     const name = this.name.trim()
     return {
@@ -201,6 +220,7 @@ export class RunForm {
       model: model.id,
       adapter: { ...this.chosen, ...(from && { from: from.id }) },
       training: { ...this.training },
+      ...(film && { film }),
     }
   }
 

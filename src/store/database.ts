@@ -4,6 +4,7 @@
 import { Dexie, type Table } from 'dexie'
 import type { Dataset, TaskConfig } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
+import type { FilmOutput } from '../protocol/explain.ts'
 import type { AdapterInfo, ModelInfo, Precision } from '../protocol/model.ts'
 import type { Recipe, StepReport } from '../protocol/recipe.ts'
 import type { AdapterConfig, HistoryEntry, Run } from '../protocol/run.ts'
@@ -151,6 +152,34 @@ export interface HistoryPiece {
   entries: HistoryEntry[]
 }
 
+/** What a run's model said of its training rows in one epoch, before it learnt from them (core/train/rowTap.ts). */
+export interface RowEpoch {
+  run: string
+  /** From 0. */
+  epoch: number
+  /** By place in the training part: probability of the row's label or text; not a number where the row was not met. */
+  gold: Float32Array
+  /** The most likely class; null of a language model. */
+  predicted: Uint16Array | null
+}
+
+/** A frame of a run's film: one pinned text, by its number, after a step. */
+export interface FrameRecord {
+  run: string
+  text: number
+  step: number
+  /** Of the maps. */
+  bytes: number
+  /** [L, H, T, T] in float16. */
+  attention: Uint16Array | null
+  /** [T] */
+  saliency: Float32Array | null
+  /** Index of the output that saliency explains. */
+  explained: number
+  /** The likeliest first. */
+  outputs: FilmOutput[]
+}
+
 /** A pointer of the ledger: this checkpoint of this run is complete, and here are its bytes. */
 export interface CheckpointRecord extends BlobEntry {
   run: string
@@ -181,6 +210,8 @@ export interface MainDatabase extends Dexie {
   runs: Table<RunRecord, string>
   history: Table<HistoryPiece, [string, number]>
   tuning: Table<TuningRecord, string>
+  rowEpochs: Table<RowEpoch, [string, number]>
+  frames: Table<FrameRecord, [string, number, number]>
 }
 
 export interface LedgerDatabase extends Dexie {
@@ -221,7 +252,9 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   main.version(3).stores({ adapters: 'id, model, createdAt' })
   main.version(4).stores({ tuning: 'adapter' })
   main.version(5).stores({ recipes: 'id' })
-  main.version(6).stores({ rowFiles: 'file, dataset' })
+  main
+    .version(6)
+    .stores({ rowFiles: 'file, dataset', rowEpochs: '[run+epoch]', frames: '[run+text+step], run' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true

@@ -24,7 +24,7 @@ async function sweepNow(store: Store): Promise<Swept> {
   const { main, ledger } = store
   const runs = new Set(await main.runs.toCollection().primaryKeys())
 
-  // Checkpoints and history of removed runs.
+  // Checkpoints, history, row records and films of removed runs.
   const checkpoints = await ledger.checkpoints.toArray()
   const lost = checkpoints.filter((checkpoint) => !runs.has(checkpoint.run))
   await ledger.checkpoints.bulkDelete(
@@ -32,6 +32,11 @@ async function sweepNow(store: Store): Promise<Swept> {
   )
   const history = (await main.history.toCollection().primaryKeys()).filter(([run]) => !runs.has(run))
   await main.history.bulkDelete(history)
+  const epochs = (await main.rowEpochs.toCollection().primaryKeys()).filter(([run]) => !runs.has(run))
+  await main.rowEpochs.bulkDelete(epochs)
+
+  const frames = await main.frames.toCollection().primaryKeys()
+  await main.frames.bulkDelete(frames.filter(([run]) => !runs.has(run)))
 
   // Downloads that nobody went on with.
   const abandoned = Date.now() - KEEP_DOWNLOADS_MS

@@ -13,8 +13,11 @@ import { sayWeight } from '../../src/data/recipe/say.ts'
 import type { TaskConfig, WeightRange } from '../../src/protocol/data.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { Checkpointing, RunConfig, RunPlan, RunRequest, UnlabelledRows } from '../../src/protocol/run.ts'
+import type { FilmInfo, FilmPlan } from '../../src/protocol/explain.ts'
+import { filmShot } from '../../src/core/explain/film.ts'
 import type { Store } from '../../src/store/database.ts'
 import { checkpointingOf } from './estimate.ts'
+import { filmSize, namesOf, newFilm, scenesOf } from './film.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
 import { dataKey, DatasetRows } from './rows.ts'
 import type { RunManager } from './runs.ts'
@@ -84,6 +87,8 @@ export class Planner {
     const speed = examples.length > 0 ? await this.#speed(base, config, plan, labelCount, examples) : Infinity
     const tokens = steps * config.training.batchSize * config.training.accumulation * meanTokens
     const seconds = Number.isFinite(speed) && speed > 0 ? tokens / speed : 0
+    const film = config.film && newFilm(config.film, { base, taskConfig, labels, config }, steps)
+    const filming = film && (await this.#film(film, base, config, plan, labels, steps))
     return {
       config,
       rows: rows.rows,
@@ -94,8 +99,10 @@ export class Planner {
       unlabelled,
       trainableParameters: countTrainable(plan, config.adapter),
       seconds,
+      ...(filming && { film: filming }),
       sentence:
         sentence(config, taskConfig, labelCount, rows.rows, steps, seconds, this.#backend()) +
+        (filming ? filmed(filming) : '') +
         weighing(dataset.version?.weights) +
         warning(unlabelled, rows.rows + rows.empty),
     }
@@ -148,6 +155,63 @@ export class Planner {
     // While a run trains, half the turns are its own and the figure would mislead later.
     if (!this.#runs.busy) this.#speeds.set(key, speed)
     return speed
+  }
+
+  /** What a film would take, from a frame that is taken here; measured once for the same texts. */
+  async #film(
+    film: FilmInfo,
+    base: LoadedModel,
+    config: RunConfig,
+    plan: AdapterPlan,
+    labels: string[] | null,
+    steps: number,
+  ): Promise<FilmPlan> {
+    const { id, precision } = base.info
+    const lengths = film.texts.map(({ ids }) => ids.length)
+    const key = ['film', id, precision, this.#backend(), JSON.stringify([config.adapter, film.maps, lengths])]
+    const known = this.#speeds.get(key.join(' '))
+    const frame = known ?? (await this.#measureFrame(film, base, config, plan, labels))
+    if (!this.#runs.busy) this.#speeds.set(key.join(' '), frame)
+    const { taken, kept, every, bytes } = filmSize(film, steps)
+    return {
+      frames: kept.length,
+      every,
+      seconds: taken * frame,
+      bytes,
+      texts: film.texts.map(({ text, ids, cut }) => ({ text, tokens: ids.length, cut })),
+    }
+  }
+
+  /** Seconds that one frame of all texts takes. A slow device is judged by the first text: its user waits for this. */
+  async #measureFrame(
+    film: FilmInfo,
+    base: LoadedModel,
+    { adapter }: RunConfig,
+    plan: AdapterPlan,
+    labels: string[] | null,
+  ): Promise<number> {
+    const { model, padId, tokenizer } = base
+    const initial = await initialParameters(plan, { ...adapter, initLoraWeights: true }, 0, NO_BASE)
+    const store = new ParameterStore(model.ops, initial)
+    const trainable = { adaptation: storeAdaptation(store, plan), classify: labels !== null }
+    const asked = { model, padId, turns: this.#turns, maskId: tokenizer.maskId, trainable }
+    const timed = async (scene: ReturnType<typeof scenesOf>[number]) => {
+      const started = performance.now()
+      await filmShot(asked, scene, film.maps, namesOf(base, labels))
+      return (performance.now() - started) / 1000
+    }
+    try {
+      const scenes = scenesOf(film, base, labels)
+      const [first, ...others] = scenes
+      const cold = await timed(first!)
+      const tokens = scenes.reduce((sum, { ids }) => sum + ids.length, 0)
+      if (cold * 1000 > QUICK_MILLISECONDS) return (await timed(first!)) * (tokens / first!.ids.length)
+      let seconds = await timed(first!)
+      for (const scene of others) seconds += await timed(scene)
+      return seconds
+    } finally {
+      store.dispose()
+    }
   }
 }
 
@@ -229,6 +293,21 @@ function duration(seconds: number): string {
   const minutes = Math.round(seconds / 60)
   if (minutes < 90) return `about ${minutes} minutes`
   return `about ${(seconds / 3600).toFixed(1)} hours`
+}
+
+function filmed({ frames, every, seconds, bytes, texts }: FilmPlan): string {
+  const of = texts.length === 1 ? 'a text' : `${texts.length} texts`
+  const time =
+    seconds < 1.5
+      ? 'about a second'
+      : seconds < 90
+        ? `about ${Math.round(seconds)} seconds`
+        : duration(seconds)
+  const cut = texts.filter((text) => text.cut > 0).length
+  return (
+    ` The film of ${of} (${frames} frames, one every ${every === 1 ? 'step' : `${every} steps`}) adds ${time} and ${(bytes / 1e6).toFixed(1)} MB.` +
+    (cut ? ` ${cut === 1 ? 'One text is' : `${cut} texts are`} cut for it.` : '')
+  )
 }
 
 function weighing(weights: WeightRange | undefined): string {

@@ -34,7 +34,10 @@ export function inputIds({ base, taskConfig, labels, run }: ResolvedTarget, inpu
  * The token whose scores are explained: the classifier's, the last one of a model that writes, the masked one of a model
  * that fills masks.
  */
-export function explainedPosition({ base, labels }: ResolvedTarget, ids: readonly number[]): number {
+export function explainedPosition(
+  { base, labels }: Pick<ResolvedTarget, 'base' | 'labels'>,
+  ids: readonly number[],
+): number {
   const { kind } = base.model.architecture
   if (labels) return base.model.family.classifier.row === 'first' ? 0 : ids.length - 1
   if (kind === 'decoder') return ids.length - 1

@@ -11,6 +11,7 @@ import { releaseFreeBuffers } from '../../src/core/backend/memory.ts'
 import { currentTuner } from '../../src/core/ops/webgpu/tuning/tuner.ts'
 import type { Turns } from '../../src/core/turns.ts'
 import { asGraftError, GraftError } from '../../src/protocol/errors.ts'
+import { filmConfig } from '../../src/protocol/filmSettings.ts'
 import { defaultAdapter, defaultTraining } from '../../src/protocol/settings.ts'
 import type { HistoryEntry, Run, RunConfig, RunEvent, RunRequest, RunStatus } from '../../src/protocol/run.ts'
 import { listCheckpoints, readCheckpoint, saveCheckpoint } from '../../src/store/checkpoints.ts'
@@ -24,8 +25,10 @@ import type { AdapterLibrary } from './adapters.ts'
 import { loadSnapshot, packState, stateTensors } from './checkpoint.ts'
 import { beginningOf, continuedConfig, continuedLabels } from './continued.ts'
 import { checkpointingOf } from './estimate.ts'
+import { FilmRecorder, newFilm } from './film.ts'
 import { HistoryLog } from './history.ts'
 import type { HeldModel, LoadedModel, ModelLibrary } from './models.ts'
+import { RowRecord } from './rowRecord.ts'
 import { dataKey, DatasetRows, taskOf } from './rows.ts'
 
 const ENDED: readonly RunStatus[] = ['done', 'stopped', 'failed', 'interrupted']
@@ -159,6 +162,7 @@ export class RunManager {
       adapter,
       ...(from !== undefined && { from }),
       training,
+      ...(request.film && { film: filmConfig(request.film) }),
     }
     return { config, dataset, taskConfig, base, labels, plan: planOf(base, config, labels) }
   }
@@ -208,6 +212,7 @@ export class RunManager {
       skippedRows: train.empty,
       ...(dataset.version?.weights && { weights: dataset.version.weights }),
       trainableParameters: countTrainable(plan, config.adapter),
+      ...(config.film && { film: newFilm(config.film, { base, taskConfig, labels, config }, steps) }),
       backend: this.#options.backend(),
       datasetName: dataset.name,
       modelName: base.info.name,
@@ -438,6 +443,8 @@ export class RunManager {
     const validation = await DatasetRows.open(store, reading, 'validation')
     const plan = planOf(base, config, labels)
     const initial = await this.#initial(run, plan, base, saved)
+    const record = await RowRecord.open(store, run, saved?.state.step ?? 0)
+    const film = run.film && (await this.#film(run, base, () => trainer, saved?.state.step ?? 0))
     const trainer: Trainer = new Trainer({
       model: base.model,
       plan,
@@ -457,6 +464,7 @@ export class RunManager {
       validation: validation.rows > 0 ? validation : null,
       turns,
       readEvery: READ_EVERY[backend()],
+      ...(film && { film }),
       hooks: {
         entries: async (entries) => {
           await this.#unlessFull(() => log.add(entries))
@@ -473,9 +481,11 @@ export class RunManager {
           const entry = run.history.findLast((candidate) => candidate.step === step)
           if (entry) await this.#tell(run, [entry], {})
         },
+        rows: (seen) => record.add(seen),
         checkpoint: (state, validationLoss) => {
           return this.#unlessFull(async () => {
             await log.flush()
+            await record.flush()
             await this.#save(run, trainer, state, validationLoss)
           })
         },
@@ -486,6 +496,25 @@ export class RunManager {
       await currentTuner()?.adopt(saved.kernels)
     }
     return trainer
+  }
+
+  /** What takes the frames of a run's film, from a step on. */
+  #film(run: Run, base: LoadedModel, trainer: () => Trainer, step: number): Promise<FilmRecorder> {
+    const { store, turns, emitFault } = this.#options
+    const { model, padId, tokenizer } = base
+    return FilmRecorder.open(
+      {
+        store,
+        run: run.id,
+        info: run.film!,
+        base,
+        labels: run.labels,
+        asked: () => ({ model, padId, turns, maskId: tokenizer.maskId, trainable: trainer().trainable() }),
+        tell: (film) => this.#update(run, { film }),
+        fault: emitFault,
+      },
+      step,
+    )
   }
 
   /** The values that training begins or goes on with. */

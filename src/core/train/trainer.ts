@@ -11,8 +11,11 @@ import { scheduleFactor, warmupSteps } from '../optim/schedule.ts'
 import { ParameterStore, type InitialParameter, type ParameterSnapshot } from '../optim/parameters.ts'
 import type { Turns } from '../turns.ts'
 import { evaluateExamples } from './evaluate.ts'
+import type { FilmHook } from './film.ts'
 import { exampleRows, type Example, type ExampleRows, type Trainable } from './objective.ts'
 import { RowOrder, stepsPerEpoch, totalSteps } from './plan.ts'
+import { RowTap, type SeenRows } from './rowTap.ts'
+import { tapCapacity } from './rowResults.ts'
 import { Steps, STEP_NUMBERS } from './steps.ts'
 
 /** Tokenised rows by their place in one part of a dataset. */
@@ -41,6 +44,9 @@ export interface TrainerHooks {
   validation(step: number, result: Validation): Promise<void> | void
   /** Resolves with whether it was saved; a full disk does not end the training. */
   checkpoint(state: TrainerState, validationLoss?: number): Promise<boolean>
+  /** What the model said of the rows of steps that `entries` has told, before it learnt from them; where the settings
+   *  record it (`recordRows`). */
+  rows?(seen: SeenRows[]): void
 }
 
 export interface TrainerOptions {
@@ -64,6 +70,8 @@ export interface TrainerOptions {
   readEvery: number
   /** Whether steps are recorded and replayed where the ops can (ops/recorder.ts); default true. Changes no result. */
   recorded?: boolean
+  /** Frames of the model as it learns. */
+  film?: FilmHook
 }
 
 /** Wall-clock time between checkpoints where the settings leave it to the clock. */
@@ -85,6 +93,7 @@ export class Trainer {
   readonly #options: TrainerOptions
   readonly #order: RowOrder
   readonly #stepping: Steps
+  readonly #tap: RowTap | null
   readonly #warmup: number
   #step = 0
   #seconds = 0
@@ -112,6 +121,16 @@ export class Trainer {
     this.steps = totalSteps(options.train.rows, training)
     this.#warmup = warmupSteps(training.warmup, this.steps)
     this.#order = new RowOrder(options.train.rows, training)
+    const perStep = tapCapacity(training, options.labels)
+    this.#tap =
+      training.recordRows && options.hooks.rows
+        ? RowTap.of({
+            ops: model.ops,
+            classes: options.labels,
+            smoothing: training.labelSmoothing,
+            capacity: perStep * options.readEvery,
+          })
+        : null
     this.#stepping = new Steps({
       model,
       store: this.store,
@@ -124,6 +143,7 @@ export class Trainer {
       capacity: options.readEvery,
       turns: options.turns,
       recorded: options.recorded ?? true,
+      ...(this.#tap && { tap: this.#tap }),
     })
   }
 
@@ -218,6 +238,7 @@ export class Trainer {
     this.#resumeClock()
     // A run always has a checkpoint to go back to, even if its first step fails.
     if (this.#checkpointed < 0) await this.#checkpoint()
+    await this.#film()
     while (this.#step < this.steps && !this.#stopped) {
       if (this.#pause) await this.#waitWhilePaused()
       if (this.#stopped) break
@@ -240,7 +261,9 @@ export class Trainer {
         ? this.#step % training.checkpointEvery === 0
         : performance.now() - this.#lastCheckpointAt > CHECKPOINT_SECONDS * 1000
       if (due || last || validationLoss !== undefined) await this.#checkpoint(validationLoss)
+      await this.#film()
     }
+    if (this.#stopped) await this.#film()
     await this.#readPending()
     if (!this.#trained && this.#step === this.steps) throw this.#nothingTrained()
     if (this.#checkpointed !== this.#step) await this.#checkpoint()
@@ -261,6 +284,7 @@ export class Trainer {
     this.resume()
     this.#pending = []
     this.#stepping.dispose()
+    this.#tap?.dispose()
     this.store.dispose()
   }
 
@@ -296,6 +320,9 @@ export class Trainer {
     const learningRate =
       training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
     await this.#stepping.run(micros, 1 / labelWeight, { learningRate, step: k + 1 })
+    const places = this.#order.microBatches(k)
+    const noted = batches.map((rows, i) => ({ rows, examples: microBatches[i]!, places: places[i]! }))
+    this.#tap?.note(k + 1, 1 / labelWeight, noted)
     const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
     this.#pending.push({ step: k + 1, learningRate, tokens })
     return true
@@ -325,9 +352,13 @@ export class Trainer {
     this.#checkRead()
     if (this.#pending.length === 0) return
     const pending = this.#pending.splice(0)
-    this.#reading = this.#stepping
-      .read()
-      .then((numbers) => this.#tell(pending, numbers))
+    // Both are copied at once, before any later step.
+    const reading = Promise.all([this.#stepping.read(), this.#tap?.read()])
+    this.#reading = reading
+      .then(async ([numbers, seen]) => {
+        await this.#tell(pending, numbers)
+        if (seen) this.#options.hooks.rows?.(seen)
+      })
       .catch((error: unknown) => {
         this.#failedReading = { error }
       })
@@ -395,6 +426,17 @@ export class Trainer {
         : { validationLoss, validationAccuracy: sums.correct / sums.labels },
     )
     return validationLoss
+  }
+
+  /** A frame of the film, where one is due: between steps, from weights that it leaves as they are. */
+  async #film(): Promise<void> {
+    const { film } = this.#options
+    const last = this.#step === this.steps || this.#stopped
+    if (!film?.due(this.#step, last)) return
+    await this.#readPending()
+    await film.take(this.#step, last)
+    if (this.#stepping.recorded) releaseFreeBuffers()
+    this.#lastRead = performance.now()
   }
 
   async #checkpoint(validationLoss?: number): Promise<void> {

@@ -15,7 +15,17 @@ import type {
 } from './attention.ts'
 import type { ExplainInput } from './common.ts'
 import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
+import type {
+  ImportanceRequest,
+  ImportanceResult,
+  MistakesRequest,
+  MistakesResult,
+  RulesRequest,
+  RulesResult,
+} from './dataset.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
+import type { CartographyRequest, CartographyResult, InfluenceRequest, InfluenceResult } from './influence.ts'
+import type { FilmAsk, FilmResult } from './film.ts'
 import type {
   LayersRequest,
   LayersResult,
@@ -27,6 +37,7 @@ import type {
   SimilarityResult,
 } from './layers.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
+import type { AgreementRequest, AgreementResult, StabilityRequest, StabilityResult } from './trust.ts'
 
 /** request -> result */
 export interface ExplainMethods {
@@ -38,12 +49,20 @@ export interface ExplainMethods {
   lime: (request: LimeRequest) => LimeResult
   shap: (request: ShapRequest) => ShapResult
   faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
+  stability: (request: StabilityRequest) => StabilityResult
+  agreement: (request: AgreementRequest) => AgreementResult
   anchors: (request: AnchorsRequest) => AnchorsResult
   counterfactual: (request: CounterfactualRequest) => CounterfactualResult
   logitLens: (request: LogitLensRequest) => LogitLensResult
   layers: (request: LayersRequest) => LayersResult
   similarity: (request: SimilarityRequest) => SimilarityResult
   probe: (request: ProbeRequest) => ProbeResult
+  rules: (request: RulesRequest) => RulesResult
+  importance: (request: ImportanceRequest) => ImportanceResult
+  mistakes: (request: MistakesRequest) => MistakesResult
+  influence: (request: InfluenceRequest) => InfluenceResult
+  cartography: (request: CartographyRequest) => CartographyResult
+  film: (request: FilmAsk) => FilmResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -76,12 +95,20 @@ export const EXPLAIN_METHODS = [
   'lime',
   'shap',
   'faithfulness',
+  'stability',
+  'agreement',
   'anchors',
   'counterfactual',
   'logitLens',
   'layers',
   'similarity',
   'probe',
+  'rules',
+  'importance',
+  'mistakes',
+  'influence',
+  'cartography',
+  'film',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [
