@@ -14,7 +14,7 @@ export type Handlers<Calls extends CallMap<Calls>> = {
 
 /** What `serve` needs of the worker's global scope, or of a MessagePort in a test. */
 export interface Port {
-  postMessage(message: unknown): void
+  postMessage(message: unknown, transfer?: Transferable[]): void
   addEventListener(type: 'message', listener: (event: MessageEvent<ToWorker>) => void): void
 }
 
@@ -37,16 +37,20 @@ export function serve<Calls extends CallMap<Calls>, Event>(
   async function call(id: number, method: string, args: unknown): Promise<void> {
     const controller = new AbortController()
     running.set(id, controller)
+    const handed = new Set<ArrayBuffer>()
     const context: CallContext = {
       signal: controller.signal,
       // Progress after an answer would reach nobody.
       progress: (progress) => {
         if (running.has(id)) send({ type: 'progress', id, progress })
       },
+      handOver: (buffer) => {
+        if (buffer instanceof ArrayBuffer) handed.add(buffer)
+      },
     }
     try {
       const value: unknown = await find(handlers, method)(args, context)
-      send({ type: 'result', id, value })
+      port.postMessage({ type: 'result', id, value } satisfies FromWorker<Event>, [...handed])
     } catch (thrown) {
       sendError(id, thrown)
     } finally {

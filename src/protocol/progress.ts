@@ -17,6 +17,8 @@ export interface Progress {
 export interface CallContext {
   signal: AbortSignal
   progress(progress: Progress): void
+  /** Large buffers of the answer that nobody here needs any longer: they are handed over, not copied. */
+  handOver?(buffer: ArrayBufferLike): void
 }
 
 /** Options of every long call of the client and the scripting API. */

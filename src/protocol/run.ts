@@ -72,6 +72,8 @@ export interface TrainingConfig {
   validateEvery: number
   /** Optimizer steps between checkpoints; 0 leaves it to the clock (CHECKPOINT_SECONDS) and the end. */
   checkpointEvery: number
+  /** Keeps the probability of each training row's label or text in each epoch, for dataset cartography. Changes no result. */
+  recordRows: boolean
 }
 
 /** What `runs.start` takes; everything absent gets its default (src/protocol/settings.ts). */

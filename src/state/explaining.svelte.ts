@@ -1,5 +1,6 @@
 // What the Explain view is asked, shared by its tabs and kept in the address: the text, the number that is explained, the
 // pieces it is told in, and the piece that is pointed at or pinned, which every drawing of the page marks.
+import { untrack } from 'svelte'
 import type { ExplainInput, Granularity, OutputChoice } from '../protocol/explain.ts'
 import { GRANULARITIES } from '../protocol/explain.ts'
 import type { ModelInfo } from '../protocol/model.ts'
@@ -38,14 +39,16 @@ export class Explaining {
   output = $state('')
   contrast = $state('')
   granularity = $state<Granularity>('word')
+  /** Gradient x input is asked for again at each key. */
+  live = $state(false)
   /** Tokens [from, to) that are pointed at, and that were clicked. */
   hovered = $state.raw<{ from: number; to: number } | null>(null)
   pinned = $state.raw<{ from: number; to: number } | null>(null)
   question = $state.raw<Question | null>(null)
-  /** What tabs keep in the address besides; see `hold`. */
-  held = $state.raw<Readonly<Record<string, string>>>({})
   /** Results over many rows, by target and name: they do not hang on a question. */
   readonly #ofTargets: Record<string, unknown> = {}
+  /** What tabs keep in the address besides; see `hold`. */
+  held = $state.raw<Readonly<Record<string, string>>>({})
   readonly #router: Router
   readonly #selection: Selection
   /** Results of the last question, by the name a tab gives them: a tab that is opened again has them still. */
@@ -62,6 +65,7 @@ export class Explaining {
     this.output = query.output ?? ''
     this.contrast = query.contrast ?? ''
     this.granularity = GRANULARITIES.find((name) => name === query.by) ?? 'word'
+    this.live = query.live === '1'
     const span = /^(\d{1,6})-(\d{1,6})$/.exec(query.at ?? '')
     if (span) this.pinned = { from: Number(span[1]), to: Number(span[2]) }
   }
@@ -75,6 +79,17 @@ export class Explaining {
     return this.hovered ?? this.pinned
   }
 
+  /** Pins a piece, or releases it where it is pinned already. */
+  pin(span: { from: number; to: number } | null): void {
+    const same = span && this.pinned?.from === span.from && this.pinned.to === span.to
+    this.pinned = same ? null : span
+  }
+
+  /** Nothing is marked any more. */
+  release(): void {
+    this.hovered = this.pinned = null
+  }
+
   /** Writes the state to the address; call it in an effect of the view. `more`: what the open tab keeps there. */
   keep(tab: string, more: Readonly<Record<string, string>> = this.held): void {
     const text = this.#selection.text
@@ -83,6 +98,7 @@ export class Explaining {
       ...(this.output && { output: this.output }),
       ...(this.contrast && { contrast: this.contrast }),
       ...(this.granularity !== 'word' && { by: this.granularity }),
+      ...(this.live && { live: '1' }),
       ...(this.pinned && { at: `${this.pinned.from}-${this.pinned.to}` }),
       ...more,
     })
@@ -90,7 +106,8 @@ export class Explaining {
 
   /** What a tab wants the address to say of it, by names of its own; empty texts are left out. */
   hold(named: Readonly<Record<string, string>>): void {
-    const all = Object.entries({ ...this.held, ...named })
+    // An effect that holds must not run again for what it held.
+    const all = Object.entries({ ...untrack(() => this.held), ...named })
     this.held = Object.fromEntries(all.filter(([, value]) => value !== ''))
   }
 

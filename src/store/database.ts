@@ -12,15 +12,15 @@ import { guarded } from './quota.ts'
 
 /**
  * Our own version of the layout: Dexie opens a newer database without complaint, we must not. 2: rows as one text; 3: versions
- * whose rows are under several keys, which an earlier sweep would remove.
+ * whose rows are under several keys, which an earlier sweep would remove; 4: rows in files.
  */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /**
  * Consecutive rows, cells in the order of the dataset's columns. `batch` is the number of the first row in thousands: 3 is
  * row 3000, and 3.25 row 3250 where long rows did not fit one value. No batch goes beyond the next thousand.
  */
-export type RowBatch = { dataset: string; batch: number } & (PackedRows | PlainRows)
+export type RowBatch = { dataset: string; batch: number } & (PackedRows | FiledRows | PlainRows)
 
 /**
  * The cells one row after the other as one text: a browser copies a value when it is stored, and once more to find its key,
@@ -31,6 +31,24 @@ export interface PackedRows {
   text: string
   /** Length of each cell, in UTF-16 units. */
   lengths: Uint32Array
+}
+
+/** Rows that are in a file, as rowChunk.ts lays them. */
+export interface FiledRows {
+  width: number
+  file: string
+  /** Where the bytes of the cells begin in it, and how many there are. */
+  at: number
+  bytes: number
+  cells: number
+}
+
+/** A file of rows, from its creation on; without this record it is removed. */
+export interface RowFileRecord {
+  file: string
+  dataset: string
+  /** Number of its first row. */
+  first: number
 }
 
 /** As the first version of the schema wrote them. */
@@ -151,6 +169,17 @@ export interface FrameRecord {
   outputs: FilmOutput[]
 }
 
+/** What a run's model said of its training rows in one epoch, before it learnt from them (core/train/rowTap.ts). */
+export interface RowEpoch {
+  run: string
+  /** From 0. */
+  epoch: number
+  /** By place in the training part: probability of the row's label or text; not a number where the row was not met. */
+  gold: Float32Array
+  /** The most likely class; null of a language model. */
+  predicted: Uint16Array | null
+}
+
 /** A pointer of the ledger: this checkpoint of this run is complete, and here are its bytes. */
 export interface CheckpointRecord extends BlobEntry {
   run: string
@@ -173,6 +202,7 @@ export interface MainDatabase extends Dexie {
   parts: Table<PartsRecord, string>
   recipes: Table<RecipeRecord, string>
   rows: Table<RowBatch, [string, number]>
+  rowFiles: Table<RowFileRecord, string>
   models: Table<ModelRecord, string>
   adapters: Table<AdapterRecord, string>
   chunks: Table<ChunkRecord, [string, number]>
@@ -181,6 +211,7 @@ export interface MainDatabase extends Dexie {
   history: Table<HistoryPiece, [string, number]>
   tuning: Table<TuningRecord, string>
   frames: Table<FrameRecord, [string, number, number]>
+  rowEpochs: Table<RowEpoch, [string, number]>
 }
 
 export interface LedgerDatabase extends Dexie {
@@ -221,7 +252,8 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   main.version(3).stores({ adapters: 'id, model, createdAt' })
   main.version(4).stores({ tuning: 'adapter' })
   main.version(5).stores({ recipes: 'id' })
-  main.version(6).stores({ frames: '[run+text+step], run' })
+  main.version(6).stores({ rowFiles: 'file, dataset', rowEpochs: '[run+epoch]' })
+  main.version(7).stores({ frames: '[run+text+step], run' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true

@@ -1,15 +1,14 @@
 // Datasets: one record, one byte a row for the split, and the rows in batches. Rows are written first and the record
 // last, so an import that did not finish is invisible and is swept.
-import { packedText, unpackedRows, type ByteRows } from '../protocol/byteRows.ts'
+import { packedText, textRows, unpackedRows, type ByteRows } from '../protocol/byteRows.ts'
 import type { Dataset, DatasetVersion } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
-import type { PackedRows, PartsRecord, RowBatch, Store } from './database.ts'
+import type { FiledRows, PackedRows, PartsRecord, RowBatch, Store } from './database.ts'
 import { guarded } from './quota.ts'
+import { readFiledRows, removeRowFiles } from './rowFiles.ts'
+import { BATCH_ROWS } from './rowLimits.ts'
 
-/** Rows in one database value: a page of rows reads one or two, an import of 100,000 rows writes a hundred. */
-export const BATCH_ROWS = 1000
-/** Characters after which a value is written with fewer rows: browsers refuse values above some 130 MB. */
-export const BATCH_CHARACTERS = 8_000_000
+export { BATCH_CHARACTERS, BATCH_ROWS } from './rowLimits.ts'
 
 /**
  * Whose rows: by id, those that the recipe gave (the raw ones without a recipe); of a record, those that it had when it was
@@ -92,7 +91,7 @@ export async function readRows(store: Store, of: RowsOf, offset: number, limit: 
   const first = Math.floor(offset / BATCH_ROWS)
   const batches = await readThousands(store, place, first, Math.floor((offset + limit - 1) / BATCH_ROWS))
   const start = offset - first * BATCH_ROWS
-  return batches.flatMap(unpackRows).slice(start, start + limit)
+  return (await unpackBatches(store, batches)).flat().slice(start, start + limit)
 }
 
 /** Rows by index, in the order asked; only the batches they are in are read. */
@@ -100,8 +99,11 @@ export async function readRowsAt(store: Store, of: RowsOf, indices: ArrayLike<nu
   const place = await rowsPlace(store, of)
   const wanted = Array.from(indices)
   const numbers = [...new Set(wanted.map((index) => Math.floor(index / BATCH_ROWS)))]
-  const thousands = await Promise.all(numbers.map((number) => readThousands(store, place, number, number)))
-  const byNumber = new Map(numbers.map((number, i) => [number, thousands[i]!.flatMap(unpackRows)]))
+  const read = async (number: number): Promise<[number, string[][]]> => {
+    const batches = await readThousands(store, place, number, number)
+    return [number, (await unpackBatches(store, batches)).flat()]
+  }
+  const byNumber = new Map(await Promise.all(numbers.map(read)))
   return wanted.map((index) => {
     const row = byNumber.get(Math.floor(index / BATCH_ROWS))?.[index % BATCH_ROWS]
     if (!row) throw new GraftError('E_NOT_FOUND', `The dataset has no row ${index + 1}.`, { index })
@@ -118,8 +120,9 @@ export async function* eachBatch(
   for (let thousand = 0; ; thousand++) {
     const batches = await readThousands(store, place, thousand, thousand)
     if (batches.length === 0) return
-    for (const batch of batches)
-      yield { start: Math.round(batch.batch * BATCH_ROWS), rows: unpackRows(batch) }
+    const rows = await unpackBatches(store, batches)
+    for (const [i, { batch }] of batches.entries())
+      yield { start: Math.round(batch * BATCH_ROWS), rows: rows[i]! }
   }
 }
 
@@ -170,8 +173,17 @@ export function packRows(rows: readonly (readonly string[])[], width: number): P
   return { width, text: cells.join(''), lengths }
 }
 
-function unpackRows(batch: RowBatch): string[][] {
-  return 'rows' in batch ? batch.rows : unpackedRows(batch.text, batch.lengths, batch.width)
+/** The rows of each batch, wherever they are. */
+async function unpackBatches(store: Store, batches: readonly RowBatch[]): Promise<string[][][]> {
+  const filed = await readFiledRows(
+    store,
+    batches.filter((batch): batch is RowBatch & FiledRows => 'file' in batch),
+  )
+  let next = 0
+  return batches.map((batch) => {
+    if ('rows' in batch) return batch.rows
+    return 'file' in batch ? textRows(filed[next++]!) : unpackedRows(batch.text, batch.lengths, batch.width)
+  })
 }
 
 /** Gives all rows of a dataset cells for columns that joined; narrower rows are read as well, so it may stop half-way. */
@@ -183,12 +195,24 @@ export async function widenRows(store: Store, id: string, width: number): Promis
 
 /** Removes the rows from `row` on, which were added after the dataset was made. */
 export async function removeRowsFrom(store: Store, id: string, row: number): Promise<void> {
+  await removeFilesOf(store, id, row)
   await guarded(() =>
     store.main.rows
       .where('[dataset+batch]')
       .between([id, row / BATCH_ROWS], [id, Infinity])
       .delete(),
   )
+}
+
+async function removeFilesOf(store: Store, id: string, from = 0): Promise<void> {
+  const files = await guarded(() =>
+    store.main.rowFiles
+      .where('dataset')
+      .equals(id)
+      .filter(({ first }) => first >= from)
+      .primaryKeys(),
+  )
+  await removeRowFiles(store, files)
 }
 
 /** Every key under which a version has rows; the raw rows' own may be among them. */
@@ -209,6 +233,7 @@ export async function removeDataset(store: Store, id: string): Promise<void> {
         await rows.where('[dataset+batch]').between([key, 0], [key, Infinity]).delete()
     }),
   )
+  await removeFilesOf(store, id)
 }
 
 function notFound(id: string): GraftError {

@@ -8,6 +8,7 @@ import { listCheckpoints, removeCheckpoints } from './checkpoints.ts'
 import type { RunRecord, Store } from './database.ts'
 import { removeFilm } from './films.ts'
 import { guarded } from './quota.ts'
+import { removeRowEpochs } from './rowEpochs.ts'
 
 /** Writes a run's record; its `history` and `checkpoints` are ignored here (appendHistory, saveCheckpoint). */
 export async function putRun(store: Store, run: Run | Omit<Run, 'history'>): Promise<void> {
@@ -59,7 +60,7 @@ export async function listRuns(store: Store): Promise<Run[]> {
   return Promise.all(records.map((record) => complete(store, record)))
 }
 
-/** Removes a run, its history, its film and its checkpoints; one that is not there is no error. */
+/** Removes a run, its history, its film, its row records and its checkpoints; one that is not there is no error. */
 export async function removeRun(store: Store, id: string): Promise<void> {
   const { runs, history } = store.main
   await guarded(() =>
@@ -69,6 +70,7 @@ export async function removeRun(store: Store, id: string): Promise<void> {
     }),
   )
   await removeFilm(store, id)
+  await removeRowEpochs(store, id)
   await removeCheckpoints(store, id)
 }
 

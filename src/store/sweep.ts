@@ -2,10 +2,11 @@
 // Pointers are always written last, so whatever has none was never finished.
 import type { Store } from './database.ts'
 import { deleteBlob } from './chunks.ts'
-import { keysOf } from './datasets.ts'
+import { keysOf, removeRowsFrom } from './datasets.ts'
 import { KEEP_DOWNLOADS_MS } from './downloads.ts'
 import { whileQuiet } from './locks.ts'
 import { guarded } from './quota.ts'
+import { removeRowFiles, sweepRowFiles } from './rowFiles.ts'
 
 export interface Swept {
   blobs: number
@@ -23,7 +24,7 @@ async function sweepNow(store: Store): Promise<Swept> {
   const { main, ledger } = store
   const runs = new Set(await main.runs.toCollection().primaryKeys())
 
-  // Checkpoints, history and films of removed runs.
+  // Checkpoints, history, row records and films of removed runs.
   const checkpoints = await ledger.checkpoints.toArray()
   const lost = checkpoints.filter((checkpoint) => !runs.has(checkpoint.run))
   await ledger.checkpoints.bulkDelete(
@@ -31,6 +32,8 @@ async function sweepNow(store: Store): Promise<Swept> {
   )
   const history = (await main.history.toCollection().primaryKeys()).filter(([run]) => !runs.has(run))
   await main.history.bulkDelete(history)
+  const epochs = (await main.rowEpochs.toCollection().primaryKeys()).filter(([run]) => !runs.has(run))
+  await main.rowEpochs.bulkDelete(epochs)
 
   const frames = await main.frames.toCollection().primaryKeys()
   await main.frames.bulkDelete(frames.filter(([run]) => !runs.has(run)))
@@ -58,6 +61,15 @@ async function sweepNow(store: Store): Promise<Swept> {
   })
   const rows = (await main.rows.toCollection().primaryKeys()).filter(([dataset]) => !kept.has(dataset))
   await main.rows.bulkDelete(rows)
+  // Rows of additions that did not finish.
+  for (const { id, rows: count, version } of await main.datasets.toArray())
+    await removeRowsFrom(store, id, version?.raw.rows ?? count)
+  const files = await main.rowFiles.filter(({ dataset }) => !datasets.has(dataset)).toArray()
+  await removeRowFiles(
+    store,
+    files.map(({ file }) => file),
+  )
+  await sweepRowFiles(store)
   const parts = (await main.parts.toCollection().primaryKeys()).filter((id) => !datasets.has(id))
   await main.parts.bulkDelete(parts)
   const recipes = (await main.recipes.toCollection().primaryKeys()).filter((id) => !datasets.has(id))
@@ -66,7 +78,7 @@ async function sweepNow(store: Store): Promise<Swept> {
   const lostRuns = new Set([...history.map(([run]) => run), ...lost.map(({ run }) => run)])
   return {
     blobs: orphans.length,
-    datasets: new Set(rows.map(([dataset]) => dataset)).size,
+    datasets: new Set([...rows.map(([dataset]) => dataset), ...files.map(({ dataset }) => dataset)]).size,
     runs: lostRuns.size,
   }
 }

@@ -35,7 +35,8 @@ it('words, trust and the address; all methods for scripts', async () => {
   await page.getByRole('button', { name: 'Explain', exact: true }).click()
   const bars = page.getByRole('list', { name: 'Pieces by what they do' })
   await bars.getByRole('button', { name: /^charged / }).waitFor()
-  await page.getByRole('button', { name: 'Can this be trusted?' }).click()
+  await page.getByRole('button', { name: 'Test it' }).click()
+  await page.getByRole('region', { name: 'Stability' }).waitFor()
   await page.getByRole('heading', { name: 'Can it be trusted?' }).waitFor()
   for (const theme of ['light', 'dark']) {
     await page.evaluate((name) => (document.documentElement.dataset.theme = name), theme)
@@ -90,6 +91,9 @@ it('words, trust and the address; all methods for scripts', async () => {
         anchors: anchors.precision,
         counterfactual: (await explain.counterfactual(target, { text })).pieces.length > 0,
         faithfulness: (await explain.faithfulness(target, { text, scores: shap.values })).counts.length,
+        stability: (await explain.stability(target, { text, method: 'smoothGrad', seeds: 2 })).seeds.length,
+        agreement: (await explain.agreement(target, { text, methods: ['gradientXInput', 'partition'] }))
+          .kendall[0]!,
       }
     },
     [run.id, run.dataset, TEXT] as const,
@@ -107,6 +111,8 @@ it('words, trust and the address; all methods for scripts', async () => {
     probe: 9,
     counterfactual: true,
     faithfulness: 5,
+    stability: 2,
+    agreement: 1,
   })
   expect(found.lime).toBeGreaterThan(0)
   expect(found.anchors).toBeGreaterThan(0)

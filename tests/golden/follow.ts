@@ -77,6 +77,7 @@ export async function follow(
     seed: 0,
     validateEvery: 0,
     checkpointEvery: 0,
+    recordRows: false,
   }
   const entries: HistoryEntry[] = []
   let last: TrainerState | undefined

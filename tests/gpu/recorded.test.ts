@@ -6,6 +6,7 @@ import { startBackend } from '../../src/core/backend/register.ts'
 import { opsFor } from '../../src/core/ops/index.ts'
 import { loadTiny, type TinyModel } from '../golden/follow.ts'
 import type { FamilyName } from '../golden/load.ts'
+import type { SeenRows } from '../../src/core/train/rowTap.ts'
 import type { Precision } from '../../src/protocol/model.ts'
 import { mixedRows, numbersOf, train, trainerOn, weighted, type Training } from './training.ts'
 
@@ -81,6 +82,34 @@ describe('a run of replayed steps', () => {
       expect(second.final.parameters).toEqual(first.final.parameters)
       expect(first.recorded).toBe(true)
     }))
+
+  it.each([
+    ['texts', {}],
+    ['a classifier, rows with weights', { classify: true, rows: weighted(mixedRows(10, true)) }],
+  ] satisfies [string, Training][])(
+    'tells of its rows what computed steps tell, and not a bit changes: %s',
+    (_, given) =>
+      using('tiny-llama', 'f32', async (tiny) => {
+        const told = async (recorded: boolean) => {
+          const seen: SeenRows[] = []
+          const hooks = () => ({ rows: (rows: SeenRows[]) => void seen.push(...rows) })
+          const run = await train(tiny, {
+            ...given,
+            training: { steps: 5 },
+            options: { recorded },
+            hooks,
+          })
+          return { ...run, seen }
+        }
+        const [replayed, computed] = [await told(true), await told(false)]
+        const silent = await train(tiny, { ...given, training: { steps: 5 } })
+        expect(replayed.seen).toEqual(computed.seen)
+        expect(replayed.seen.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5])
+        expect(replayed.seen.every(({ gold }) => gold.every((p) => p > 0 && p < 1))).toBe(true)
+        expect(replayed.final.parameters).toEqual(silent.final.parameters)
+        expect(numbersOf(replayed)).toEqual(numbersOf(silent))
+      }),
+  )
 
   it('goes on from a checkpoint as if it had not stopped', () =>
     using('tiny-llama', 'f32', async (tiny) => {

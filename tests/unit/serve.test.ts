@@ -9,10 +9,17 @@ interface Calls {
   slow(args: Record<string, never>): string
   fail(args: { kind: 'coded' | 'plain' | 'uncloneable' }): never
   uncloneable(args: Record<string, never>): unknown
+  large(args: Record<string, never>): Float32Array
 }
 type Event = { type: 'tick'; n: number }
 
+const kept = { large: new Float32Array(0) }
 const handlers: Handlers<Calls> = {
+  large(_args, { handOver }) {
+    kept.large = Float32Array.of(1, 2, 3)
+    handOver?.(kept.large.buffer)
+    return kept.large
+  },
   add({ a, b }, { progress }) {
     progress({ label: 'Adding', done: 1, total: 2, unit: 'items' })
     return a + b
@@ -90,4 +97,11 @@ test('abort reaches the call; pings are answered meanwhile; events need no call'
     { type: 'event', event: { type: 'tick', n: 4 } },
     { type: 'error', id: 1, error: { code: 'E_ABORTED' } },
   ])
+})
+
+test('a buffer that is handed over is moved, not copied', async () => {
+  const { send, until } = connect()
+  send({ type: 'call', id: 1, method: 'large', args: {} })
+  expect(await until(1)).toEqual([{ type: 'result', id: 1, value: Float32Array.of(1, 2, 3) }])
+  expect(kept.large).toHaveLength(0)
 })

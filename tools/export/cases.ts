@@ -107,6 +107,7 @@ async function train(each: ExportCase): Promise<Trained> {
       seed: 0,
       validateEvery: 0,
       checkpointEvery: 0,
+      recordRows: false,
     },
     checkpointing: 'none',
     labels: labels?.length ?? null,

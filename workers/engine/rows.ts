@@ -122,6 +122,20 @@ export class DatasetRows implements ExampleSource {
     return this.#indices.length
   }
 
+  /** Index in the dataset of each place. */
+  get indices(): Uint32Array {
+    return this.#indices.slice()
+  }
+
+  /** The cells of rows, in the order of the dataset's columns. */
+  cells(places: readonly number[]): Promise<string[][]> {
+    return readRowsAt(
+      this.#store,
+      this.#dataset,
+      places.map((place) => this.#indices[place]!),
+    )
+  }
+
   async get(places: readonly number[]): Promise<Example[]> {
     return (await this.examples(places)).map((example, i) => ({
       ids: example.ids,

@@ -28,6 +28,7 @@ import { checkpointingOf } from './estimate.ts'
 import { FilmRecorder, newFilm } from './film.ts'
 import { HistoryLog } from './history.ts'
 import type { HeldModel, LoadedModel, ModelLibrary } from './models.ts'
+import { RowRecord } from './rowRecord.ts'
 import { dataKey, DatasetRows, taskOf } from './rows.ts'
 
 const ENDED: readonly RunStatus[] = ['done', 'stopped', 'failed', 'interrupted']
@@ -443,6 +444,7 @@ export class RunManager {
     const plan = planOf(base, config, labels)
     const initial = await this.#initial(run, plan, base, saved)
     const film = run.film && (await this.#film(run, base, () => trainer, saved?.state.step ?? 0))
+    const record = await RowRecord.open(store, run, saved?.state.step ?? 0)
     const trainer: Trainer = new Trainer({
       model: base.model,
       plan,
@@ -479,9 +481,11 @@ export class RunManager {
           const entry = run.history.findLast((candidate) => candidate.step === step)
           if (entry) await this.#tell(run, [entry], {})
         },
+        rows: (seen) => record.add(seen),
         checkpoint: (state, validationLoss) => {
           return this.#unlessFull(async () => {
             await log.flush()
+            await record.flush()
             await this.#save(run, trainer, state, validationLoss)
           })
         },

@@ -1,5 +1,5 @@
-// SHA-256 of the files of an import, by the browser's own code, beside the import and from the bytes that it reads. That code
-// wants all its bytes at once: a large source is hashed piece by piece, and then the hashes of the pieces, so that memory stays
+// SHA-256 of the files of an import, by the browser's own code and from the bytes that the import reads. That code wants all its
+// bytes at once: a large source is hashed piece by piece, and then the hashes of the pieces, so that memory stays
 // flat.
 import { throwIfAborted } from '../../src/protocol/errors.ts'
 
@@ -7,6 +7,8 @@ import { throwIfAborted } from '../../src/protocol/errors.ts'
 export const WHOLE_BYTES = 64 * 2 ** 20
 /** Larger sources: the SHA-256 of the SHA-256s, in binary, of pieces of this length. */
 export const PIECE_BYTES = 16 * 2 ** 20
+
+export type Digest = (bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>
 
 /** Takes all bytes in their order. */
 export class RunningHash {
@@ -17,16 +19,20 @@ export class RunningHash {
   #heldBytes = 0
   readonly #hashes: Promise<ArrayBuffer>[] = []
 
-  /** @param total bytes that will be taken */
+  /**
+   * @param total bytes that will be taken
+   * @param digestOf makes the SHA-256 of a piece, whose buffer it may keep
+   */
   constructor(
     private readonly total: number,
+    private readonly digestOf: Digest = digest,
     wholeBytes = WHOLE_BYTES,
     pieceBytes = PIECE_BYTES,
   ) {
     this.#pieceBytes = total <= wholeBytes ? Infinity : pieceBytes
   }
 
-  /** The bytes must not change before those up to the end of their piece have been taken. */
+  /** Nobody else may use the bytes, or their buffer, from then on. */
   add(bytes: Uint8Array<ArrayBuffer>): void {
     for (let at = 0; at < bytes.length;) {
       const taken = bytes.subarray(at, at + this.#pieceBytes - this.#heldBytes)
@@ -51,8 +57,8 @@ export class RunningHash {
     const [first, ...more] = this.#held
     const whole =
       more.length === 0
-        ? Promise.resolve(digest(first ?? new Uint8Array(0)))
-        : new Blob(this.#held).arrayBuffer().then(digest)
+        ? this.digestOf(first ?? new Uint8Array(0))
+        : new Blob(this.#held).arrayBuffer().then((bytes) => this.digestOf(new Uint8Array(bytes)))
     // Where the import fails first, nobody asks for the hash.
     whole.catch(() => undefined)
     this.#hashes.push(whole)
@@ -69,7 +75,7 @@ export async function hashFiles(
   pieceBytes = PIECE_BYTES,
 ): Promise<string> {
   const all = new Blob([...files])
-  const hash = new RunningHash(all.size, wholeBytes, pieceBytes)
+  const hash = new RunningHash(all.size, digest, wholeBytes, pieceBytes)
   for (let at = 0; at < all.size; at += pieceBytes) {
     throwIfAborted(signal)
     hash.add(new Uint8Array(await all.slice(at, at + pieceBytes).arrayBuffer()))
@@ -77,6 +83,7 @@ export async function hashFiles(
   return hash.hex()
 }
 
-function digest(bytes: BufferSource): Promise<ArrayBuffer> {
+/** SHA-256 in this thread, which Chromium keeps busy with it. */
+export function digest(bytes: BufferSource): Promise<ArrayBuffer> {
   return crypto.subtle.digest('SHA-256', bytes)
 }

@@ -26,7 +26,8 @@ import { readRecipe } from '../../src/store/recipes.ts'
 import { emptyRecipe, splitOf } from '../recipe/calls.ts'
 import { rawOf } from '../recipe/raw.ts'
 import { makeVersion } from '../recipe/version.ts'
-import { hashFiles, RunningHash } from './hash.ts'
+import { hashFiles, RunningHash, type Digest } from './hash.ts'
+import { hasher } from './hashBeside.ts'
 import { RowSink } from './rowSink.ts'
 import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
 import { tokenWeigher } from './tokenWeigher.ts'
@@ -53,8 +54,8 @@ export function importFiles(
   checkOptions(options, files)
   return whileWriting(async () => {
     const id = crypto.randomUUID()
-    const writer = rowWriter(store, sizeOf(files))
-    const sink = new RowSink(store, id, 0, writer.write)
+    const writer = rowWriter(store, id, 0, sizeOf(files))
+    const sink = new RowSink(store, id, 0, writer)
     try {
       const read = await readInto(
         sink,
@@ -93,6 +94,7 @@ export function importFiles(
       return dataset
     } catch (error) {
       await sink.settle()
+      writer.end()
       await removeDataset(store, id).catch(() => undefined)
       throw error
     } finally {
@@ -118,8 +120,8 @@ export function appendFiles(
     const current = await getDataset(store, id)
     const before = rawOf(current)
     const { parts, chosen, folds } = await splitOf(store, id)
-    const writer = rowWriter(store, sizeOf(files))
-    const sink = new RowSink(store, id, before.rows, writer.write)
+    const writer = rowWriter(store, id, before.rows, sizeOf(files))
+    const sink = new RowSink(store, id, before.rows, writer)
     try {
       const names = before.columns.map(({ name }) => name)
       const columns = new UnionColumns(options.union ?? false, names)
@@ -164,6 +166,7 @@ export function appendFiles(
       return { ...grown, added: { rows: sink.rows, labels } }
     } catch (error) {
       await sink.settle()
+      writer.end()
       await removeRowsFrom(store, id, before.rows).catch(() => undefined)
       throw error
     } finally {
@@ -186,14 +189,31 @@ async function readInto(
   store: Store,
   files: readonly File[],
   options: ImportOptions,
+  context: CallContext,
+): Promise<Read> {
+  // About as much is stored as is read; what is packed needs more, and is told when room runs out.
+  await requireRoom(sizeOf(files), nameOf(files))
+  const hashing = hasher(sizeOf(files))
+  try {
+    return await readAll(sink, columns, store, files, options, hashing.digest, context)
+  } finally {
+    hashing.end()
+  }
+}
+
+async function readAll(
+  sink: RowSink,
+  columns: UnionColumns,
+  store: Store,
+  files: readonly File[],
+  options: ImportOptions,
+  digest: Digest,
   { signal, progress }: CallContext,
 ): Promise<Read> {
   const problems: Problem[] = []
   let problemCount = 0
   let reading = newReading()
-  // About as much is stored as is read; what is packed needs more, and is told when room runs out.
-  await requireRoom(sizeOf(files), nameOf(files))
-  const hash = new RunningHash(sizeOf(files))
+  const hash = new RunningHash(sizeOf(files), digest)
   const report = reporter(sizeOf(files), progress)
   const weigh = await tokenWeigher(store, options)
   let before = 0

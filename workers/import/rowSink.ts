@@ -2,14 +2,7 @@
 // under way while the next rows are read. Columns may join while rows come.
 import { ColumnCounter } from '../../src/data/columns.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
-import {
-  joinRows,
-  ownRows,
-  rowCount,
-  someRows,
-  type ByteRows,
-  type Rows,
-} from '../../src/protocol/byteRows.ts'
+import { rowCount, someRows, type ByteRows, type Rows } from '../../src/protocol/byteRows.ts'
 import type { Store } from '../../src/store/database.ts'
 import {
   BATCH_CHARACTERS,
@@ -19,6 +12,17 @@ import {
   writeRows,
   type NewRows,
 } from '../../src/store/datasets.ts'
+import { CHUNK_BYTES, ChunkBuilder, chunkRows, type RowChunk } from '../../src/store/rowChunk.ts'
+
+/** Where the rows of an import are stored. */
+export interface RowTarget {
+  /** Stores texts, or bytes, whose buffer comes to `spare` later; `bytes` that they need are named if room runs out. */
+  write(rows: readonly NewRows[] | RowChunk, bytes?: number): Promise<void>
+  /** A buffer that is free to be filled. */
+  spare(): ArrayBuffer | undefined
+  /** All that was written can be read from now on. */
+  finish(): Promise<void>
+}
 
 /** Batches, or characters, that are written together, and such writes under way at once. */
 const WRITE_BATCHES = 8
@@ -33,7 +37,9 @@ export class RowSink {
   /** A row was turned away. */
   overflowed = false
   readonly counters: ColumnCounter[] = []
-  #batch: Rows = []
+  /** Rows that came as texts; those that came as bytes are in the chunk. One of them is empty. */
+  #batch: string[][] = []
+  readonly #chunk: ChunkBuilder
   #characters = 0
   #waiting: NewRows[] = []
   #waitingCharacters = 0
@@ -44,15 +50,16 @@ export class RowSink {
 
   /**
    * @param first number of the first row; rows before it are in the store already
-   * @param write how batches are written
+   * @param target where they are stored
    */
   constructor(
     private readonly store: Store,
     private readonly id: string,
     private readonly first = 0,
-    private readonly write = (dataset: string, batches: readonly NewRows[], bytes?: number): Promise<void> =>
-      writeRows(store, dataset, batches, bytes),
-  ) {}
+    private readonly target: RowTarget = here(store, id),
+  ) {
+    this.#chunk = new ChunkBuilder(() => target.spare())
+  }
 
   /** The rows are copied, or the sink's own from then on. */
   async take(rows: Rows, columns: readonly string[]): Promise<void> {
@@ -72,10 +79,9 @@ export class RowSink {
     for (const row of rows) while (row.length < width) row.push('')
     for (const [place, counter] of this.counters.entries()) counter.addColumn(rows, place)
     for (const row of rows) {
-      if ('ends' in this.#batch) await this.#flush(width)
-      const batch = this.#batch as string[][]
+      if (this.#chunk.rows > 0) await this.#flush(width)
       for (const cell of row) this.#characters += cell.length
-      batch.push(row)
+      this.#batch.push(row)
       this.rows++
       if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
         await this.#flush(width)
@@ -84,8 +90,8 @@ export class RowSink {
 
   async #takeBytes(rows: ByteRows, count: number): Promise<void> {
     const { width, ends } = rows
-    const goesOn = 'ends' in this.#batch ? this.#batch.width === width : this.#batch.length === 0
-    if (!goesOn) await this.#flush(width)
+    if (this.#batch.length > 0 || (this.#chunk.rows > 0 && this.#chunk.width !== width))
+      await this.#flush(width)
     for (let from = 0; from < count;) {
       const limit = (from === 0 ? 0 : ends[from * width - 1]!) + BATCH_CHARACTERS
       const end = Math.min(count, from + BATCH_ROWS - ((this.first + this.rows) % BATCH_ROWS))
@@ -94,22 +100,22 @@ export class RowSink {
       while (to < end && ends[(to + 1) * width - 1]! <= limit) to++
       const part = someRows(rows, from, to)
       for (const [place, counter] of this.counters.entries()) counter.addBytes(part, place)
-      // The rows must outlive those they came with.
-      this.#batch = 'ends' in this.#batch ? joinRows(this.#batch, part) : ownRows(part)
-      this.#characters += part.bytes.length
+      this.#chunk.add(part)
       this.rows += to - from
       from = to
-      if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#characters > BATCH_CHARACTERS)
+      if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#chunk.bytes > BATCH_CHARACTERS)
         await this.#flush(width)
     }
   }
 
   /** Writes what is left, and gives rows that were written before a column was known their empty cells. */
   async finish({ length }: readonly string[]): Promise<void> {
-    if (rowCount(this.#batch) > 0) await this.#flush(length)
-    await this.#write()
+    if (this.#batch.length + this.#chunk.rows > 0) await this.#flush(length)
+    await this.#writeTexts()
+    await this.#writeChunk()
     await this.settle()
     if (this.#failure) throw this.#failure.error
+    await this.target.finish()
     const end = this.first + this.rows
     for (const [i, { start, width }] of this.#written.entries()) {
       if (width === length) continue
@@ -124,31 +130,64 @@ export class RowSink {
     await Promise.all(this.#writing)
   }
 
+  /** The rows since the last flush become a batch. */
   async #flush(columns: number): Promise<void> {
-    const rows = this.#batch
-    const width = 'ends' in rows ? rows.width : columns
-    const start = this.first + this.rows - rowCount(rows)
+    const chunk = this.#chunk
+    const bytes = chunk.rows > 0
+    const width = bytes ? chunk.width : columns
+    const start = this.first + this.rows - (bytes ? chunk.rows : this.#batch.length)
     this.#written.push({ start, width })
-    this.#waiting.push({ start, ...('ends' in rows ? rows : packRows(rows, width)) })
+    if (bytes) {
+      chunk.endBatch(start)
+      if (chunk.batches >= WRITE_BATCHES || chunk.length >= CHUNK_BYTES) await this.#writeChunk()
+      return
+    }
+    this.#waiting.push({ start, ...packRows(this.#batch, width) })
     this.#waitingCharacters += this.#characters
     this.#batch = []
     this.#characters = 0
     if (this.#waiting.length >= WRITE_BATCHES || this.#waitingCharacters > WRITE_CHARACTERS)
-      await this.#write()
+      await this.#writeTexts()
   }
 
-  async #write(): Promise<void> {
+  async #writeTexts(): Promise<void> {
     const batches = this.#waiting
     this.#waiting = []
     const bytes = 2 * this.#waitingCharacters
     this.#waitingCharacters = 0
-    if (batches.length === 0) return
-    const writing = this.write(this.id, batches, bytes).catch((error: unknown) => {
+    if (batches.length > 0) await this.#write(batches, bytes)
+  }
+
+  async #writeChunk(): Promise<void> {
+    const chunk = this.#chunk.take()
+    if (chunk) await this.#write(chunk, chunk.length)
+  }
+
+  async #write(rows: readonly NewRows[] | RowChunk, bytes: number): Promise<void> {
+    const writing = this.target.write(rows, bytes).catch((error: unknown) => {
       this.#failure ??= { error }
     })
     this.#writing.add(writing)
     void writing.then(() => this.#writing.delete(writing))
     while (this.#writing.size >= WRITES) await Promise.race(this.#writing)
     if (this.#failure) throw this.#failure.error
+  }
+}
+
+/** Rows are stored in the database, by this thread. */
+export function here(store: Store, id: string): RowTarget {
+  let free: ArrayBuffer | undefined
+  return {
+    write: async (rows, bytes) => {
+      if (!('buffer' in rows)) return writeRows(store, id, rows, bytes)
+      await writeRows(store, id, chunkRows(rows), bytes)
+      free = rows.buffer
+    },
+    spare: () => {
+      const buffer = free
+      free = undefined
+      return buffer
+    },
+    finish: () => Promise.resolve(),
   }
 }

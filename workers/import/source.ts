@@ -26,7 +26,7 @@ export interface SourceOptions extends ImportOptions {
   onProblem: (problem: Problem) => void
   /** Told how many bytes of the file have been read. */
   onBytes?: (bytes: number) => void
-  /** Given the bytes of a file that is read from end to end, in their order. */
+  /** Given the bytes of a file that is read from end to end, in their order, for good: they have become rows. */
   onRead?: (bytes: Uint8Array<ArrayBuffer>) => void
   signal?: AbortSignal
   /** Only the beginning is read: PREVIEW_BYTES, or so many rows of what is not read byte by byte. */
@@ -128,11 +128,11 @@ async function* slices(
   let next = read(0)
   for (let at = 0; next !== null; at += SLICE_BYTES) {
     const bytes = await next
-    onRead?.(new Uint8Array(bytes))
     next = read(at + SLICE_BYTES)
     next?.catch(() => undefined)
     for (let from = 0; from < bytes.byteLength; from += PIECE_BYTES)
       yield new Uint8Array(bytes, from, Math.min(PIECE_BYTES, bytes.byteLength - from))
+    onRead?.(new Uint8Array(bytes))
   }
 }
 

@@ -23,7 +23,7 @@ export const ANCHOR_DEFAULTS = {
 
 export interface AnchorOptions extends Partial<typeof ANCHOR_DEFAULTS> {
   signal?: AbortSignal
-  /** Before each round of questions. */
+  /** Before each round of questions: pieces of the rules that are tried, texts asked so far. */
   onRound?: (size: number, asked: number) => void
 }
 

@@ -13,10 +13,14 @@ export interface CounterfactualOptions {
   count?: number
   /** Sets of one size at most. */
   tries?: number
+  /** Piece that each change is of: two changes of one piece exclude each other, and of several edits of the same pieces
+   *  only the surest is told. By default each change is of a piece of its own. */
+  pieces?: readonly number[]
 }
 
 export interface MinimalEdits {
   margin: number
+  /** Of changes. */
   edits: MinimalEdit[]
   exhaustive: boolean
 }
@@ -28,6 +32,8 @@ export async function minimalEdits(
   options: CounterfactualOptions = {},
 ): Promise<MinimalEdits> {
   const { flips, count, tries } = { ...COUNTERFACTUAL_DEFAULTS, ...options }
+  const pieceOf = (change: number) => options.pieces?.[change] ?? change
+  const piecesOf = (set: readonly number[]) => [...new Set(set.map(pieceOf))].sort((a, b) => a - b)
   const margin = (await decide([[]]))[0]!.margin
   let exhaustive = true
   let alone: number[] = []
@@ -37,14 +43,21 @@ export async function minimalEdits(
     let pool = strongest.length
     while (size > 1 && pool > size && binomial(pool, size) > tries) pool--
     exhaustive &&= pool === changes
-    const sets = subsets(strongest.slice(0, pool), size)
+    const sets = subsets(strongest.slice(0, pool), size).filter((set) => piecesOf(set).length === size)
     const decisions = await decide(sets)
     const found = sets
       .map((set, i): MinimalEdit => ({ units: set.toSorted((a, b) => a - b), ...decisions[i]! }))
       .filter((edit) => edit.margin < 0)
       .sort((a, b) => a.margin - b.margin)
     // Smaller sets of the same changes have all been tried: the pool of a size is part of the one before.
-    if (found.length > 0) return { margin, edits: found.slice(0, count), exhaustive }
+    if (found.length > 0) {
+      const surest = new Map<string, MinimalEdit>()
+      for (const edit of found) {
+        const key = piecesOf(edit.units).join()
+        if (!surest.has(key)) surest.set(key, edit)
+      }
+      return { margin, edits: [...surest.values()].slice(0, count), exhaustive }
+    }
     if (size === 1)
       alone = sets
         .map(([change], i) => ({ change: change!, margin: decisions[i]!.margin }))

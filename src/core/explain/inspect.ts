@@ -49,6 +49,29 @@ export async function inspectAttention(
   const size = heads * ids.length * ids.length
   checkSize(ids.length, layers * size)
   const weights = new Float32Array(layers * size)
+  await eachAttention(
+    model,
+    ids,
+    trainable,
+    padId,
+    async (probabilities, layer) => {
+      weights.set((await probabilities.data()) as Float32Array, layer * size)
+      onLayer(layer + 1)
+    },
+    signal,
+  )
+  return weights
+}
+
+/** Shows the attention probabilities [1, H, T, T] of each layer of one sequence, and frees them afterwards. */
+export async function eachAttention(
+  model: Transformer,
+  ids: readonly number[],
+  trainable: Trainable,
+  padId: number,
+  visit: (probabilities: Tensor, layer: number) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
   const batch = tokenBatch([ids], padId, ids.length)
   const pass = model.pass(batch, trainable.adaptation)
   let x: Tensor | null = null
@@ -61,16 +84,14 @@ export async function inspectAttention(
       const next = block.forward(x, pass)
       x.dispose()
       x = next
-      weights.set((await probabilities.data()) as Float32Array, layer * size)
+      await visit(probabilities, layer)
       probabilities.dispose()
-      onLayer(layer + 1)
     }
   } finally {
     x?.dispose()
     probabilities?.dispose()
     batch.dispose()
   }
-  return weights
 }
 
 /** Numbers that one answer may hold: 1 GiB of float32, what browsers allocate at once without trouble. */

@@ -6,6 +6,7 @@ import { permutation, words } from '../rng.ts'
 import { Evaluator, type EvaluateOptions } from './evaluate.ts'
 import type { Game } from './game.ts'
 import { cholesky, solve } from './linear.ts'
+import { Pace } from './pace.ts'
 
 export const LIME_SAMPLES = 5000
 const KERNEL_WIDTH = 25
@@ -60,23 +61,31 @@ export async function lime(game: Game, options: LimeOptions = {}): Promise<Lime>
       `LIME needs a whole number of at least ${LIME_LEAST} samples, but was given ${samples}.`,
       { samples },
     )
-  const coalitions = drawLime(game.players, samples, options.seed ?? 0)
+  const coalitions = await drawLime(game.players, samples, options.seed ?? 0, options.signal)
   const evaluator = new Evaluator(game, samples, options)
   const values = await evaluator.values(coalitions)
-  return { ...fitLime(coalitions, values, options), value: values[0]!, evaluations: samples }
+  const fit = await fitLime(coalitions, values, options)
+  return { ...fit, value: values[0]!, evaluations: samples }
 }
 
 /** The whole text, then texts without 1..n pieces, each number as likely, and each choice of so many. */
-export function drawLime(players: number, samples: number, seed: number): Uint8Array[] {
+export async function drawLime(
+  players: number,
+  samples: number,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array[]> {
   const sizes = words({ seed, purpose: 'sample' }, samples)
-  return Array.from({ length: samples }, (_, sample) => {
+  const coalitions: Uint8Array[] = []
+  await new Pace(signal).each(samples, (sample) => {
     const coalition = new Uint8Array(players).fill(1)
-    if (sample === 0) return coalition
+    coalitions.push(coalition)
+    if (sample === 0) return
     const gone = 1 + Math.floor((sizes[sample]! / 0x100000000) * players)
     const order = permutation({ seed, purpose: 'sample', step: sample, layer: 1 }, players)
     for (let i = 0; i < gone; i++) coalition[order[i]!] = 0
-    return coalition
   })
+  return coalitions
 }
 
 /** How much a text counts with a share of its pieces kept: cosine distance x 100 under an exponential kernel. */
@@ -98,16 +107,23 @@ interface Moments {
 }
 
 /** The regression for given coalitions and their values; the first coalition is everybody. */
-export function fitLime(
+export async function fitLime(
   coalitions: readonly Uint8Array[],
   values: ArrayLike<number>,
-  { features = FEATURES, selection = 'auto', kernelWidth, alpha = ALPHA }: FitOptions = {},
-): Fit {
+  {
+    features = FEATURES,
+    selection = 'auto',
+    kernelWidth,
+    alpha = ALPHA,
+    signal,
+  }: FitOptions & { signal?: AbortSignal } = {},
+): Promise<Fit> {
+  const pace = new Pace(signal)
   const n = coalitions[0]!.length
   const counts = coalitions.map((coalition) => coalition.reduce((sum, there) => sum + there, 0))
   const weights = counts.map((kept) => closeness(kept, n, kernelWidth))
-  const moments = momentsOf(coalitions, values, weights)
-  const chosen = select(moments, Math.min(features, n), selection)
+  const moments = await momentsOf(coalitions, values, weights, pace)
+  const chosen = await select(moments, Math.min(features, n), selection, pace)
   const { beta, factor } = regress(moments, chosen, alpha)
   const intercept = moments.mean - beta.reduce((sum, b, k) => sum + b * moments.means[chosen[k]!]!, 0)
   const fitted = (coalition: Uint8Array) =>
@@ -115,7 +131,8 @@ export function fitLime(
 
   let missed = 0
   const spread = new Float64Array(chosen.length)
-  coalitions.forEach((coalition, s) => {
+  await pace.each(coalitions.length, (s) => {
+    const coalition = coalitions[s]!
     const error = values[s]! - fitted(coalition)
     missed += weights[s]! * error * error
     // One text's pull on each weight (a sandwich estimate of the variance).
@@ -145,11 +162,12 @@ export function fitLime(
   return result
 }
 
-function momentsOf(
+async function momentsOf(
   coalitions: readonly Uint8Array[],
   values: ArrayLike<number>,
   weights: readonly number[],
-): Moments {
+  pace: Pace,
+): Promise<Moments> {
   const n = coalitions[0]!.length
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const gram = new Float64Array(n * n)
@@ -157,7 +175,8 @@ function momentsOf(
   const means = new Float64Array(n)
   const mean = weights.reduce((sum, weight, s) => sum + weight * values[s]!, 0) / total
   let squares = 0
-  coalitions.forEach((coalition, s) => {
+  await pace.each(coalitions.length, (s) => {
+    const coalition = coalitions[s]!
     const weight = weights[s]!
     const off = values[s]! - mean
     squares += weight * off * off
@@ -189,7 +208,12 @@ function regress({ n, gram, cross }: Moments, chosen: readonly number[], alpha: 
   return { beta, factor }
 }
 
-function select(moments: Moments, features: number, selection: LimeSelection): number[] {
+async function select(
+  moments: Moments,
+  features: number,
+  selection: LimeSelection,
+  pace: Pace,
+): Promise<number[]> {
   const all = Array.from({ length: moments.n }, (_, i) => i)
   switch (selection) {
     case 'none':
@@ -199,26 +223,26 @@ function select(moments: Moments, features: number, selection: LimeSelection): n
       return all.sort((i, j) => Math.abs(beta[j]!) - Math.abs(beta[i]!)).slice(0, features)
     }
     case 'forward':
-      return forward(moments, all, features)
+      return forward(moments, features, pace)
     case 'auto':
-      return select(moments, features, features <= FORWARD_UP_TO ? 'forward' : 'highest')
+      return select(moments, features, features <= FORWARD_UP_TO ? 'forward' : 'highest', pace)
     default:
       return selection satisfies never
   }
 }
 
 /** Adds, again and again, the piece that explains most beside those that are in. */
-function forward(moments: Moments, all: readonly number[], features: number): number[] {
+async function forward(moments: Moments, features: number, pace: Pace): Promise<number[]> {
   const chosen: number[] = []
   while (chosen.length < features) {
     let best = { piece: -1, explained: -Infinity }
-    for (const piece of all) {
-      if (chosen.includes(piece)) continue
+    await pace.each(moments.n, (piece) => {
+      if (chosen.includes(piece)) return
       const tried = [...chosen, piece]
       const { beta } = regress(moments, tried, 0)
       const explained = beta.reduce((sum, b, k) => sum + b * moments.cross[tried[k]!]!, 0)
       if (explained > best.explained) best = { piece, explained }
-    }
+    })
     chosen.push(best.piece)
   }
   return chosen

@@ -3,10 +3,10 @@
 //   gradientXInput      g . x                   Shrikumar et al. 2016, arXiv 1605.01713
 //   smoothGrad          mean |g(x + noise)|     Smilkov et al. 2017, arXiv 1706.03825
 //   integratedGradients (x - b) . mean g from a baseline b to x    Sundararajan et al. 2017, arXiv 1703.01365
-// The baseline is the padding token's embedding. Zero embeddings are on offer too, but a model that normalises by the
+// The baseline is the padding token's embedding, or the mask token's. Zero embeddings are on offer too, but a model that normalises by the
 // root mean square jumps there, so that the scores no longer add up to the difference (the residual says by how much).
-import { throwIfAborted } from '../../protocol/errors.ts'
-import type { SaliencyMethod } from '../../protocol/explain.ts'
+import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
+import type { SaliencyBaseline, SaliencyMethod } from '../../protocol/explain.ts'
 import { normals } from '../rng.ts'
 import { embeddings, inputGradient } from './gradient.ts'
 import { gaussLegendre } from './quadrature.ts'
@@ -21,8 +21,10 @@ export interface SaliencyOptions {
   method: SaliencyMethod
   samples?: number
   seed?: number
+  /** smoothGrad: standard deviation of the noise, as a share of the embeddings'. */
+  noise?: number
   /** integratedGradients: where the path begins. */
-  baseline?: 'pad' | 'zero'
+  baseline?: SaliencyBaseline
   onPass?: (done: number, total: number) => void
   signal?: AbortSignal
 }
@@ -36,7 +38,7 @@ export interface Saliency {
 }
 
 export async function saliency(subject: Subject, options: SaliencyOptions): Promise<Saliency> {
-  const { model, turns, trainable, ids, explained, padId } = subject
+  const { model, turns, trainable, ids, explained } = subject
   const { method, signal } = options
   const { hidden } = model.architecture
   const x = await turns.take(() => embeddings(model, ids, trainable.adaptation)) // [T, d]
@@ -66,7 +68,7 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
     }
     case 'smoothGrad': {
       const samples = options.samples ?? SMOOTH_GRAD_SAMPLES
-      const sigma = NOISE_SHARE * standardDeviation(x)
+      const sigma = (options.noise ?? NOISE_SHARE) * standardDeviation(x)
       const { value } = await gradientAt(x)
       const scores = new Float32Array(ids.length)
       for (let k = 0; k < samples; k++) {
@@ -77,14 +79,15 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
       return { scores, value }
     }
     case 'integratedGradients': {
+      const filler = baselineToken(subject, options.baseline)
       const { value } = await gradientAt(x)
       const from =
-        options.baseline === 'zero'
+        filler === null
           ? new Float32Array(x.length)
           : await turns.take(() =>
               embeddings(
                 model,
-                ids.map(() => padId),
+                ids.map(() => filler),
                 trainable.adaptation,
               ),
             )
@@ -100,6 +103,19 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
     default:
       return method satisfies never
   }
+}
+
+/** The token whose embedding stands everywhere in the baseline; null for zeros. */
+function baselineToken({ padId, maskId }: Subject, baseline: SaliencyBaseline = 'pad'): number | null {
+  if (baseline === 'zero') return null
+  if (baseline === 'pad') return padId
+  if (maskId === null)
+    throw new GraftError(
+      'E_ARGUMENT',
+      'This model has no mask token to begin from. Choose the padding token as baseline, or zero.',
+      { baseline },
+    )
+  return maskId
 }
 
 /** Sums f(i) over the d elements of every token of a [T, d] array. */

@@ -70,6 +70,9 @@ export interface LossOptions {
   smoothing?: number
   /** f32 [M], what each row's cross-entropy is multiplied by; absent: nothing. */
   weights?: Tensor
+  /** headCrossEntropy alone: is handed what it adds up, factor x weight x cross-entropy of consecutive rows, f32 [n]. The
+   *  tensors live for the call. Changes no bit of the results. */
+  each?: (losses: Tensor) => void
 }
 
 /** One trainable tensor inside the flat buffers. */

@@ -26,6 +26,15 @@ export interface StepLog {
   dispose(): void
 }
 
+/** Numbers of the rows of steps, one micro-batch after the other, kept on the device until they are read. */
+export interface RowLog {
+  /** Copies all elements of a tensor to a place below the log's capacity. */
+  add(values: Tensor, place: Changing): void
+  /** The first `count` numbers; as StepLog.read. */
+  read(count: number): Promise<Float32Array>
+  dispose(): void
+}
+
 /** Its recordings share memory: they run one after the other. */
 export interface Recorder {
   /**
@@ -35,6 +44,7 @@ export interface Recorder {
    */
   record(work: () => void): Recording | null
   log(capacity: number): StepLog
+  rowLog(capacity: number): RowLog
   /** Writes a tensor that recordings read, before the next replay. */
   write(tensor: Tensor, values: Int32Array | Float32Array): void
   /** Resolves when the device has done all that it was asked for until now. */

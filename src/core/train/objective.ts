@@ -153,6 +153,10 @@ export interface StepScalars {
   energy: Tensor
 }
 
+/** Is handed what a pass says of each of its rows, in tensors that live for the call: of a classifier its dLogits [B, C], of
+ *  a language model its losses [M], in one or more parts (LossOptions.each). Changes no bit of the results. */
+export type RowWatch = (values: Tensor) => void
+
 /** factor x sum of the cross-entropies, each times the weight of its example, as a scalar; its gradients go to the sink.
  *  A full step of many micro-batches uses factor = 1 / (labelWeight of the whole step), so the sum over micro-batches is the
  *  mean over labels. */
@@ -163,6 +167,7 @@ export function lossAndGradients(
   factor: Changing,
   sink: GradientSink,
   checkpointing: Checkpointing = 'block',
+  watch?: RowWatch,
 ): StepScalars {
   const { ops } = model
   const { adaptation, classify, smoothing } = trainable
@@ -185,9 +190,13 @@ export function lossAndGradients(
       const head = model.parts.classifier.trace(final.y, pass) // [M, C]
       const result = ops.crossEntropy(head.y, batch.labels, factor, options)
       loss = result.loss
+      watch?.(result.dLogits)
       dn = head.back(result.dLogits, sink)
     } else {
-      const result = model.head.lossAndGradient(final.y, batch.labels, factor, pass, sink, options)
+      const result = model.head.lossAndGradient(final.y, batch.labels, factor, pass, sink, {
+        ...options,
+        ...(watch && { each: watch }),
+      })
       loss = result.loss
       dn = result.dn
     }

@@ -11,6 +11,7 @@ import type { ParameterStore } from '../optim/parameters.ts'
 import type { AdamwHyper } from '../ops/ops.ts'
 import type { Recorder, Recording, StepLog } from '../ops/recorder.ts'
 import { lossAndGradients, placedExamples, type ExampleBatch, type ExampleRows } from './objective.ts'
+import type { RowTap } from './rowTap.ts'
 
 /** Shapes whose recordings are kept; the one that was used longest ago goes first. */
 const SHAPES = 48
@@ -28,6 +29,8 @@ export interface RecordedOptions {
   hyper: Omit<AdamwHyper, 'learningRate' | 'step'>
   /** Steps between two readings. */
   capacity: number
+  /** Takes what the steps say of their rows. */
+  tap?: RowTap
 }
 
 /** One shape: its recording, and the inputs that it reads. */
@@ -59,6 +62,7 @@ export class RecordedSteps {
     this.#options = options
     this.#recorder = recorder
     this.#log = recorder.log(options.capacity)
+    options.tap?.recordWith(recorder)
     this.#dropout = { ...options.dropout, step: 0 }
     this.#hyper = { ...options.hyper, learningRate: 0, step: 1 }
   }
@@ -84,6 +88,7 @@ export class RecordedSteps {
     const { recording, batch } = this.#shape(rows)!
     this.#factor = factor
     this.#dropout.step = count
+    this.#options.tap?.begin(rows)
     this.#write(batch, rows)
     recording.replay()
     this.#options.store.forget()
@@ -148,13 +153,14 @@ export class RecordedSteps {
   }
 
   #recordPass(rows: ExampleRows): Shape | null {
-    const { model, store, plan, classify, smoothing, checkpointing } = this.#options
+    const { model, store, plan, classify, smoothing, checkpointing, tap } = this.#options
+    const { gradients } = store
     const batch = placedExamples(rows)
     try {
       const trainable = { adaptation: storeAdaptation(store, plan, this.#dropout), classify, smoothing }
       const recording = this.#record(() => {
         const factor = () => this.#factor
-        const sums = lossAndGradients(model, batch, trainable, factor, store.gradients, checkpointing)
+        const sums = lossAndGradients(model, batch, trainable, factor, gradients, checkpointing, tap?.watch)
         this.#log.add(sums.loss, sums.energy)
         sums.loss.dispose()
         sums.energy.dispose()

@@ -125,7 +125,8 @@ export class Steps {
   }
 
   async #compute(micros: readonly MicroBatch[], factor: number, hyper: StepHyper): Promise<void> {
-    const { model, store, plan, dropout, classify, smoothing, checkpointing } = this.#options
+    const { model, store, plan, dropout, classify, smoothing, checkpointing, tap } = this.#options
+    const { gradients } = store
     let sums: StepScalars | null = null
     try {
       for (const [i, { rows, count }] of micros.entries()) {
@@ -134,7 +135,7 @@ export class Steps {
         const batch = placedExamples(rows)
         try {
           const trainable = { adaptation, classify, smoothing }
-          const part = lossAndGradients(model, batch, trainable, factor, store.gradients, checkpointing)
+          const part = lossAndGradients(model, batch, trainable, factor, gradients, checkpointing, tap?.watch)
           sums = sums ? added(sums, part) : part
         } finally {
           batch.dispose()
@@ -154,6 +155,7 @@ export class Steps {
     const recorded = this.#recorded!
     await this.#reading
     if (this.#replayed > 0) this.#before = new Float32Array(await recorded.read(this.#replayed))
+    await this.#options.tap?.giveUp()
     recorded.dispose()
     this.#recorded = null
   }

@@ -14,6 +14,8 @@ import { evaluateExamples } from './evaluate.ts'
 import type { FilmHook } from './film.ts'
 import { exampleRows, type Example, type ExampleRows, type Trainable } from './objective.ts'
 import { RowOrder, stepsPerEpoch, totalSteps } from './plan.ts'
+import { RowTap, type SeenRows } from './rowTap.ts'
+import { tapCapacity } from './rowResults.ts'
 import { Steps, STEP_NUMBERS } from './steps.ts'
 
 /** Tokenised rows by their place in one part of a dataset. */
@@ -42,6 +44,9 @@ export interface TrainerHooks {
   validation(step: number, result: Validation): Promise<void> | void
   /** Resolves with whether it was saved; a full disk does not end the training. */
   checkpoint(state: TrainerState, validationLoss?: number): Promise<boolean>
+  /** What the model said of the rows of steps that `entries` has told, before it learnt from them; where the settings
+   *  record it (`recordRows`). */
+  rows?(seen: SeenRows[]): void
 }
 
 export interface TrainerOptions {
@@ -88,6 +93,7 @@ export class Trainer {
   readonly #options: TrainerOptions
   readonly #order: RowOrder
   readonly #stepping: Steps
+  readonly #tap: RowTap | null
   readonly #warmup: number
   #step = 0
   #seconds = 0
@@ -115,6 +121,16 @@ export class Trainer {
     this.steps = totalSteps(options.train.rows, training)
     this.#warmup = warmupSteps(training.warmup, this.steps)
     this.#order = new RowOrder(options.train.rows, training)
+    const perStep = tapCapacity(training, options.labels)
+    this.#tap =
+      training.recordRows && options.hooks.rows
+        ? RowTap.of({
+            ops: model.ops,
+            classes: options.labels,
+            smoothing: training.labelSmoothing,
+            capacity: perStep * options.readEvery,
+          })
+        : null
     this.#stepping = new Steps({
       model,
       store: this.store,
@@ -127,6 +143,7 @@ export class Trainer {
       capacity: options.readEvery,
       turns: options.turns,
       recorded: options.recorded ?? true,
+      ...(this.#tap && { tap: this.#tap }),
     })
   }
 
@@ -267,6 +284,7 @@ export class Trainer {
     this.resume()
     this.#pending = []
     this.#stepping.dispose()
+    this.#tap?.dispose()
     this.store.dispose()
   }
 
@@ -302,6 +320,9 @@ export class Trainer {
     const learningRate =
       training.learningRate * scheduleFactor(training.schedule, k, this.steps, this.#warmup)
     await this.#stepping.run(micros, 1 / labelWeight, { learningRate, step: k + 1 })
+    const places = this.#order.microBatches(k)
+    const noted = batches.map((rows, i) => ({ rows, examples: microBatches[i]!, places: places[i]! }))
+    this.#tap?.note(k + 1, 1 / labelWeight, noted)
     const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0)
     this.#pending.push({ step: k + 1, learningRate, tokens })
     return true
@@ -331,9 +352,13 @@ export class Trainer {
     this.#checkRead()
     if (this.#pending.length === 0) return
     const pending = this.#pending.splice(0)
-    this.#reading = this.#stepping
-      .read()
-      .then((numbers) => this.#tell(pending, numbers))
+    // Both are copied at once, before any later step.
+    const reading = Promise.all([this.#stepping.read(), this.#tap?.read()])
+    this.#reading = reading
+      .then(async ([numbers, seen]) => {
+        await this.#tell(pending, numbers)
+        if (seen) this.#options.hooks.rows?.(seen)
+      })
       .catch((error: unknown) => {
         this.#failedReading = { error }
       })

@@ -14,10 +14,14 @@ export interface AttentionMaps {
 export type AttentionRequest = ExplainInput & {
   /** What the maps are compared with: another target (default: the same), another input (default: the same tokens). */
   compare?: { target?: Target; input?: ExplainInput }
+  /** Also what `heads` tells of each head, from the same pass. */
+  rows?: boolean
 }
 
 export interface AttentionResult extends AttentionMaps {
   compared?: AttentionComparison
+  /** Layer by layer, head by head; where it was asked for. */
+  rows?: HeadRow[]
 }
 
 export interface AttentionComparison extends AttentionMaps {

@@ -15,8 +15,17 @@ import type {
 } from './attention.ts'
 import type { ExplainInput } from './common.ts'
 import type { CounterfactualRequest, CounterfactualResult } from './counterfactual.ts'
+import type {
+  ImportanceRequest,
+  ImportanceResult,
+  MistakesRequest,
+  MistakesResult,
+  RulesRequest,
+  RulesResult,
+} from './dataset.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
 import type { FilmAsk, FilmResult } from './film.ts'
+import type { CartographyRequest, CartographyResult, InfluenceRequest, InfluenceResult } from './influence.ts'
 import type {
   LayersRequest,
   LayersResult,
@@ -28,6 +37,7 @@ import type {
   SimilarityResult,
 } from './layers.ts'
 import type { SaliencyRequest, SaliencyResult } from './saliency.ts'
+import type { AgreementRequest, AgreementResult, StabilityRequest, StabilityResult } from './trust.ts'
 
 /** request -> result */
 export interface ExplainMethods {
@@ -39,6 +49,8 @@ export interface ExplainMethods {
   lime: (request: LimeRequest) => LimeResult
   shap: (request: ShapRequest) => ShapResult
   faithfulness: (request: FaithfulnessRequest) => FaithfulnessResult
+  stability: (request: StabilityRequest) => StabilityResult
+  agreement: (request: AgreementRequest) => AgreementResult
   anchors: (request: AnchorsRequest) => AnchorsResult
   counterfactual: (request: CounterfactualRequest) => CounterfactualResult
   logitLens: (request: LogitLensRequest) => LogitLensResult
@@ -46,6 +58,11 @@ export interface ExplainMethods {
   similarity: (request: SimilarityRequest) => SimilarityResult
   probe: (request: ProbeRequest) => ProbeResult
   film: (request: FilmAsk) => FilmResult
+  rules: (request: RulesRequest) => RulesResult
+  importance: (request: ImportanceRequest) => ImportanceResult
+  mistakes: (request: MistakesRequest) => MistakesResult
+  influence: (request: InfluenceRequest) => InfluenceResult
+  cartography: (request: CartographyRequest) => CartographyResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -78,6 +95,8 @@ export const EXPLAIN_METHODS = [
   'lime',
   'shap',
   'faithfulness',
+  'stability',
+  'agreement',
   'anchors',
   'counterfactual',
   'logitLens',
@@ -85,6 +104,11 @@ export const EXPLAIN_METHODS = [
   'similarity',
   'probe',
   'film',
+  'rules',
+  'importance',
+  'mistakes',
+  'influence',
+  'cartography',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

@@ -9,6 +9,10 @@ export const SALIENCY_METHODS = [
 ] as const
 export type SaliencyMethod = (typeof SALIENCY_METHODS)[number]
 
+/** Where the path of integrated gradients begins: every token is the padding one, the mask, or zeros. */
+export const SALIENCY_BASELINES = ['pad', 'mask', 'zero'] as const
+export type SaliencyBaseline = (typeof SALIENCY_BASELINES)[number]
+
 export type SaliencyRequest = ExplainInput & SaliencyOptions
 
 export interface SaliencyOptions extends OutputChoice {
@@ -16,8 +20,10 @@ export interface SaliencyOptions extends OutputChoice {
   /** smoothGrad: noisy copies (default 10); integratedGradients: Gauss-Legendre points (default 50). */
   samples?: number
   seed?: number
-  /** integratedGradients: the path begins at the padding token's embedding (default) or at zero. */
-  baseline?: 'pad' | 'zero'
+  /** smoothGrad: standard deviation of the noise, as a share of that of the text's embeddings (default 0.15). */
+  noise?: number
+  /** integratedGradients: default 'pad'. */
+  baseline?: SaliencyBaseline
   /** The pieces that `unitScores` are for; default: 'word'. */
   granularity?: Granularity
 }

@@ -2,10 +2,15 @@
 import type { Component } from 'svelte'
 import type { Question } from '../../state/explaining.svelte.ts'
 import type { Asked } from '../parts/target.ts'
+import AttentionTab from './AttentionTab.svelte'
+import DatasetTab from './DatasetTab.svelte'
+import InfluencePanel from './training/InfluencePanel.svelte'
 import LayersOfRows from './LayersOfRows.svelte'
 import FilmTab from './FilmTab.svelte'
 import LayersTab from './LayersTab.svelte'
 import OverviewTab from './OverviewTab.svelte'
+import TrainingRowsTab from './TrainingRowsTab.svelte'
+import WhatIfTab from './WhatIfTab.svelte'
 import WordsTab from './WordsTab.svelte'
 
 export interface TabProps {
@@ -28,6 +33,10 @@ export interface ExplainTab {
 export const TABS: [ExplainTab, ...ExplainTab[]] = [
   { value: 'overview', label: 'Overview', ofQuestion: OverviewTab },
   { value: 'words', label: 'Words', ofQuestion: WordsTab },
+  { value: 'attention', label: 'Attention', ofQuestion: AttentionTab },
   { value: 'layers', label: 'Layers', ofQuestion: LayersTab, ofTarget: LayersOfRows },
+  { value: 'what-if', label: 'What if', ofQuestion: WhatIfTab },
+  { value: 'dataset', label: 'Dataset', ofTarget: DatasetTab },
+  { value: 'rows', label: 'Training rows', ofTarget: TrainingRowsTab, ofQuestion: InfluencePanel },
   { value: 'film', label: 'Training film', ofTarget: FilmTab },
 ]

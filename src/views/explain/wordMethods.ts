@@ -30,6 +30,9 @@ export interface WordScores {
   /** [units], where the scores were sampled. */
   errors?: Float64Array
   output: ExplainedOutput
+  granularity: Granularity
+  /** Of methods that draw. */
+  seed?: number
   /** What a reader should know about it, with its number: [name, value, help]. */
   facts: [string, number, string][]
 }
@@ -88,6 +91,8 @@ export async function askWords(
       units,
       scores: unitScores,
       output,
+      granularity,
+      ...(saliency === 'smoothGrad' && { seed: 0 }),
       facts:
         residual === undefined
           ? []
@@ -95,11 +100,8 @@ export async function askWords(
     }
   }
   if (method.value === 'lime') {
-    const { tokens, units, weights, standardErrors, output, score, evaluations } = await api.explain.lime(
-      target,
-      request,
-      options,
-    )
+    const { tokens, units, weights, standardErrors, output, seed, score, evaluations } =
+      await api.explain.lime(target, request, options)
     return {
       method,
       tokens,
@@ -107,6 +109,8 @@ export async function askWords(
       scores: weights,
       errors: standardErrors,
       output,
+      granularity,
+      seed,
       facts: [
         ['fit (R²)', score, 'How well the straight line follows the model near this text: 1 is perfectly.'],
         ['texts asked', evaluations, 'Variants of the text that the model answered.'],
@@ -114,7 +118,7 @@ export async function askWords(
     }
   }
   const found = await api.explain.shap(target, { ...request, method: method.value as ShapMethod }, options)
-  const { tokens, units, values, standardErrors, output, base, value, evaluations } = found
+  const { tokens, units, values, standardErrors, output, seed, base, value, evaluations } = found
   return {
     method,
     tokens,
@@ -122,6 +126,8 @@ export async function askWords(
     scores: values,
     ...(standardErrors && { errors: standardErrors }),
     output,
+    granularity,
+    seed,
     facts: [
       [
         'without any word',

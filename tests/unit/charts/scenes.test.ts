@@ -1,10 +1,17 @@
 // What charts draw, as numbers: scenes are pure functions of data and size.
 import { describe, expect, it } from 'vitest'
-import { attentionMatrix } from '../../../src/charts/attention.ts'
-import { inkOn, magnitude, tint } from '../../../src/charts/colours.ts'
+import {
+  attentionMatrix,
+  parseChoice,
+  thumbnails,
+  withMeans,
+  withoutHidden,
+} from '../../../src/charts/attention.ts'
+import { ABOVE, BELOW, inkOn, magnitude, tint } from '../../../src/charts/colours.ts'
 import { toCsv } from '../../../src/charts/csv.ts'
 import { bytes, duration, number, short } from '../../../src/charts/format.ts'
-import { cellAt, heatPixels, heatScene, maxPool } from '../../../src/charts/heatmap.ts'
+import { brightest, cellAt, heatPixels, heatScene, maxPool, showing } from '../../../src/charts/heatmap.ts'
+import { inSlices } from '../../../src/charts/slices.ts'
 import { lineScene, readingAt, smooth } from '../../../src/charts/lineChart.ts'
 import { scaled, shownTokens } from '../../../src/charts/tokens.ts'
 
@@ -156,19 +163,194 @@ describe('heat map', () => {
 })
 
 describe('attention', () => {
-  const result = {
+  const plain = {
     tokens: ['a', 'b'],
-    ids: [1, 2],
     layers: 2,
     heads: 2,
     weights: Float32Array.from({ length: 16 }, (_, index) => index),
   }
 
+  const whole = <T>(work: Generator<void, T>): T => {
+    for (;;) {
+      const { done, value } = work.next()
+      if (done) return value
+    }
+  }
+
   it('takes one head, and means over heads and layers', () => {
+    const result = whole(withMeans(plain))
     expect([...attentionMatrix(result, { layer: 1, head: 0 }).values]).toEqual([8, 9, 10, 11])
     expect([...attentionMatrix(result, { layer: 0, head: 'mean' }).values]).toEqual([2, 3, 4, 5])
     expect([...attentionMatrix(result, { layer: 'mean', head: 1 }).values]).toEqual([8, 9, 10, 11])
     expect([...attentionMatrix(result, { layer: 'mean', head: 'mean' }).values]).toEqual([6, 7, 8, 9])
+  })
+
+  it('makes thumbnails of every choice, with the means at the edges', () => {
+    const { size, rows, columns, values, tops } = whole(thumbnails(whole(withMeans(plain))))
+    expect([size, rows, columns]).toEqual([2, 3, 3])
+    const of = (at: number) => [...values.subarray(at * 4, at * 4 + 4)]
+    expect(of(0)).toEqual([6, 7, 8, 9])
+    expect(of(1)).toEqual([4, 5, 6, 7])
+    expect(of(3)).toEqual([2, 3, 4, 5])
+    expect(of(8)).toEqual([12, 13, 14, 15])
+    expect([...tops]).toEqual([9, 7, 11, 5, 3, 7, 13, 11, 15])
+  })
+
+  it('pools long texts to 64 cells, keeps the sign of the largest and leaves hidden tokens out', () => {
+    const n = 130
+    const weights = new Float32Array(n * n)
+    weights[100 * n + 3] = -0.5
+    weights[101 * n + 3] = 0.4
+    weights[5 * n] = 9
+    const tokens = Array.from({ length: n }, (_, at) => `t${at}`)
+    const hidden = Uint8Array.from(tokens, (_, at) => Number(at === 0 || at === 1))
+    const maps = whole(withMeans({ layers: 1, heads: 1, tokens, weights }))
+    const { size, values } = whole(thumbnails(maps, hidden))
+    expect(size).toBe(64)
+    // Rows 2 to 129 fall two by two into 64 bins: 100 and 101 into the same.
+    expect(values[49 * 64 + 0]).toBeCloseTo(-0.5)
+    expect(values.subarray(0, 64 * 64).filter((value) => value !== 0)).toHaveLength(1)
+    expect(withoutHidden({ rows: n, columns: n, values: weights }, hidden).values[98 * 128 + 1]).toBe(-0.5)
+  })
+
+  it('is not left dark by a few large cells, and shows the largest of few', () => {
+    const n = 200
+    const uniform = Float32Array.from({ length: n * n }, (_, at) => {
+      const [i, j] = [Math.floor(at / n), at % n]
+      return j <= i ? 1 / (i + 1) : 0
+    })
+    const top = brightest(uniform, 0.005)
+    // As many cells as that are in the first 14 rows.
+    expect(top).toBeGreaterThan(1 / 20)
+    expect(top).toBeLessThan(1 / 9)
+    expect(brightest(Float32Array.of(0.1, -0.9, 0.3), 0.005)).toBeCloseTo(0.9)
+  })
+
+  it('reads a choice of the address', () => {
+    expect(parseChoice('3.mean')).toEqual({ layer: 3, head: 'mean' })
+    for (const wrong of ['3', 'x.1', '1.2.3', undefined]) expect(parseChoice(wrong)).toBeNull()
+  })
+})
+
+describe('long work in slices', () => {
+  it('stops for a frame when a slice is over, and for good when it is told to', async () => {
+    let paused = 0
+    const pause = () => Promise.resolve(void paused++)
+    function* work(): Generator<void, string> {
+      for (let step = 0; step < 4; step++) {
+        const until = performance.now() + 4
+        while (performance.now() < until);
+        yield
+      }
+      return 'done'
+    }
+    const slices: number[] = []
+    expect(await inSlices(work(), undefined, { pause, onSlice: (took) => slices.push(took) })).toBe('done')
+    expect(paused).toBeGreaterThanOrEqual(1)
+    expect(slices).toHaveLength(paused + 1)
+    expect(await inSlices(work(), () => true, { pause })).toBeUndefined()
+  })
+})
+
+describe('colours of signed cells', () => {
+  it('leave 0 to the page, are the same strength on both sides, and never round a sign away', () => {
+    const pixels = heatPixels({ rows: 1, columns: 3, values: new Float32Array([-1, 0, 1]) }, 1, 'signed')
+    expect([...pixels]).toEqual([...BELOW, 255, pixels[4], pixels[5], pixels[6], 0, ...ABOVE, 255])
+  })
+
+  it('are told apart with every kind of colour vision, on both pages', () => {
+    for (const [name, matrix] of Object.entries(VISION)) {
+      const [below, above] = [BELOW, ABOVE].map((colour) => labOf(seenBy(matrix, colour)))
+      expect(distance(below!, above!), name).toBeGreaterThan(60)
+      for (const page of [
+        [255, 255, 255],
+        [30, 32, 30],
+      ])
+        for (const end of [below!, above!])
+          expect(distance(end, labOf(page.map(linear))), `${name} on ${page[0]}`).toBeGreaterThan(35)
+    }
+  })
+
+  const linear = (value: number) => {
+    const share = value / 255
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+  }
+  /** Machado, Oliveira and Fernandes 2009, severity 1: linear RGB as it is seen. */
+  const VISION = {
+    normal: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+    protanopia: [0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998],
+    deuteranopia: [0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.01182, 0.04294, 0.968881],
+    tritanopia: [1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.3039],
+  }
+  function seenBy(matrix: number[], colour: readonly number[]) {
+    const [r, g, b] = colour.map(linear) as [number, number, number]
+    return [0, 1, 2].map((row) =>
+      Math.min(1, Math.max(0, matrix[3 * row]! * r + matrix[3 * row + 1]! * g + matrix[3 * row + 2]! * b)),
+    )
+  }
+  /** CIE Lab of linear sRGB under D65. */
+  function labOf([r, g, b]: number[]) {
+    const f = (t: number) => (t > 216 / 24389 ? Math.cbrt(t) : (24389 / 27) * (t / 116) + 16 / 116)
+    const x = f((0.4124 * r! + 0.3576 * g! + 0.1805 * b!) / 0.9505)
+    const y = f(0.2126 * r! + 0.7152 * g! + 0.0722 * b!)
+    const z = f((0.0193 * r! + 0.1192 * g! + 0.9505 * b!) / 1.089)
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+  }
+  const distance = (a: number[], b: number[]) => Math.hypot(...a.map((value, at) => value - b[at]!))
+})
+
+describe('the view of a heat map', () => {
+  const n = 512
+  const labels = Array.from({ length: n }, (_, at) => `t${at}`)
+  const matrix = { rows: n, columns: n, values: new Float32Array(n * n) }
+  const options = { width: 700, maxHeight: 640, rowLabels: labels, columnLabels: labels }
+  const all = heatScene(matrix, options)
+
+  it('finds under a point the cell that is drawn there, wherever the map is moved', () => {
+    for (const view of [
+      { k: 1, x: 0, y: 0 },
+      { k: 3.7, x: -611.3, y: -902.1 },
+      { k: 16, x: -4000, y: -2500 },
+    ]) {
+      const scene = heatScene(matrix, { ...options, view })
+      for (const [px, py] of [
+        [0.1, 0.1],
+        [300.2, 17.9],
+        [411.5, 399.4],
+      ]) {
+        const [x, y] = [scene.plot.x + px!, scene.plot.y + py!]
+        const cell = cellAt(scene, x, y)!
+        // Back through the view into the whole map.
+        expect(cellAt(all, (x - view.x) / view.k, (y - view.y) / view.k)).toEqual(cell)
+      }
+      expect(cellAt(scene, scene.plot.x - 1, scene.plot.y + 5)).toBeNull()
+    }
+  })
+
+  it('labels only what is in the window, at most as many as there is room for', () => {
+    for (const k of [1, 4, 12]) {
+      const view = { k, x: -k * 200, y: -k * 200 }
+      const scene = heatScene(matrix, { ...options, view: k === 1 ? { k, x: 0, y: 0 } : view })
+      expect(scene.rowLabels.length).toBeLessThanOrEqual(scene.plot.height / 13 + 1)
+      for (const { at, index } of scene.rowLabels) {
+        expect(at).toBeGreaterThanOrEqual(scene.plot.y - 1)
+        expect(at).toBeLessThanOrEqual(scene.plot.y + scene.plot.height)
+        expect(
+          cellAt(scene, scene.plot.x + 1, Math.min(at, scene.plot.y + scene.plot.height - 0.01))?.row,
+        ).toBe(index)
+      }
+    }
+  })
+
+  it('moves as little as needed to show a cell', () => {
+    const view = { k: 8, x: -3000, y: -3000 }
+    const scene = heatScene(matrix, { ...options, view })
+    const inside = cellAt(scene, scene.plot.x + 50, scene.plot.y + 50)!
+    expect(showing(scene, view, inside)).toEqual(view)
+    const moved = heatScene(matrix, { ...options, view: showing(scene, view, { row: 0, column: 511 }) })
+    const { plot, origin, cell } = moved
+    expect(origin.y).toBeCloseTo(plot.y)
+    expect(origin.x + 512 * cell).toBeCloseTo(plot.x + plot.width)
   })
 })
 

@@ -46,4 +46,18 @@ describe('minimal edits', () => {
     expect(found.edits.map(({ units }) => units)).toEqual([[3, 150]])
     expect(found.exhaustive).toBe(false)
   })
+
+  it('two changes of one piece are never made together, and of each set of pieces the surest is told', async () => {
+    // Four changes: 0 and 1 of piece 0, 2 and 3 of piece 1; one of each is needed.
+    const strengths = [0.6, 0.7, 0.5, 0.9]
+    const asked: string[] = []
+    const decide: DecideEdits = (sets) => {
+      asked.push(...sets.map((set) => set.join()))
+      return margins((made) => made.reduce((sum, change) => sum - strengths[change]!, 1))(sets)
+    }
+    const found = await minimalEdits(4, decide, { pieces: [0, 0, 1, 1] })
+    expect(found.edits.map(({ units }) => units)).toEqual([[1, 3]])
+    expect(found.edits[0]!.margin).toBeCloseTo(-0.6, 12)
+    expect(asked.filter((set) => ['0,1', '1,0', '2,3', '3,2'].includes(set))).toEqual([])
+  })
 })

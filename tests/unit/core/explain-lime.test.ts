@@ -25,8 +25,8 @@ describe('LIME', () => {
     expect(closeness(0, 10)).toBeCloseTo(3.3546e-4, 8)
   })
 
-  it('takes 1 to n pieces away, each number as often', () => {
-    const drawn = drawLime(8, 8001, 4)
+  it('takes 1 to n pieces away, each number as often', async () => {
+    const drawn = await drawLime(8, 8001, 4)
     expect([...drawn[0]!]).toEqual(new Array(8).fill(1))
     const counts = new Array(9).fill(0) as number[]
     const gone = new Array(8).fill(0) as number[]
@@ -83,13 +83,25 @@ describe('LIME', () => {
 
   it.each(golden.lime)(
     'of $game with $players pieces, $features features, $selection is what lime says',
-    ({ game, masks, features, selection, ...theirs }) => {
+    async ({ game, masks, features, selection, ...theirs }) => {
       const coalitions = masks.map((mask) => Uint8Array.from(mask, Number))
-      const ours = fitLime(coalitions, coalitions.map(FORMULAS[game]), { features, selection })
+      const ours = await fitLime(coalitions, coalitions.map(FORMULAS[game]), { features, selection })
       expect(ours.selected).toEqual(theirs.selected)
       theirs.weights.forEach((weight, i) => expect(Math.abs(ours.weights[i]! - weight)).toBeLessThan(1e-6))
       for (const key of ['intercept', 'score', 'local'] as const)
         expect(ours[key]).toBeCloseTo(theirs[key], 6)
     },
   )
+
+  it('of 512 pieces stops while it fits', async () => {
+    const coalitions = await drawLime(512, 1500, 3)
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(), 1)
+    const fit = fitLime(
+      coalitions,
+      coalitions.map((there) => there[0]! - there[511]!),
+      { selection: 'none', signal: controller.signal },
+    )
+    await expect(fit).rejects.toMatchObject({ code: 'E_ABORTED' })
+  })
 })

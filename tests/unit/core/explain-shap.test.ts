@@ -105,6 +105,19 @@ describe('Kernel SHAP', () => {
     expect(Math.sqrt(squares / variances)).toBeLessThan(1.4)
   })
 
+  it('of 400 pieces stops while it fits', async () => {
+    const controller = new AbortController()
+    const fit = kernelShap(
+      gameOf(400, (there) => there[0]! + there[399]! * there[1]!),
+      {
+        samples: 1600,
+        signal: controller.signal,
+        onEvaluated: (done, total) => done === total && setTimeout(() => controller.abort(), 1),
+      },
+    )
+    await expect(fit).rejects.toMatchObject({ code: 'E_ABORTED' })
+  })
+
   it('draws the same for a seed, other texts for another, and refuses too few', async () => {
     const of = (seed: number) => kernelShap(gameOf(13, wavy), { samples: 200, seed })
     expect(await of(1)).toEqual(await of(1))

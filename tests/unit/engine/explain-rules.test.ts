@@ -78,4 +78,68 @@ describe('counterfactual', () => {
     }
     expect(flipped).toBeGreaterThan(0)
   })
+
+  it('tells the text as a person would type it, and what the model says to that', async () => {
+    for (const text of ['The moon, no more rain!', 'no more rain today']) {
+      const found = await EXPLAINERS.counterfactual(
+        e.desk,
+        target,
+        { text, replacement: 'remove' },
+        context(),
+      )
+      for (const edit of found.edits) {
+        expect(edit.text).not.toMatch(/\[|^\s|\s$/)
+        if (edit.text === '') expect(edit.typed).toBeNull()
+        else expect((await e.ask.predict(target, [edit.text], undefined, context()))[0]!.label).toBe(edit.typed!.name)
+      }
+    }
+  })
+
+  it('other words flip the answer, and no part of them does', async () => {
+    let flipped = 0
+    for (const text of [TEXT, 'rain', 'the moon', 'no more rain today']) {
+      const request = { text, edit: 'replace' } as const
+      const reports = context()
+      const found = await EXPLAINERS.counterfactual(e.desk, target, request, reports)
+      expect(reports.reports.some(({ label }) => label === 'Looking for words')).toBe(true)
+      expect(found).toMatchObject({ edit: 'replace', exhaustive: false, words: { fromRows: false } })
+      expect(new Set(found.edits.map(({ units }) => units.join())).size).toBe(found.edits.length)
+      const answer = async (words: string[]) =>
+        (await e.ask.predict(target, [words.join(' ')], undefined, context()))[0]!.label
+      const before = found.pieces.map((piece) => piece.text)
+      for (const { units, words, name, text: edited, typed } of found.edits) {
+        flipped++
+        expect(units.length).toBeLessThanOrEqual(3)
+        expect(name).not.toBe(found.output.name)
+        expect(typed!.name).toBe(name)
+        const changed = (some: number[]) =>
+          before.map((word, unit) => (some.includes(unit) ? words![units.indexOf(unit)]! : word))
+        expect(edited).toBe(changed(units).join(' '))
+        expect(await answer(changed(units))).toBe(name)
+        for (const word of words!) expect(word).toMatch(/^\p{L}+$/u)
+        for (let part = 0; part < 2 ** units.length - 1; part++)
+          expect(await answer(changed(units.filter((_, i) => (part >> i) & 1)))).toBe(found.output.name)
+      }
+    }
+    expect(flipped).toBeGreaterThan(0)
+    await expect(async () =>
+      EXPLAINERS.counterfactual(
+        e.desk,
+        target,
+        { text: TEXT, edit: 'replace', granularity: 'sentence' },
+        context(),
+      ),
+    ).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+  })
+
+  it('is cancelled between texts', async () => {
+    const controller = new AbortController()
+    const call = EXPLAINERS.counterfactual(
+      e.desk,
+      target,
+      { text: TEXT, edit: 'replace' },
+      { signal: controller.signal, progress: () => controller.abort() },
+    )
+    await expect(call).rejects.toMatchObject({ code: 'E_ABORTED' })
+  })
 })

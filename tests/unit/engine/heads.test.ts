@@ -51,12 +51,23 @@ describe('attention', () => {
     expect(compared).toMatchObject({ difference: null, moved: null })
   })
 
+  it('tells the numbers of heads from the same pass, and hands its maps over', async () => {
+    const handed: ArrayBufferLike[] = []
+    const asked = { ...context(), handOver: (buffer: ArrayBufferLike) => void handed.push(buffer) }
+    const found = await attention(on.desk, tuned, { text, rows: true, compare: { target: base } }, asked)
+    expect(found.rows).toEqual((await heads(on.desk, tuned, { text }, context())).rows)
+    const { weights, difference } = found.compared!
+    expect(handed).toEqual([found.weights.buffer, weights.buffer, difference!.buffer])
+  })
+
   it('rolls out from a layer, and refuses one that is not there', async () => {
     const reports = context()
     const { weights, tokens, from } = await rollout(on.desk, base, { text, from: 1 }, reports)
     expect(from).toBe(1)
     expect(weights).toHaveLength(tokens.length ** 2)
-    expect(reports.reports.at(-1)).toMatchObject({ done: 1, total: 1, secondsLeft: 0 })
+    expect(reports.reports.at(-1)).toMatchObject({ done: 2, total: 2, secondsLeft: 0 })
+    const sum = weights.subarray(0, tokens.length).reduce((total, share) => total + share, 0)
+    expect(sum).toBeCloseTo(1, 5)
     for (const wrong of [2, -1, 0.5])
       await expect(rollout(on.desk, base, { text, from: wrong }, context())).rejects.toMatchObject({
         code: 'E_ARGUMENT',
@@ -89,6 +100,26 @@ describe('ablation', () => {
     expect(own.before).toBeCloseTo(one.probability, 6)
     expect(own.after - own.before).toBeCloseTo(all.each!.probability[at]!, 5)
     expect(on.tensors()).toBe(before)
+  })
+
+  it.each(['tiny-llama', 'tiny-bert'] as const)('explains a label of %s', async (name) => {
+    const { id: model } = await on.models.load({ files: modelFiles(name) }, {}, context())
+    const files = { files: adapterFiles(name, 'classify') }
+    const { id: adapter, labels } = await on.adapters.import(model, files, {}, context())
+    const target = { model, adapter }
+    const label = labels![1]!
+    const all = await ablation(on.desk, target, { text, output: label, contrast: labels![0]! }, context())
+    expect(all.output).toMatchObject({ name: label, index: 1 })
+    const place: HeadPlace = [1, 1]
+    const request = { text, output: label, contrast: labels![0]!, heads: [place] }
+    const { off, heads: count, probability } = await ablation(on.desk, target, request, context())
+    expect(off!.change).toBeCloseTo(all.each!.change[place[0] * count + place[1]]!, 4)
+    // Every label is told, before and after, and both are distributions.
+    expect(off!.probabilities.map((each) => each.name)).toEqual(labels)
+    expect(off!.probabilities.reduce((sum, each) => sum + each.before, 0)).toBeCloseTo(1, 5)
+    expect(off!.probabilities.reduce((sum, each) => sum + each.after, 0)).toBeCloseTo(1, 5)
+    expect(off!.probabilities[1]!.before).toBeCloseTo(probability, 5)
+    expect(Math.max(...all.each!.change.map(Math.abs))).toBeGreaterThan(1e-6)
   })
 
   it.each(HEAD_FILLS)('on wasm too, %s gives the logits of transformers', async (fill) => {

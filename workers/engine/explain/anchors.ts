@@ -14,6 +14,7 @@ export const anchors: Explainer<'anchors'> = (desk, target, request, context) =>
       ...ANCHOR_DEFAULTS,
       ...given(request),
     }
+    let furthest = 0
     const decide = decider(subject, output.index, { signal: context.signal })
     const found = await anchorsOf(
       units.length,
@@ -31,8 +32,16 @@ export const anchors: Explainer<'anchors'> = (desk, target, request, context) =>
         size,
         seed,
         signal: context.signal,
-        onRound: (length, done) =>
-          context.progress({ label: `Trying rules of ${length} pieces`, done, unit: 'items' }),
+        onRound: (length, done) => {
+          // How many texts a rule takes nobody knows beforehand; how long rules may get is known.
+          furthest = Math.max(furthest, length)
+          context.progress({
+            label: `Rules of up to ${furthest} ${furthest === 1 ? 'piece' : 'pieces'}, ${done.toLocaleString('en')} texts asked`,
+            done: furthest,
+            total: Math.min(size, units.length) + 1,
+            unit: 'steps',
+          })
+        },
       },
     )
     return { ...found, pieces: units, output, granularity, replacement: masking.replacement, seed }

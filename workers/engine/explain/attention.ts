@@ -1,9 +1,15 @@
 // graft.explain.attention, rollout and heads: the probabilities of every head, and what they add up to.
+import { dispose, type Tensor } from '@tensorflow/tfjs-core'
 import { headRows, mapDifference } from '../../../src/core/explain/attention/maps.ts'
-import { rollout as rolloutOf } from '../../../src/core/explain/attention/rollout.ts'
-import { checkSize, inspectAttention } from '../../../src/core/explain/inspect.ts'
+import { through } from '../../../src/core/explain/attention/rollout.ts'
+import { checkSize, eachAttention, inspectAttention } from '../../../src/core/explain/inspect.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
-import type { AttentionComparison, AttentionMaps, ExplainInput } from '../../../src/protocol/explain.ts'
+import type {
+  AttentionComparison,
+  AttentionMaps,
+  ExplainInput,
+  HeadRow,
+} from '../../../src/protocol/explain.ts'
 import type { CallContext } from '../../../src/protocol/progress.ts'
 import { checkIds, inputIds } from '../questions.ts'
 import type { ResolvedTarget } from '../targets.ts'
@@ -17,9 +23,12 @@ export const attention: Explainer<'attention'> = async (desk, target, request, c
     const { layers, heads } = resolved.base.model.architecture
     // Both maps and their difference go into one answer.
     if (compare) checkSize(ids.length, 3 * layers * heads * ids.length ** 2)
-    return { model: resolved.base.info.id, maps: await mapsOf(desk, resolved, ids, context) }
+    const maps = await mapsOf(desk, resolved, ids, context)
+    const rows = request.rows ? { rows: rowsOf(resolved, maps) } : {}
+    return { model: resolved.base.info.id, maps: { ...maps, ...rows } }
   })
   const { maps } = read
+  context.handOver?.(maps.weights.buffer)
   if (!compare) return maps
   const other = await withTarget(desk, compare.target ?? target, (resolved) => {
     // The same text to the same base: the same tokens, also where the two targets would cut it at different lengths.
@@ -27,7 +36,10 @@ export const attention: Explainer<'attention'> = async (desk, target, request, c
     const ids = same ? maps.ids : idsOf(resolved, compare.input ?? request)
     return mapsOf(desk, resolved, ids, context, 'Reading attention to compare with')
   })
-  return { ...maps, compared: comparison(maps, other) }
+  const compared = comparison(maps, other)
+  context.handOver?.(compared.weights.buffer)
+  if (compared.difference) context.handOver?.(compared.difference.buffer)
+  return { ...maps, compared }
 }
 
 export const rollout: Explainer<'rollout'> = (desk, target, request, context) =>
@@ -40,29 +52,52 @@ export const rollout: Explainer<'rollout'> = (desk, target, request, context) =>
         `from must be the number of a layer, 0 to ${layers - 1}, but is ${String(from)}.`,
         { from, layers },
       )
-    const maps = await mapsOf(desk, resolved, idsOf(resolved, request), context)
+    const { base, trainable } = resolved
+    const ids = idsOf(resolved, request)
     const started = performance.now()
-    const weights = await rolloutOf(maps.weights, shapeOf(maps), {
-      from,
-      signal: context.signal,
-      onLayer: (done, total) =>
-        context.progress({
-          label: 'Following attention through the layers',
-          done,
-          total,
-          unit: 'items',
-          secondsLeft: secondsLeft(started, done, total),
-        }),
-    })
-    return { tokens: maps.tokens, ids: maps.ids, layers, from, weights }
+    let flow: Tensor | null = null
+    let weights = new Float32Array(0)
+    try {
+      await desk.turns.take(() =>
+        eachAttention(
+          base.model,
+          ids,
+          trainable,
+          base.padId,
+          async (probabilities, layer) => {
+            if (layer >= from) {
+              flow = through(probabilities, flow)
+              // Read at each layer, so that the device has done what progress says.
+              weights = (await flow.data()) as Float32Array
+            }
+            context.progress({
+              label: 'Following attention through the layers',
+              done: layer + 1,
+              total: layers,
+              unit: 'items',
+              secondsLeft: secondsLeft(started, layer + 1, layers),
+            })
+          },
+          context.signal,
+        ),
+      )
+      return { tokens: base.tokenizer.tokens(ids), ids, layers, from, weights }
+    } finally {
+      dispose(flow ?? [])
+    }
   })
 
 export const heads: Explainer<'heads'> = (desk, target, input, context) =>
   withTarget(desk, target, async (resolved) => {
-    const { weights, ...maps } = await mapsOf(desk, resolved, idsOf(resolved, input), context)
-    const { blocks } = resolved.base.model.parts
-    return { ...maps, rows: headRows(weights, shapeOf(maps), (layer) => blocks[layer]!.attention.parts.mask) }
+    const maps = await mapsOf(desk, resolved, idsOf(resolved, input), context)
+    const { weights: _read, ...rest } = maps
+    return { ...rest, rows: rowsOf(resolved, maps) }
   })
+
+function rowsOf({ base }: ResolvedTarget, maps: AttentionMaps): HeadRow[] {
+  const { blocks } = base.model.parts
+  return headRows(maps.weights, shapeOf(maps), (layer) => blocks[layer]!.attention.parts.mask)
+}
 
 /** The tokens of an input, checked. */
 function idsOf(resolved: ResolvedTarget, input: ExplainInput): number[] {

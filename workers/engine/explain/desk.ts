@@ -56,6 +56,15 @@ export interface Opened {
   output: ExplainedOutput
 }
 
+/** The tokens of an input, checked, and which of them stay whatever is taken away. The model is not asked. */
+export function readInput(resolved: ResolvedTarget, input: ExplainInput) {
+  const { base } = resolved
+  const ids = inputIds(resolved, input)
+  checkIds(ids, base.model.architecture)
+  const tokens = base.tokenizer.tokens(ids)
+  return { ids, tokens, fixed: fixedTokens(resolved, ids, tokens, input) }
+}
+
 /** Reads the input, checks it, and settles which number is explained. */
 export async function openSubject(
   desk: Desk,
@@ -64,8 +73,7 @@ export async function openSubject(
   choice: OutputChoice,
 ): Promise<Opened> {
   const { base, trainable, labels } = resolved
-  const ids = inputIds(resolved, input)
-  checkIds(ids, base.model.architecture)
+  const { ids, tokens, fixed } = readInput(resolved, input)
   const position = explainedPosition(resolved, ids)
   const asked = {
     model: base.model,
@@ -86,9 +94,8 @@ export async function openSubject(
     )
   const explained: Explained = { index, contrast, position }
   const named = (at: number) => ({ name: nameOf(at), index: at, logit: logits[at]! })
-  const tokens = base.tokenizer.tokens(ids)
   return {
-    subject: { ...asked, ids, explained, fixed: fixedTokens(resolved, ids, tokens, input) },
+    subject: { ...asked, ids, explained, fixed },
     tokens,
     output: {
       ...named(index),

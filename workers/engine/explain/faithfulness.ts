@@ -1,20 +1,25 @@
 // graft.explain.faithfulness: what becomes of the answer without the pieces that an explanation calls important.
 import { faithfulness as faithfulnessOf } from '../../../src/core/explain/faithfulness.ts'
 import { textGame } from '../../../src/core/explain/game.ts'
-import { sumsByUnit } from '../../../src/core/explain/units.ts'
+import { sumsByUnit, unitsOf } from '../../../src/core/explain/units.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
 import type { FaithfulnessRequest } from '../../../src/protocol/explain.ts'
-import { withTarget, type Explainer } from './desk.ts'
+import type { ResolvedTarget } from '../targets.ts'
 import { checkCount, checkPieces, checkSeed } from './checks.ts'
-import { asking, openPieces, type Pieces } from './pieces.ts'
+import { readInput, withTarget, type Explainer } from './desk.ts'
+import { asking, openPieces } from './pieces.ts'
 
 export const faithfulness: Explainer<'faithfulness'> = (desk, target, request, context) => {
   check(request)
   return withTarget(desk, target, async (resolved) => {
     const { orders, steps, seed = 0, method, output: asked } = request
-    const pieces = await openPieces(desk, resolved, request, asked === undefined ? {} : { output: asked })
-    const { subject, masking, units, output, granularity } = pieces
-    const scores = scoresByUnit(request.scores, pieces)
+    const scores = scoresByUnit(resolved, request)
+    const { subject, masking, units, output, granularity } = await openPieces(
+      desk,
+      resolved,
+      request,
+      asked === undefined ? {} : { output: asked },
+    )
     const game = textGame(subject, masking, 'probability', asking(context, 'Taking pieces away'))
     const found = await faithfulnessOf(game, scores, {
       seed,
@@ -50,7 +55,11 @@ function check(request: FaithfulnessRequest): void {
     )
 }
 
-function scoresByUnit(scores: ArrayLike<number>, { units, tokens, granularity }: Pieces): Float64Array {
+/** Throws E_ARGUMENT for scores of another length than the text's, before the model is asked. */
+function scoresByUnit(resolved: ResolvedTarget, request: FaithfulnessRequest): Float64Array {
+  const { scores, granularity = 'word' } = request
+  const { tokens, fixed } = readInput(resolved, request)
+  const units = unitsOf(tokens, fixed, granularity)
   if (scores.length === units.length) return Float64Array.from(scores)
   if (scores.length === tokens.length) return sumsByUnit(scores, units)
   throw new GraftError(

@@ -24,23 +24,36 @@ export function headRows(
     const seen = Array.from({ length: tokens }, (_, i) => visible(i, tokens, maskOf(layer)))
     const choosing = seen.flatMap((count, i) => (count > 1 ? [i] : []))
     const asked = choosing.length > 0 ? choosing : seen.map((_, i) => i)
+    const following = asked.filter((i) => i > 0).length
     for (let head = 0; head < heads; head++) {
       const begin = (layer * heads + head) * tokens * tokens
-      const row = (i: number) => weights.subarray(begin + i * tokens, begin + (i + 1) * tokens)
-      const mean = (of: (row: Float32Array, i: number) => number, over = asked) =>
-        over.reduce((sum, i) => sum + of(row(i), i), 0) / Math.max(1, over.length)
+      const total = { entropy: 0, normalisedEntropy: 0, distance: 0, first: 0, self: 0, previous: 0 }
+      for (const i of asked) {
+        const row = begin + i * tokens
+        let [entropy, distance] = [0, 0]
+        for (let j = 0; j < tokens; j++) {
+          const share = weights[row + j]!
+          if (share <= 0) continue
+          entropy -= share * Math.log(share)
+          distance += share * Math.abs(i - j)
+        }
+        total.entropy += entropy
+        if (seen[i]! > 1) total.normalisedEntropy += entropy / Math.log(seen[i]!)
+        total.distance += distance
+        total.first += weights[row]!
+        total.self += weights[row + i]!
+        if (i > 0) total.previous += weights[row + i - 1]!
+      }
+      const count = Math.max(1, asked.length)
       rows.push({
         layer,
         head,
-        entropy: mean(entropyOf),
-        normalisedEntropy: mean((a, i) => (seen[i]! > 1 ? entropyOf(a) / Math.log(seen[i]!) : 0)),
-        distance: mean((a, i) => a.reduce((sum, share, j) => sum + share * Math.abs(i - j), 0)),
-        first: mean((a) => a[0]!),
-        self: mean((a, i) => a[i]!),
-        previous: mean(
-          (a, i) => a[i - 1]!,
-          asked.filter((i) => i > 0),
-        ),
+        entropy: total.entropy / count,
+        normalisedEntropy: total.normalisedEntropy / count,
+        distance: total.distance / count,
+        first: total.first / count,
+        self: total.self / count,
+        previous: total.previous / Math.max(1, following),
       })
     }
   }
@@ -51,11 +64,6 @@ export function headRows(
 function visible(i: number, tokens: number, { causal, window }: Look): number {
   const reach = window === null ? tokens : window - 1
   return Math.min(i, reach) + 1 + (causal ? 0 : Math.min(tokens - 1 - i, reach))
-}
-
-/** Nats. */
-function entropyOf(shares: Float32Array): number {
-  return shares.reduce((sum, share) => (share > 0 ? sum - share * Math.log(share) : sum), 0)
 }
 
 /** a - b of maps of the same shape, and [L, H] the share of the attention that lies elsewhere: half the sum of a row's

@@ -6,6 +6,7 @@ import { words } from '../../rng.ts'
 import { Evaluator } from '../evaluate.ts'
 import type { Game } from '../game.ts'
 import { cholesky, solve } from '../linear.ts'
+import { Pace } from '../pace.ts'
 import { checkBudget, residualOf, type Shapley, type ShapOptions } from './shapley.ts'
 
 /** Up to here 2M + 2048 samples are all coalitions. */
@@ -40,7 +41,9 @@ export async function kernelShap(game: Game, options: ShapOptions = {}): Promise
   const free = players - 1
   const a = new Float64Array(free * free) // sum 2 w z z'
   const b = new Float64Array(free) // sum w z (f(z) - f(1 - z) + delta)
-  pairs.forEach(({ coalition, weight }, p) => {
+  const pace = new Pace(options.signal)
+  await pace.each(pairs.length, (p) => {
+    const { coalition, weight } = pairs[p]!
     const there = members(coalition)
     for (const i of there) {
       b[i]! += weight * targets[p]!
@@ -59,7 +62,7 @@ export async function kernelShap(game: Game, options: ShapOptions = {}): Promise
     residual: residualOf(values, base, value),
     evaluations: evaluator.done,
     exact,
-    ...(!exact && { standardErrors: sandwich(pairs, targets, solved, factor) }),
+    ...(!exact && { standardErrors: await sandwich(pairs, targets, solved, factor, pace) }),
   }
 }
 
@@ -73,30 +76,36 @@ const members = (coalition: Uint8Array): number[] => {
  * Standard errors of the drawn part: A^-1 (sum over draws of the centred scores' products) A^-1, where a draw's score is
  * what it adds to the normal equations at the solution.
  */
-function sandwich(
+async function sandwich(
   pairs: readonly Pair[],
   targets: readonly number[],
   solved: Float64Array,
   factor: Float64Array,
-): Float64Array {
+  pace: Pace,
+): Promise<Float64Array> {
   const free = solved.length
   const drawn = pairs.flatMap((pair, p) => (pair.draws > 0 ? [{ ...pair, p }] : []))
   const draws = drawn.reduce((sum, pair) => sum + pair.draws, 0)
-  const influences = drawn.map(({ coalition, weight, draws: times, p }) => {
+  const sums = new Float64Array(free + 1)
+  const squares = new Float64Array(free + 1)
+  await pace.each(drawn.length, (k) => {
+    const { coalition, weight, draws: times, p } = drawn[k]!
     const there = members(coalition)
     const missed = targets[p]! - 2 * there.reduce((sum, i) => sum + solved[i]!, 0)
     const score = new Float64Array(free)
     for (const i of there) score[i] = (weight / times) * missed
     const moved = solve(factor, free, score)
+    const add = (i: number, by: number) => {
+      sums[i]! += times * by
+      squares[i]! += times * by * by
+    }
+    moved.forEach((by, i) => add(i, by))
     // The last player's value moves against all others.
-    return Float64Array.from({ length: free + 1 }, (_, i) =>
-      i < free ? moved[i]! : -moved.reduce((sum, m) => sum + m, 0),
-    )
+    add(free, -moved.reduce((sum, by) => sum + by, 0))
   })
-  return Float64Array.from({ length: free + 1 }, (_, i) => {
-    const mean = influences.reduce((sum, moved, k) => sum + drawn[k]!.draws * moved[i]!, 0) / draws
-    const squares = influences.reduce((sum, moved, k) => sum + drawn[k]!.draws * (moved[i]! - mean) ** 2, 0)
-    return Math.sqrt((squares * draws) / Math.max(1, draws - 1))
+  return squares.map((square, i) => {
+    const centred = Math.max(0, square - sums[i]! ** 2 / draws)
+    return Math.sqrt((centred * draws) / Math.max(1, draws - 1))
   })
 }
 

@@ -19,6 +19,7 @@ import {
   softmax,
   sub,
   sum,
+  tensor1d,
   tidy,
   zeros,
   type Tensor,
@@ -52,6 +53,15 @@ export function crossEntropy(
   })
 }
 
+interface Compared {
+  /** [] */
+  loss: Tensor
+  /** [M, C] */
+  difference: Tensor
+  /** [M], what the loss is the sum of, without smoothing. */
+  losses: Float32Array | Tensor
+}
+
 /** Sum of the cross-entropies [], and softmax z - target [M, C] with zeros in rows that are ignored; in place of the logits,
  *  where these may be used up. */
 function compared(
@@ -59,7 +69,7 @@ function compared(
   labels: Tensor,
   usedUp: boolean,
   { smoothing = 0, weights }: LossOptions,
-): { loss: Tensor; difference: Tensor } {
+): Compared {
   if (!hasHostArrays()) return comparedOnDevice(logits, labels, smoothing, weights)
   const more = smoothing > 0 ? smoothingLoss(logits, labels, smoothing, weights) : 0
   const sums = wasmKernels()
@@ -110,17 +120,14 @@ function smoothTargets(difference: Tensor, labels: Tensor, smoothing: number): v
 }
 
 /** Where memory is at hand: after the softmax one number of a row is touched. */
-function comparedInPlace(
-  logits: Tensor,
-  labels: Tensor,
-  weights?: Tensor,
-): { loss: Tensor; difference: Tensor } {
+function comparedInPlace(logits: Tensor, labels: Tensor, weights?: Tensor): Compared {
   const classes = logits.shape[1]!
   const difference = softmax(logits) // [M, C]
   const values = floatsOf(difference)
   const z = floatsOf(logits)
   const weightOf = rowWeights(weights)
   let loss = 0
+  const losses = new Float32Array(logits.shape[0]!)
   wordsOf(labels).forEach((label, row) => {
     const begin = row * classes
     if (label < 0) {
@@ -128,19 +135,17 @@ function comparedInPlace(
       return
     }
     const p = values[begin + label]!
-    loss +=
+    const own =
       weightOf(row) * (p > SMALLEST ? -Math.log(p) : negativeLog(z.subarray(begin, begin + classes), label))
+    loss += own
+    losses[row] = own
     values[begin + label] = p - 1
   })
-  return { loss: scalar(loss), difference }
+  return { loss: scalar(loss), difference, losses }
 }
 
 /** On wasm: the kernel leaves the largest logit of each row and the sum of the others beside it. */
-function comparedByKernel(
-  logits: Tensor,
-  labels: Tensor,
-  weights?: Tensor,
-): { loss: Tensor; difference: Tensor } {
+function comparedByKernel(logits: Tensor, labels: Tensor, weights?: Tensor): Compared {
   const [rows, classes] = logits.shape as [number, number]
   const scored = wordsOf(labels)
   const z = floatsOf(logits)
@@ -153,16 +158,19 @@ function comparedByKernel(
   const [largest, total, values] = [floatsOf(top), floatsOf(sum), floatsOf(logits)]
   const weightOf = rowWeights(weights)
   let loss = 0
+  const losses = new Float32Array(rows)
   wordsOf(labels).forEach((label, row) => {
     const begin = row * classes
     if (label < 0) {
       values.fill(0, begin, begin + classes)
       return
     }
-    loss += weightOf(row) * (Math.log(total[row]!) + largest[row]! - picked[row]!)
+    const own = weightOf(row) * (Math.log(total[row]!) + largest[row]! - picked[row]!)
+    loss += own
+    losses[row] = own
     values[begin + label]! -= 1
   })
-  return { loss: scalar(loss), difference: logits }
+  return { loss: scalar(loss), difference: logits, losses }
 }
 
 /** logsumexp z - z[label], for probabilities that float32 has no digits for. */
@@ -171,12 +179,7 @@ function negativeLog(z: Float32Array, label: number): number {
   return Math.log(z.reduce((sum, x) => sum + Math.exp(x - top), 0)) + top - z[label]!
 }
 
-function comparedOnDevice(
-  logits: Tensor,
-  labels: Tensor,
-  smoothing: number,
-  weights?: Tensor,
-): { loss: Tensor; difference: Tensor } {
+function comparedOnDevice(logits: Tensor, labels: Tensor, smoothing: number, weights?: Tensor): Compared {
   const [rows, classes] = logits.shape as [number, number]
   const counts = cast(greaterEqual(labels, scalar(0, 'int32')), 'float32') // [M], 0 where ignored
   const weight = weights ? mul(counts, weights) : counts // [M]
@@ -189,8 +192,12 @@ function comparedOnDevice(
   const e = expOfShifted(shifted)
   const total = sum(e, 1, true) // [M, 1]
   const picked = sum(mul(target, shifted), 1) // [M]
-  const loss = sum(mul(weight, sub(log(reshape(total, [rows])), picked))) // []
-  return { loss, difference: mul(sub(div(e, total), target), reshape(weight, [rows, 1])) }
+  const losses = mul(weight, sub(log(reshape(total, [rows])), picked)) // [M]
+  return {
+    loss: sum(losses),
+    losses,
+    difference: mul(sub(div(e, total), target), reshape(weight, [rows, 1])),
+  }
 }
 
 export function headCrossEntropy(
@@ -198,7 +205,7 @@ export function headCrossEntropy(
   w: FrozenMatrix,
   labels: Tensor,
   factor: number,
-  { trained = false, smoothing, weights }: LossOptions & { trained?: boolean } = {},
+  { trained = false, smoothing, weights, each }: LossOptions & { trained?: boolean } = {},
   chunkElements = chunkFor(w),
 ): { loss: Tensor; dh: Tensor; dw?: Tensor } {
   return tidy(() => {
@@ -211,6 +218,7 @@ export function headCrossEntropy(
         const target = rowsOf(labels, start, count) // [count]
         const options = { smoothing, ...(weights && { weights: rowsOf(weights, start, count) }) }
         const chunk = compared(timesTransposed(rows, w), target, true, options) // difference [count, V]
+        each?.(mul(chunk.losses instanceof Float32Array ? tensor1d(chunk.losses) : chunk.losses, factor))
         return {
           loss: add(loss, chunk.loss),
           dh: times(chunk.difference, w), // [count, d]

@@ -23,13 +23,13 @@ export function headCrossEntropy(
   w: FrozenMatrix,
   labels: Tensor,
   factor: Changing,
-  { trained = false, smoothing, weights }: LossOptions & { trained?: boolean } = {},
+  { trained = false, smoothing, weights, each }: LossOptions & { trained?: boolean } = {},
   chunkElements = CHUNK_ELEMENTS,
 ): { loss: Tensor; dh: Tensor; dw?: Tensor } {
   const [outputs, inputs] = w.shape
   const dw = trained ? zeroed([outputs, inputs]) : null // [V, d]
   const dh = scratch([h.shape[0]!, inputs]) // [M, d]
-  const head = { h, w, labels, factor, smoothing, weights, chunkElements }
+  const head = { h, w, labels, factor, smoothing, weights, each, chunkElements }
   const loss = inChunks(head, (dLogits, { start, count }) => {
     timesPartsInto(dh, dLogits, w, count, start)
     if (!dw) return
@@ -84,7 +84,7 @@ interface Head extends LossOptions {
 
 /** Walks the chunks; `use` gets the gradient of the logits, [>= count, V], for the call. */
 function inChunks(
-  { h, w, labels, factor, chunkElements, ...options }: Head,
+  { h, w, labels, factor, chunkElements, each, ...options }: Head,
   use: ((dLogits: Tensor, chunk: { start: number; count: number }) => void) | null,
 ): Tensor {
   const m = h.shape[0]!
@@ -103,6 +103,7 @@ function inChunks(
     use?.(chunk, { start, count })
     chunk.dispose()
   }
+  each?.(losses)
   const loss = sumOf(losses)
   losses.dispose()
   return loss

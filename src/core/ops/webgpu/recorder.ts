@@ -3,8 +3,9 @@ import { backend as currentBackend, keep, type Tensor } from '@tensorflow/tfjs-c
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu'
 import { submitPending } from '../../backend/errorScopes.ts'
 import type { Changing } from '../changing.ts'
-import type { Recorder, Recording, StepLog } from '../recorder.ts'
+import type { Recorder, Recording, RowLog, StepLog } from '../recorder.ts'
 import { Arena } from './arena.ts'
+import { GpuRowLog } from './rowLog.ts'
 import { recorded } from './recording.ts'
 import { i32, runInPlace, scratch } from './runner.ts'
 
@@ -22,6 +23,10 @@ export class GpuRecorder implements Recorder {
 
   log(capacity: number): StepLog {
     return new GpuLog(this.#backend, capacity)
+  }
+
+  rowLog(capacity: number): RowLog {
+    return new GpuRowLog(this.#backend, capacity)
   }
 
   write({ dataId }: Tensor, values: Int32Array | Float32Array): void {
