@@ -152,6 +152,17 @@ export interface HistoryPiece {
   entries: HistoryEntry[]
 }
 
+/** What a run's model said of its training rows in one epoch, before it learnt from them (core/train/rowTap.ts). */
+export interface RowEpoch {
+  run: string
+  /** From 0. */
+  epoch: number
+  /** By place in the training part: probability of the row's label or text; not a number where the row was not met. */
+  gold: Float32Array
+  /** The most likely class; null of a language model. */
+  predicted: Uint16Array | null
+}
+
 /** A frame of a run's film: one pinned text, by its number, after a step. */
 export interface FrameRecord {
   run: string
@@ -167,17 +178,6 @@ export interface FrameRecord {
   explained: number
   /** The likeliest first. */
   outputs: FilmOutput[]
-}
-
-/** What a run's model said of its training rows in one epoch, before it learnt from them (core/train/rowTap.ts). */
-export interface RowEpoch {
-  run: string
-  /** From 0. */
-  epoch: number
-  /** By place in the training part: probability of the row's label or text; not a number where the row was not met. */
-  gold: Float32Array
-  /** The most likely class; null of a language model. */
-  predicted: Uint16Array | null
 }
 
 /** A pointer of the ledger: this checkpoint of this run is complete, and here are its bytes. */
@@ -210,8 +210,8 @@ export interface MainDatabase extends Dexie {
   runs: Table<RunRecord, string>
   history: Table<HistoryPiece, [string, number]>
   tuning: Table<TuningRecord, string>
-  frames: Table<FrameRecord, [string, number, number]>
   rowEpochs: Table<RowEpoch, [string, number]>
+  frames: Table<FrameRecord, [string, number, number]>
 }
 
 export interface LedgerDatabase extends Dexie {
@@ -252,8 +252,9 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   main.version(3).stores({ adapters: 'id, model, createdAt' })
   main.version(4).stores({ tuning: 'adapter' })
   main.version(5).stores({ recipes: 'id' })
-  main.version(6).stores({ rowFiles: 'file, dataset', rowEpochs: '[run+epoch]' })
-  main.version(7).stores({ frames: '[run+text+step], run' })
+  main
+    .version(6)
+    .stores({ rowFiles: 'file, dataset', rowEpochs: '[run+epoch]', frames: '[run+text+step], run' })
   const ledger = new Dexie(`${name}-ledger`, { chromeTransactionDurability: 'strict' }) as LedgerDatabase
   ledger.version(1).stores({ checkpoints: '[run+id], run', facts: 'key' })
   let open = true

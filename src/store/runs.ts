@@ -60,7 +60,7 @@ export async function listRuns(store: Store): Promise<Run[]> {
   return Promise.all(records.map((record) => complete(store, record)))
 }
 
-/** Removes a run, its history, its film, its row records and its checkpoints; one that is not there is no error. */
+/** Removes a run, its history, its film and its checkpoints; one that is not there is no error. */
 export async function removeRun(store: Store, id: string): Promise<void> {
   const { runs, history } = store.main
   await guarded(() =>
@@ -69,8 +69,8 @@ export async function removeRun(store: Store, id: string): Promise<void> {
       await history.where('[run+from]').between([id, -Infinity], [id, Infinity]).delete()
     }),
   )
-  await removeFilm(store, id)
   await removeRowEpochs(store, id)
+  await removeFilm(store, id)
   await removeCheckpoints(store, id)
 }
 

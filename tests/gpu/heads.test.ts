@@ -61,7 +61,7 @@ test.each(CASES)('$name, one head at a time, filled with $fill', async ({ name, 
 /** Counts dispatches until it is called. */
 function counting(): () => number {
   const { prototype } = GPUComputePassEncoder
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
+   
   const original = prototype.dispatchWorkgroups
   let count = 0
   prototype.dispatchWorkgroups = function (...args) {

@@ -443,8 +443,8 @@ export class RunManager {
     const validation = await DatasetRows.open(store, reading, 'validation')
     const plan = planOf(base, config, labels)
     const initial = await this.#initial(run, plan, base, saved)
-    const film = run.film && (await this.#film(run, base, () => trainer, saved?.state.step ?? 0))
     const record = await RowRecord.open(store, run, saved?.state.step ?? 0)
+    const film = run.film && (await this.#film(run, base, () => trainer, saved?.state.step ?? 0))
     const trainer: Trainer = new Trainer({
       model: base.model,
       plan,

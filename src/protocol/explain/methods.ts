@@ -24,8 +24,8 @@ import type {
   RulesResult,
 } from './dataset.ts'
 import type { FaithfulnessRequest, FaithfulnessResult } from './faithfulness.ts'
-import type { FilmAsk, FilmResult } from './film.ts'
 import type { CartographyRequest, CartographyResult, InfluenceRequest, InfluenceResult } from './influence.ts'
+import type { FilmAsk, FilmResult } from './film.ts'
 import type {
   LayersRequest,
   LayersResult,
@@ -57,12 +57,12 @@ export interface ExplainMethods {
   layers: (request: LayersRequest) => LayersResult
   similarity: (request: SimilarityRequest) => SimilarityResult
   probe: (request: ProbeRequest) => ProbeResult
-  film: (request: FilmAsk) => FilmResult
   rules: (request: RulesRequest) => RulesResult
   importance: (request: ImportanceRequest) => ImportanceResult
   mistakes: (request: MistakesRequest) => MistakesResult
   influence: (request: InfluenceRequest) => InfluenceResult
   cartography: (request: CartographyRequest) => CartographyResult
+  film: (request: FilmAsk) => FilmResult
 }
 
 export type ExplainMethod = keyof ExplainMethods
@@ -103,12 +103,12 @@ export const EXPLAIN_METHODS = [
   'layers',
   'similarity',
   'probe',
-  'film',
   'rules',
   'importance',
   'mistakes',
   'influence',
   'cartography',
+  'film',
 ] as const satisfies readonly ExplainMethod[]
 /** Does not compile while a method is missing from the list. */
 export const EVERY_METHOD_IS_LISTED: [Exclude<ExplainMethod, (typeof EXPLAIN_METHODS)[number]>] extends [

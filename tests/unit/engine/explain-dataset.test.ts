@@ -174,6 +174,13 @@ describe('mistakes', () => {
       expect(quality).toBe(probability)
       if (i > 0) expect(quality).toBeGreaterThanOrEqual(found.suspects[i - 1]!.quality)
     })
+    const other = await e.dataset('text,label\nthe sun,dawn\nthe moon,dusk\n', {
+      task: 'classify',
+      columns: { text: 'text', label: 'label' },
+    })
+    await expect(
+      EXPLAINERS.mistakes(e.desk, target, { dataset: other.id, split: 'train' }, context()),
+    ).rejects.toMatchObject({ code: 'E_DATASET' })
     await expect(EXPLAINERS.mistakes(e.desk, { model }, { dataset }, context())).rejects.toMatchObject({
       code: 'E_ARGUMENT',
     })

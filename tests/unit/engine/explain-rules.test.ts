@@ -90,7 +90,10 @@ describe('counterfactual', () => {
       for (const edit of found.edits) {
         expect(edit.text).not.toMatch(/\[|^\s|\s$/)
         if (edit.text === '') expect(edit.typed).toBeNull()
-        else expect((await e.ask.predict(target, [edit.text], undefined, context()))[0]!.label).toBe(edit.typed!.name)
+        else
+          expect((await e.ask.predict(target, [edit.text], undefined, context()))[0]!.label).toBe(
+            edit.typed!.name,
+          )
       }
     }
   })

@@ -56,7 +56,7 @@ export const rollout: Explainer<'rollout'> = (desk, target, request, context) =>
     const ids = idsOf(resolved, request)
     const started = performance.now()
     let flow: Tensor | null = null
-    let weights = new Float32Array(0)
+    let weights: Float32Array = new Float32Array(0)
     try {
       await desk.turns.take(() =>
         eachAttention(

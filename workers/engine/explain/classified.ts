@@ -106,6 +106,12 @@ export async function readClassified(
       rows.push({ index: indices[i]!, cells, text, ids, gold })
     }
   }
+  if (rows.length === 0 && labelled && places.length > 0)
+    throw new GraftError(
+      'E_DATASET',
+      `The ${split} part of ${dataset.name} has no rows with a text and one of the labels ${labels.join(', ')}. Choose a dataset with these labels, or another part.`,
+      { dataset: id, split },
+    )
   checkRows(rows.length, least)
   return { dataset, taskConfig, split, labels, rows: rows.sort((a, b) => a.index - b.index) }
 }

@@ -39,10 +39,10 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   layers,
   similarity,
   probe,
-  film,
   rules,
   importance,
   mistakes,
   influence,
   cartography,
+  film,
 }

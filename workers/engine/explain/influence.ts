@@ -201,7 +201,11 @@ async function trace(
       try {
         const learningRate = rateAt(run, step)
         if (exact && answer) {
-          found.push({ learningRate, rows: await at.products(examples, answer, () => advance(1)), answer: null })
+          found.push({
+            learningRate,
+            rows: await at.products(examples, answer, () => advance(1)),
+            answer: null,
+          })
           continue
         }
         sketch ??= randomSketch(at.size, Math.max(1, projection), seed)
