@@ -311,7 +311,8 @@ ${[row(names), row(names.map((name) => (name === 'part' ? '---' : '---:'))), ...
 
 The table is made on the spot: a number, a text of 30 to 70 words (a third of them quoted, with quotes inside), a comment, one of 20 labels, an amount and a day. PapaParse parses the file in a worker and keeps nothing; an import also profiles the columns, hashes the file and stores the rows. MB/s are megabytes of the file. Extra MB: resident memory of all of the browser's processes, its peak above its least during the part. A gap is a time in which a timer of 4 ms had no turn.
 
-What limits the import on two cores is the work of all threads together. Measured on 2026-11-21 inside an import of this table (3.5 to 4 s): in the reading thread cutting took 1.1 to 1.2 s, SHA-256 0.7 s, counting 0.5 s, copying batches for the storing thread 0.4 s, finding out whether the text is ASCII 0.2 s. Storing took 1.4 s in IndexedDB's \`put\` and 0.2 s in decoding when it was still done in the reading thread. Text that does not compress is put in a quarter of that time, so most of it seems to be Chromium's compression of stored values.
+What limits the import on two cores is the thread that reads, and then the work of all threads together. Measured on 2026-11-21 for each 100 MB of this table, processor time: the reading thread 0.45 to 0.5 s, most of it in cutting cells and counting columns (Chromium's profile, other programs running beside), the thread that writes the file 0.2 s, the one that hashes 0.2 s, the browser's own process, which hands the file over, less than 0.1 s. Before rows went to a file and hashing to a thread of its own the reading thread took 0.7 s and the storing thread longer than it.
+
 `,
   )
 }

@@ -6,7 +6,7 @@
 // A method that is not done after --limit seconds is stopped, and its time is estimated from its own progress ("about").
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openSite } from '../tools/browser.mjs'
@@ -38,9 +38,13 @@ const REQUESTS = {
   faithfulness: [{ scores: 'one a token' }],
   similarity: [{ dataset: true, rows: 24 }],
   probe: [{ dataset: true, rows: 24 }],
+  stability: [{ method: 'smoothGrad' }, { method: 'lime' }],
   rules: [{ dataset: true, rows: 24 }],
   importance: [{ dataset: true, rows: 24 }],
   mistakes: [{ dataset: true, rows: 24 }],
+  influence: [{ rows: 24 }],
+  cartography: [{ ofRun: true, epochs: 3 }],
+  film: [{ ofRun: true }],
 }
 
 const site = values.site ?? join(root, '.cache/bench-site')
@@ -49,6 +53,8 @@ if (!values.site)
     cwd: root,
     stdio: 'inherit',
   })
+/** Work of others when the measuring begins. */
+const load = loadavg()[0]
 const opened = await openSite({ gpu: values.backend !== 'wasm', site })
 opened.context.setDefaultTimeout(1_800_000)
 const results = { made: new Date().toISOString().slice(0, 10), targets: TARGETS, methods: [], frames: null }
@@ -58,8 +64,9 @@ try {
     if (backend !== 'auto') await window.graft.engine.use(backend)
     const { backend: used, adapter } = await window.graft.engine.info()
     const version = /Chrome\/(\d+)/.exec(navigator.userAgent)?.[1]
-    return { backend: used, adapter, chromium: version, cores: navigator.hardwareConcurrency }
+    return { backend: used, adapter, chromium: version }
   }, values.backend)
+  results.device.load = load
   results.device.software =
     results.device.backend === 'webgpu' &&
     /swiftshader|llvmpipe|lavapipe/i.test(JSON.stringify(results.device.adapter))
@@ -116,12 +123,12 @@ function timeOf(row) {
   return row.share === undefined ? `${seconds} s` : `about ${seconds} s`
 }
 
-function deviceOf({ backend, adapter, chromium, software, cores }) {
+function deviceOf({ backend, adapter, chromium, software, load: busy }) {
   const name =
     typeof adapter === 'string'
       ? adapter
       : [adapter?.vendor, adapter?.architecture, adapter?.description].filter(Boolean).join(' ')
-  return `${backend}${name ? ` on ${name}` : ''}${software ? ', which is software: no measure of speed' : ''}; ${cores} x ${cpus()[0].model.trim()}, Chromium ${chromium}`
+  return `${backend}${name ? ` on ${name}` : ''}${software ? ', which is software: no measure of speed' : ''}; ${cpus().length} x ${cpus()[0].model.trim()}${busy > 1 ? `, busy with other work (load ${busy.toFixed(0)}): times are upper bounds` : ''}, Chromium ${chromium}`
 }
 
 function frameLines({ model, hover, zoom, nodes }) {

@@ -51,8 +51,8 @@ export function prepare(page, tokens, csv) {
 export function time(page, ready, method, request, limit) {
   return page.evaluate(
     async ([{ target, text, dataset, tokens }, method, request, limit]) => {
-      const { dataset: ofRows, scores, ...settings } = request
-      const input = ofRows ? { dataset } : { text }
+      const { dataset: ofRows, ofRun, scores, ...settings } = request
+      const input = ofRun ? {} : ofRows ? { dataset } : { text }
       // Any scores cost the same.
       const given = scores ? { scores: Array.from({ length: tokens }, (_, t) => Math.sin(t)) } : {}
       const controller = new AbortController()

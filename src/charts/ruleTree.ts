@@ -37,6 +37,8 @@ const BOX_HEIGHT = 44
 const ROW = 56
 const GAP = 56
 const PADDING = 10
+/** Room for the line around a marked box. */
+const EDGE = 2
 /** Narrower, hardly a question can be read; wider, the eye loses the line. */
 const LEAST_BOX = 132
 const MOST_BOX = 240
@@ -57,8 +59,8 @@ export function treeScene(nodes: readonly TreeNode[], width: number): TreeScene 
   }
   place(0, 0)
   const columns = Math.max(...depths.values()) + 1
-  const box = Math.min(MOST_BOX, Math.max(LEAST_BOX, (width - (columns - 1) * GAP) / columns))
-  const left = (at: number) => depths.get(at)! * (box + GAP)
+  const box = Math.min(MOST_BOX, Math.max(LEAST_BOX, (width - 2 * EDGE - (columns - 1) * GAP) / columns))
+  const left = (at: number) => EDGE + depths.get(at)! * (box + GAP)
   const room = Math.floor((box - 2 * PADDING) / CHARACTER)
   const links: TreeScene['links'] = []
   const boxes: TreeBox[] = []
@@ -75,7 +77,7 @@ export function treeScene(nodes: readonly TreeNode[], width: number): TreeScene 
         path: `M${from},${y}C${bend},${y} ${bend},${down} ${end},${down}`,
         answer,
         x: end - 6,
-        y: down - 5,
+        y: answer === 'yes' ? down - 5 : down + 15,
       })
     }
     boxes.push({
@@ -89,7 +91,7 @@ export function treeScene(nodes: readonly TreeNode[], width: number): TreeScene 
       bar: yes < 0 ? share * box : null,
     })
   })
-  return { width: columns * box + (columns - 1) * GAP, height: leaves * ROW, boxes, links }
+  return { width: 2 * EDGE + columns * box + (columns - 1) * GAP, height: leaves * ROW, boxes, links }
 }
 
 function cut(text: string, characters: number): string {

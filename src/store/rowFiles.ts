@@ -17,9 +17,11 @@ export interface RowFile {
   finish(): Promise<void>
 }
 
-/** Milliseconds between two attempts to remove a file whose writer was ended just now, and the attempts. */
+/** Milliseconds for which a file stays open after it was read: as long as it is, nobody can remove it. */
+const HELD_MS = 500
+/** Milliseconds between two attempts to remove a file that is held, and the attempts. */
 const REMOVE_EVERY = 50
-const REMOVE_ATTEMPTS = 20
+const REMOVE_ATTEMPTS = 30
 
 /**
  * A new file for the rows of a dataset from number `first` on; null where the browser has no such files (some private windows)
@@ -81,7 +83,14 @@ export async function removeRowFiles(store: Store, files: readonly string[]): Pr
   await guarded(() => store.main.rowFiles.bulkDelete([...files]))
   const folder = await rowFolder(store, false)
   if (!folder) return
-  for (const file of files) await removeFile(folder, file)
+  for (const file of files) {
+    const reader = await opened
+      .get(store)
+      ?.get(file)
+      ?.catch(() => undefined)
+    reader?.close()
+    await removeFile(folder, file)
+  }
 }
 
 /** Removes every file that is not listed in the database; how many there were. */
@@ -101,25 +110,31 @@ async function removeFile(folder: Folder, file: string): Promise<void> {
       await folder.removeEntry(file)
       return
     } catch (error) {
-      // Whoever wrote it may have been ended, but not yet be gone.
+      // Whoever wrote it was ended, but is not yet gone; or another thread has read it just now.
       if ((error as Error).name !== 'NoModificationAllowedError') return
       await new Promise((resolve) => setTimeout(resolve, REMOVE_EVERY))
     }
 }
 
-/** Files that were opened for reading; they never change. */
-const opened = new WeakMap<Store, Map<string, Promise<Blob>>>()
+/** Reads bytes of a file; fewer where it ends before. */
+interface Reader {
+  read(from: number, to: number): ArrayBuffer | Promise<ArrayBuffer>
+  close(): void
+}
+
+/** Files that are open for reading; they never change. */
+const opened = new WeakMap<Store, Map<string, Promise<Reader>>>()
 
 async function readBytes(store: Store, file: string, from: number, to: number): Promise<ArrayBuffer> {
-  const files = opened.get(store) ?? new Map<string, Promise<Blob>>()
+  const files = opened.get(store) ?? new Map<string, Promise<Reader>>()
   opened.set(store, files)
+  let reader = files.get(file)
+  if (!reader) {
+    reader = openReader(store, file, () => files.delete(file))
+    files.set(file, reader)
+  }
   try {
-    let blob = files.get(file)
-    if (!blob) {
-      blob = openFile(store, file)
-      files.set(file, blob)
-    }
-    const buffer = await (await blob).slice(from, to).arrayBuffer()
+    const buffer = await (await reader).read(from, to)
     if (buffer.byteLength === to - from) return buffer
   } catch (cause) {
     files.delete(file)
@@ -128,10 +143,32 @@ async function readBytes(store: Store, file: string, from: number, to: number): 
   throw damaged(file)
 }
 
-async function openFile(store: Store, file: string): Promise<Blob> {
+/** A worker reads at once, if nobody else holds the file; everybody else asks the browser, which takes twenty times as long. */
+async function openReader(store: Store, file: string, onClosed: () => void): Promise<Reader> {
   const folder = await rowFolder(store, false)
   if (!folder) throw new Error('There is no folder of rows.')
-  return (await folder.getFileHandle(file)).getFile()
+  const handle = await folder.getFileHandle(file)
+  const access = await handle.createSyncAccessHandle?.({ mode: 'read-only' }).catch(() => null)
+  if (!access) {
+    const blob = await handle.getFile()
+    return { read: (from, to) => blob.slice(from, to).arrayBuffer(), close: onClosed }
+  }
+  const close = (): void => {
+    clearTimeout(timer)
+    access.close()
+    onClosed()
+  }
+  let timer = setTimeout(close, HELD_MS)
+  return {
+    read: (from, to) => {
+      clearTimeout(timer)
+      timer = setTimeout(close, HELD_MS)
+      const bytes = new Uint8Array(to - from)
+      const read = access.read(bytes, { at: from })
+      return read < bytes.length ? bytes.buffer.slice(0, read) : bytes.buffer
+    },
+    close,
+  }
 }
 
 /** What a power cut leaves of a file is as long as it was, but zeros. */
@@ -158,11 +195,13 @@ function damaged(file: string, cause?: unknown): GraftError {
 // What is used of the file system, in the words of its specification; the library of the page's types has only a part of it.
 interface Access {
   write(bytes: Uint8Array, options: { at: number }): number
+  read(bytes: Uint8Array, options: { at: number }): number
   close(): void
 }
 interface FileHandle {
   getFile(): Promise<Blob>
-  createSyncAccessHandle?(): Promise<Access>
+  /** In dedicated workers only. Browsers that know no modes let one reader in. */
+  createSyncAccessHandle?(options?: { mode: 'read-only' }): Promise<Access>
 }
 interface Folder {
   getDirectoryHandle(name: string, options: { create: boolean }): Promise<Folder>

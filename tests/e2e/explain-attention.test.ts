@@ -24,7 +24,7 @@ it('grid, head, row, comparisons, rollout, heads off; state in the address; a lo
     const dataset = await graft.datasets.import(new File([csv], 'support.csv'))
     await graft.datasets.configure(dataset.id, dataset.suggestion!)
     await graft.models.load({ builtin: 'graft-7m' })
-    const training = { steps: 4, batchSize: 4, maxLength: 32 }
+    const training = { steps: 1, batchSize: 4, maxLength: 32 }
     const id = await graft.runs.start({ dataset: dataset.id, model: 'graft-7m', training })
     await graft.runs.wait(id)
   }, SUPPORT)

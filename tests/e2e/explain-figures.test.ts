@@ -170,6 +170,11 @@ it('marks follow from tab to tab, and attribution follows the keys', async () =>
   const live = page.getByRole('group', { name: 'While you type' })
   const line = live.getByRole('group', { name: /^What you type/ })
   await line.getByText('·twice').waitFor()
+  await page.getByRole('button', { name: 'Explain', exact: true }).click()
+  const overview = page.getByRole('group', { name: 'Tokens and their scores' })
+  await overview.getByText('·twice').waitFor()
+  await page.getByRole('img', { name: /^Attention/ }).waitFor()
+  await page.getByRole('progressbar').waitFor({ state: 'detached' })
   const below = page.getByRole('tablist')
   const top = (await below.boundingBox())!.y
   await field.press('End')
@@ -190,7 +195,7 @@ it('marks follow from tab to tab, and attribution follows the keys', async () =>
 
   // A token that is pinned in one tab is marked in all.
   await page.getByRole('button', { name: 'Explain', exact: true }).click()
-  const overview = page.getByRole('group', { name: 'Tokens and their scores' })
+  await overview.getByText('·today').waitFor()
   await overview.getByText('·twice').click()
   const hash = () => page.evaluate(() => location.hash)
   expect(await hash()).toMatch(/at=\d+-\d+/)

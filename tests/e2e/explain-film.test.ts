@@ -31,7 +31,7 @@ it('is pinned, paid for, recorded and watched', async () => {
   await panel.getByText('Right answer:').waitFor()
   await page.getByText(/The film of a text \(\d+ frames, one every \d+ steps\) adds about .* MB\./).waitFor()
   await panel.getByRole('button', { name: 'Type a text' }).click()
-  await panel.getByLabel('Text 2').fill(TEXT)
+  await panel.getByRole('textbox', { name: 'Text 2' }).fill(TEXT)
   await page.getByText(/The film of 2 texts/).waitFor()
 
   const id = await page.evaluate(async (text) => {

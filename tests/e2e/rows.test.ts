@@ -82,9 +82,9 @@ it('a table of 300,000 rows: keys, search, sort, a row with an edit, columns', a
   await page.getByLabel('New value of text').fill('A refund, written by hand')
   await page.keyboard.press('Control+Enter')
   await page.getByText('edited', { exact: true }).waitFor()
-  await expect.poll(() => text.innerText()).toBe('A refund, written by hand')
+  await expect.poll(() => text.innerText(), { timeout: 20_000 }).toBe('A refund, written by hand')
   await page.getByRole('button', { name: 'Undo the last edit' }).click()
-  await expect.poll(() => text.innerText()).toBe(before)
+  await expect.poll(() => text.innerText(), { timeout: 20_000 }).toBe(before)
 
   // Columns.
   await page.keyboard.press('Escape')

@@ -61,7 +61,6 @@ test.each(CASES)('$name, one head at a time, filled with $fill', async ({ name, 
 /** Counts dispatches until it is called. */
 function counting(): () => number {
   const { prototype } = GPUComputePassEncoder
-   
   const original = prototype.dispatchWorkgroups
   let count = 0
   prototype.dispatchWorkgroups = function (...args) {

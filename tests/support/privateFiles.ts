@@ -1,21 +1,28 @@
 // The origin private file system in memory, as far as the store uses it, with the faults that matter: it has no room left, a file is
 // held by whoever writes it.
 
+interface AccessHandle {
+  write(bytes: Uint8Array, options: { at: number }): number
+  read(bytes: Uint8Array, options: { at: number }): number
+  close(): void
+}
+
 class PrivateFile {
   bytes = new Uint8Array(0)
   held = false
+  readers = 0
   constructor(private readonly system: PrivateFiles) {}
 
   getFile(): Promise<Blob> {
     return Promise.resolve(new Blob([this.bytes]))
   }
 
-  createSyncAccessHandle(): Promise<{
-    write(bytes: Uint8Array, options: { at: number }): number
-    close(): void
-  }> {
-    if (this.held) throw new DOMException('held', 'NoModificationAllowedError')
-    this.held = true
+  createSyncAccessHandle({ mode }: { mode?: 'read-only' } = {}): Promise<AccessHandle> {
+    const reads = mode === 'read-only'
+    if (this.held || (this.readers > 0 && !reads))
+      return Promise.reject(new DOMException('held', 'NoModificationAllowedError'))
+    if (reads) this.readers++
+    else this.held = true
     return Promise.resolve({
       write: (bytes, { at }) => {
         const taken = bytes.subarray(0, Math.max(0, this.system.room))
@@ -26,8 +33,14 @@ class PrivateFile {
         this.bytes = grown
         return taken.length
       },
+      read: (bytes, { at }) => {
+        const found = this.bytes.subarray(at, at + bytes.length)
+        bytes.set(found)
+        return found.length
+      },
       close: () => {
-        this.held = false
+        if (reads) this.readers--
+        else this.held = false
       },
     })
   }
@@ -47,7 +60,8 @@ class PrivateFolder {
   removeEntry(name: string): Promise<void> {
     const file = this.files.get(name)
     if (!file) return Promise.reject(new DOMException(name, 'NotFoundError'))
-    if (file.held) return Promise.reject(new DOMException(name, 'NoModificationAllowedError'))
+    if (file.held || file.readers > 0)
+      return Promise.reject(new DOMException(name, 'NoModificationAllowedError'))
     this.files.delete(name)
     return Promise.resolve()
   }
@@ -77,7 +91,7 @@ export class PrivateFiles {
     return [...this.#folders.values()].flatMap(({ files }) => [...files.values()])
   }
 
-  /** Whoever held files is gone. */
+  /** Whoever wrote files is gone. */
   release(): void {
     for (const file of this.all) file.held = false
   }

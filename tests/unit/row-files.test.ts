@@ -104,7 +104,10 @@ const expectRows = async (id: string, rows: number): Promise<void> => {
   let next = 0
   for await (const batch of eachBatch(store, id)) {
     expect(batch.start).toBe(next)
-    for (const row of batch.rows) expect(row).toEqual(Object.values(cellsOf(next++)))
+    for (const row of batch.rows) {
+      const wanted = Object.values(cellsOf(next++))
+      if (row.join('|') !== wanted.join('|')) expect(row).toEqual(wanted)
+    }
   }
   expect(next).toBe(rows)
 }
@@ -237,9 +240,10 @@ describe('what a crash leaves', () => {
     file!.bytes = new Uint8Array(whole.length)
     await fresh()
     await expect(expectRows(id, ROWS)).rejects.toMatchObject(lost)
-    await (
-      await files.root.getDirectoryHandle(`${store.main.name}-rows`)
-    ).removeEntry((await store.main.rowFiles.toCollection().primaryKeys())[0]!)
+    const folder = await files.root.getDirectoryHandle(`${store.main.name}-rows`)
+    const [name] = await store.main.rowFiles.toCollection().primaryKeys()
+    // Once nobody reads it any more.
+    await vi.waitFor(() => folder.removeEntry(name!), { timeout: 5000 })
     await fresh()
     await expect(expectRows(id, ROWS)).rejects.toMatchObject(lost)
   })

@@ -3,6 +3,7 @@ import { classifyIds } from '../../src/data/examples.ts'
 import { renderPrompt } from '../../src/data/templates.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { ExplainInput } from '../../src/protocol/explain.ts'
+import type { Message } from '../../src/protocol/target.ts'
 import type { LoadedModel } from './models.ts'
 import type { ResolvedTarget } from './targets.ts'
 
@@ -20,7 +21,10 @@ export const GENERATE_DEFAULTS = {
 export function inputIds({ base, taskConfig, labels, run }: ResolvedTarget, input: ExplainInput): number[] {
   if (!('messages' in input ? Array.isArray(input.messages) : typeof input.text === 'string'))
     throw new GraftError('E_ARGUMENT', 'Give a text, or a list of messages.')
-  if ('messages' in input) return renderPrompt(taskConfig, base.tokenizer, input.messages).ids
+  if ('messages' in input) {
+    checkMessages(input.messages)
+    return renderPrompt(taskConfig, base.tokenizer, input.messages).ids
+  }
   if (!labels) return base.tokenizer.encode(input.text)
   const { ids, empty } = classifyIds(
     base.tokenizer,
@@ -28,6 +32,18 @@ export function inputIds({ base, taskConfig, labels, run }: ResolvedTarget, inpu
     run?.config.training.maxLength ?? base.info.context,
   )
   return empty ? [] : ids
+}
+
+function checkMessages(messages: readonly (Partial<Message> | null)[]): void {
+  const isText = (value: unknown) => typeof value === 'string'
+  const wrong = messages.findIndex((message) => !isText(message?.role) || !isText(message?.content))
+  if (messages.length > 0 && wrong < 0) return
+  throw new GraftError(
+    'E_ARGUMENT',
+    messages.length === 0
+      ? 'There are no messages. Give at least one.'
+      : `Message ${wrong + 1} is none: a message has a role and a content, both texts.`,
+  )
 }
 
 /**

@@ -230,10 +230,22 @@ export class Targets {
   }
 }
 
-function checkTarget(target: Target): { strength: number } {
-  const strength = target.strength ?? 1
-  if (!(strength >= 0 && strength <= 1))
-    throw new GraftError('E_ARGUMENT', `strength must be from 0 to 1, but is ${strength}.`)
+/** Throws E_ARGUMENT for what is no target. */
+export function checkTarget(target: Target): { strength: number } {
+  const given: Partial<Record<string, unknown>> | null = target
+  const isName = (value: unknown) => typeof value === 'string' && value !== ''
+  const sound =
+    typeof given === 'object' &&
+    isName(given?.['model'] ?? given?.['run']) &&
+    [given?.['adapter'], given?.['checkpoint']].every((part) => part === undefined || isName(part))
+  if (!sound)
+    throw new GraftError(
+      'E_ARGUMENT',
+      'A target is { model, adapter? } or { run, checkpoint? }, each the id of one of yours.',
+    )
+  const strength = target.strength === undefined ? 1 : target.strength
+  if (!(typeof strength === 'number' && strength >= 0 && strength <= 1))
+    throw new GraftError('E_ARGUMENT', `strength must be from 0 to 1, but is ${String(strength)}.`)
   return { strength }
 }
 

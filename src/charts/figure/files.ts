@@ -47,15 +47,23 @@ export async function figureFile(
 
 /**
  * Reads a drawing in light colours and unfolded. All of it happens before the browser draws again, so nothing is seen;
- * `data-whole` (see ChartFrame) unfolds lists, and takes away what only makes sense on a screen.
+ * `data-whole` (see ChartFrame) takes away what only makes sense on a screen.
  */
 function readWhole(drawing: HTMLElement): Figure {
   const before = drawing.style.colorScheme
   drawing.style.colorScheme = 'light'
   drawing.dataset.whole = ''
+  const lists = [...drawing.querySelectorAll<HTMLElement>('*')]
+    .filter(
+      (each) =>
+        each.scrollHeight > each.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(each).overflowY),
+    )
+    .map((list) => ({ list, maxHeight: list.style.maxHeight }))
+  for (const { list } of lists) list.style.maxHeight = 'none'
   try {
     return readFigure(drawing)
   } finally {
+    for (const { list, maxHeight } of lists) list.style.maxHeight = maxHeight
     delete drawing.dataset.whole
     drawing.style.colorScheme = before
   }

@@ -20,9 +20,8 @@ export function textRuns(node: Text, parent: Element, style: CSSStyleDeclaration
   const lines = simple ? [{ text: node.data, box: rects[0]! }] : byLine(node, range)
   const shown =
     style.textOverflow === 'ellipsis' ? lines.map((line) => shortened(line, node, range, parent)) : lines
-  // A line that is the whole block keeps its alignment where another font makes it wider or narrower.
-  const alone = parent.childNodes.length === 1 && !style.display.startsWith('inline')
-  const anchor = alone ? ANCHORS[style.textAlign] : undefined
+  // Where another font makes a line wider or narrower, or has digits of other widths, it keeps its alignment.
+  const anchor = ANCHORS[style.textAlign]
   return shown.map(({ text, box }) => ({
     text: transformed(preserved ? text : text.replace(/\s+/g, ' '), style.textTransform),
     box,

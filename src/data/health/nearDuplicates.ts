@@ -39,8 +39,10 @@ export function nearDuplicatesCheck(input: HealthInput): Check | null {
   const sizes = new Uint32Array(input.rows)
   /** Candidates in batches, by the pass in which they are verified. */
   let batches: Float64Array[] = []
-  let wanted = new Set<number>()
-  let held = new Map<number, Uint32Array>()
+  /** Shingles of the texts of a batch one after the other, and where each text's begin, or -1. */
+  let held = new Uint32Array(0)
+  const places = new Int32Array(input.rows)
+  const heldOf = (row: number): Uint32Array => held.subarray(places[row]!, places[row]! + sizes[row]!)
   let cut = false
   const near = new NearRows(input, threshold)
 
@@ -62,21 +64,27 @@ export function nearDuplicatesCheck(input: HealthInput): Check | null {
       return batches.length
     },
     begin(pass) {
-      wanted = new Set()
-      for (const pair of batches[pass]!) wanted.add(leftOf(pair)).add(rightOf(pair))
-      held = new Map()
+      let length = 0
+      places.fill(-1)
+      for (const pair of batches[pass]!)
+        for (const row of [leftOf(pair), rightOf(pair)])
+          if (places[row] === -1) {
+            places[row] = length
+            length += sizes[row]!
+          }
+      held = new Uint32Array(length)
     },
     again(row) {
-      if (wanted.has(row.index)) held.set(row.index, shingles(row.words, shingle))
+      if (places[row.index] !== -1) held.set(shingles(row.words, shingle), places[row.index])
     },
     end(pass) {
       for (const pair of batches[pass]!) {
         const left = leftOf(pair)
         const right = rightOf(pair)
-        const similarity = jaccard(held.get(left)!, held.get(right)!)
+        const similarity = jaccard(heldOf(left), heldOf(right))
         if (similarity >= threshold) near.pair(left, right, similarity)
       }
-      held = new Map()
+      held = new Uint32Array(0)
     },
     finish: () => near.findings(cut),
   }

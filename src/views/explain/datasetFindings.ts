@@ -31,6 +31,12 @@ export interface DatasetChoice {
   depth: number
 }
 
+/** Which rows a figure is about, as its files say it. */
+export interface RowsOf {
+  dataset: string
+  part: SplitName
+}
+
 export interface DatasetFindings {
   dataset: string
   split: SplitName

@@ -3,7 +3,16 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { contrast, over, parseColour, rgbToOklab, type Triple } from '../../../src/charts/colourSpace.ts'
-import { magnitude, NEGATIVE, POSITIVE, subduedInk, tint, UNSIGNED } from '../../../src/charts/colours.ts'
+import {
+  ABOVE,
+  BELOW,
+  magnitude,
+  NEGATIVE,
+  POSITIVE,
+  subduedInk,
+  tint,
+  UNSIGNED,
+} from '../../../src/charts/colours.ts'
 import { ciede2000, lab, seenBy, SIGHTS, type Sight } from './vision.ts'
 
 const CSS = readFileSync(new URL('../../../src/ui/tokens.css', import.meta.url), 'utf8')
@@ -66,6 +75,23 @@ describe.each(THEMES)('in the %s theme', (theme) => {
           // Darker on the light page, lighter on the dark one, at every step.
           expect(theme === 'light' ? -step : step).toBeGreaterThan(0.004)
         }
+    },
+  )
+
+  it.each(EYES)(
+    'signed cells differ from each other and from the page, more from step to step: %s',
+    (sight) => {
+      const cell = (value: number) => over({ rgb: value < 0 ? BELOW : ABOVE, alpha: Math.abs(value) }, page)
+      expect(apart(sight, cell(1), cell(-1))).toBeGreaterThan(40)
+      expect(apart(sight, cell(0.5), cell(-0.5))).toBeGreaterThan(20)
+      for (const end of [-1, 1]) {
+        const scale = STEPS.map((share) => lab(seenBy(sight, cell(end * share))))
+        expect(ciede2000(scale.at(-1)!, scale[0]!)).toBeGreaterThan(25)
+        for (let i = 1; i < scale.length; i++) {
+          const step = scale[i]![0] - scale[i - 1]![0]
+          expect(theme === 'light' ? -step : step).toBeGreaterThan(0.4)
+        }
+      }
     },
   )
 

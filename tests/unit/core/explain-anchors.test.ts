@@ -1,7 +1,8 @@
 // Anchors on functions with planted rules.
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { anchors, perturbed, type Agrees } from '../../../src/core/explain/anchors.ts'
-import { klBernoulli, lowerBound, upperBound } from '../../../src/core/explain/bernoulli.ts'
+import { explorationRate, klBernoulli, lowerBound, upperBound } from '../../../src/core/explain/bernoulli.ts'
 import { uniforms } from '../../../src/core/rng.ts'
 
 const agrees =
@@ -125,5 +126,55 @@ describe('anchors', () => {
       return Promise.resolve(new Uint8Array(coalitions.length))
     }
     await expect(anchors(5, stop, { signal: controller.signal })).rejects.toThrow()
+  })
+})
+
+describe("the authors' code", () => {
+  const golden = JSON.parse(readFileSync(new URL('../../golden/anchors.json', import.meta.url), 'utf8')) as {
+    players: number
+    rules: { game: number; units: number[]; precision: number }[]
+    bounds: { p: number; level: number; low: number; high: number }[]
+    rates: { arms: number; round: number; delta: number; beta: number }[]
+  }
+
+  it('has the same bounds and the same rate of exploration', () => {
+    // Theirs halve the interval 16 times.
+    for (const { p, level, low, high } of golden.bounds) {
+      expect(Math.abs(lowerBound(p, level) - low)).toBeLessThan(2e-5)
+      expect(Math.abs(upperBound(p, level) - high)).toBeLessThan(2e-5)
+    }
+    for (const { arms, round, delta, beta } of golden.rates)
+      expect(explorationRate(arms, round, delta)).toBeCloseTo(beta, 10)
+  })
+
+  it('finds rules as short; ours keep the precision that theirs may miss by 0.05', async () => {
+    const { players } = golden
+    const rule = (game: number) => (there: Uint8Array) =>
+      there.reduce((sum, here, i) => sum + here * 1.5 * Math.cos(3 * i + game), -0.4) > 0
+    const exact = (units: number[], game: number) => {
+      let [held, all] = [0, 0]
+      for (let bits = 0; bits < 2 ** players; bits++) {
+        const there = Uint8Array.from({ length: players }, (_, i) => (bits >> i) & 1)
+        if (!units.every((unit) => there[unit])) continue
+        all++
+        held += Number(rule(game)(there))
+      }
+      return held / all
+    }
+    let same = 0
+    let short = 0
+    for (const { game, ...theirs } of golden.rules) {
+      expect(exact(theirs.units, game)).toBeCloseTo(theirs.precision, 12)
+      const ours = await anchors(players, agrees(rule(game)), { seed: game })
+      expect(ours.found).toBe(true)
+      expect(exact(ours.units, game)).toBeGreaterThanOrEqual(0.95)
+      expect(ours.lowerBound).toBeLessThanOrEqual(exact(ours.units, game))
+      // Theirs may be shorter where it is no anchor, or hardly one.
+      expect(ours.units.length - theirs.units.length).toBeLessThanOrEqual(theirs.precision < 0.96 ? 1 : 0)
+      short += Number(theirs.precision < 0.95)
+      same += Number(ours.units.length === theirs.units.length)
+    }
+    expect(short).toBeGreaterThan(0)
+    expect(same / golden.rules.length).toBeGreaterThan(0.75)
   })
 })

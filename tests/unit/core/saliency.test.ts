@@ -4,6 +4,7 @@ import '@tensorflow/tfjs-backend-cpu'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { embeddings, inputGradient } from '../../../src/core/explain/gradient.ts'
 import { saliency, type SaliencyOptions } from '../../../src/core/explain/saliency.ts'
+import { normals } from '../../../src/core/rng.ts'
 import { loadTransformer } from '../../../src/core/models/load.ts'
 import { recogniseModel } from '../../../src/core/models/registry.ts'
 import type { Transformer } from '../../../src/core/models/transformer.ts'
@@ -62,6 +63,32 @@ describe('saliency', () => {
       }
       const numeric = ((await at(step)) - (await at(-step))) / (2 * step)
       expect(Math.abs(numeric - gradient[i]!) / largest).toBeLessThan(1e-2)
+    }
+  })
+
+  it('along itself and across, the gradient agrees with central differences to a thousandth', async () => {
+    const x = await embeddings(model, ids)
+    const { gradient } = await inputGradient(model, x, explained, base)
+    const length = Math.hypot(...gradient)
+    const noise = normals({ seed: 3, purpose: 'noise' }, x.length)
+    for (const direction of [
+      gradient.map((g) => g / length),
+      noise.map((n, i) => n / 12 + gradient[i]! / length),
+    ]) {
+      const at = async (step: number) =>
+        (
+          await inputGradient(
+            model,
+            x.map((element, i) => element + step * direction[i]!),
+            explained,
+            base,
+          )
+        ).value
+      const exact = gradient.reduce((sum, g, i) => sum + g * direction[i]!, 0)
+      // Fourth order: the step may be large enough for float32 logits.
+      const numeric =
+        (8 * ((await at(5e-3)) - (await at(-5e-3))) - ((await at(1e-2)) - (await at(-1e-2)))) / 6e-2
+      expect(Math.abs(numeric - exact) / Math.abs(exact)).toBeLessThan(1e-3)
     }
   })
 

@@ -7,13 +7,13 @@ import type { Target } from '../../../src/protocol/target.ts'
 import { modelFiles } from '../../golden/load.ts'
 import { context, type Engine } from './support.ts'
 
-const DECIDING = { shop: 'order', help: 'please' }
+export const DECIDING = { shop: 'order', help: 'please' }
 const HINTS = { shop: ['my', 'the'], help: ['where', 'is'] }
 export const DISTRACTOR = 'and'
 const FILLER = ['a', 'b', 'c', 'd', 'h', 'o', 's', 't']
 /** What stands for a word that is taken away. */
 const GONE = '[MASK]'
-type Label = keyof typeof DECIDING
+export type Label = keyof typeof DECIDING
 const LABELS: readonly Label[] = ['shop', 'help']
 
 export interface PlantedRow {
@@ -80,7 +80,10 @@ export function plantedRows(rows: number, set = 2): PlantedRow[] {
 }
 
 /** A tiny encoder that has learnt the rows, every weight of it. */
-export async function plantedModel(e: Engine, learnt: { rows: number; epochs: number }): Promise<Target> {
+export async function plantedModel(
+  e: Engine,
+  learnt: { rows: number; epochs: number },
+): Promise<{ target: Target; dataset: string }> {
   const csv = trainingRows(learnt.rows).map(({ text, label }) => `${text},${label}\n`)
   const task = { task: 'classify', columns: { text: 'text', label: 'label' } } as const
   const { id: dataset } = await e.dataset(`text,label\n${csv.join('')}`, task)
@@ -88,5 +91,5 @@ export async function plantedModel(e: Engine, learnt: { rows: number; epochs: nu
   const training = { epochs: learnt.epochs, batchSize: 16, learningRate: 3e-3, maxLength: 32, seed: 3 }
   const run = await e.runs.wait(await e.runs.start({ dataset, model, adapter: { method: 'full' }, training }))
   if (run.error) throw new Error(run.error.message)
-  return { run: run.id }
+  return { target: { run: run.id }, dataset }
 }

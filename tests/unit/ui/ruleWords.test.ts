@@ -44,21 +44,21 @@ it('the way to a node, and its box', () => {
       note: '4 rows',
       share: 0.75,
     })),
-    712,
+    716,
   )
   // Three columns of 200 with gaps of 56; leaves stand 56 apart, a question in the middle of what follows it.
-  expect(scene).toMatchObject({ width: 712, height: 168 })
+  expect(scene).toMatchObject({ width: 716, height: 168 })
   expect(scene.boxes.map(({ x, y }) => [x, y + 22])).toEqual([
-    [0, 98],
-    [256, 56],
-    [512, 28],
-    [512, 84],
-    [256, 140],
+    [2, 98],
+    [258, 56],
+    [514, 28],
+    [514, 84],
+    [258, 140],
   ])
   expect(scene.boxes[4]).toMatchObject({ bar: 150 })
   expect(scene.boxes[4]!.title).toMatch(/^a label with .*…$/)
   expect(scene.boxes[0]!.bar).toBeNull()
   expect(scene.links.map(({ answer }) => answer)).toEqual(['yes', 'no', 'yes', 'no'])
-  expect(scene.links[0]!.path).toBe('M200,98C228,98 228,56 256,56')
+  expect(scene.links[0]!.path).toBe('M202,98C230,98 230,56 258,56')
   expect(treeScene([{ yes: -1, no: -1, title: '', note: '', share: 1 }], 0)).toMatchObject({ height: 56 })
 })

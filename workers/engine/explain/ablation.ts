@@ -90,14 +90,14 @@ function checkAblation({ heads: places, fill }: AblationRequest, layers: number,
     )
   const isBelow = (value: unknown, limit: number) =>
     Number.isInteger(value) && (value as number) >= 0 && (value as number) < limit
-  const wrong = places.find(
+  const wrong = places.findIndex(
     (place) =>
       !Array.isArray(place) || place.length !== 2 || !isBelow(place[0], layers) || !isBelow(place[1], heads),
   )
-  if (wrong)
+  if (wrong >= 0)
     throw new GraftError(
       'E_ARGUMENT',
-      `${JSON.stringify(wrong)} is no head: heads are [layer, head], layers go from 0 to ${layers - 1} and heads from 0 to ${heads - 1}.`,
+      `${JSON.stringify(places[wrong])} is no head: heads are [layer, head], layers go from 0 to ${layers - 1} and heads from 0 to ${heads - 1}.`,
       { layers, heads },
     )
 }

@@ -2,6 +2,7 @@
 import { agreementOf } from '../../../src/core/explain/ranks.ts'
 import { GraftError } from '../../../src/protocol/errors.ts'
 import { COMPARED_METHODS, SCORING_METHODS } from '../../../src/protocol/explain.ts'
+import { SAMPLES_LIMIT } from './attribution.ts'
 import { checkCount, checkOneOf, checkPieces, checkSeed } from './checks.ts'
 import type { Explainer } from './desk.ts'
 import { isSigned, partOf, scoresBy, type Scored } from './scoring.ts'
@@ -16,6 +17,7 @@ export const agreement: Explainer<'agreement'> = async (desk, target, request, c
     throw new GraftError('E_ARGUMENT', 'Name at least two methods to compare, each once.', { methods })
   checkSeed(seed)
   checkCount('top', top, 1, 100)
+  checkCount('samples', request.samples, 1, SAMPLES_LIMIT)
   const runs: Scored[] = []
   for (const [i, method] of methods.entries()) {
     const part = partOf(context, i, methods.length, `Method ${i + 1} of ${methods.length}`)

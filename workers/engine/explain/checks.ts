@@ -16,7 +16,8 @@ export function checkOneOf(name: string, value: string | undefined, choices: rea
 
 /** Throws E_ARGUMENT unless the setting is absent or a number in the range. */
 export function checkNumber(name: string, value: number | undefined, least: number, most: number): void {
-  if (value !== undefined && !(value >= least && value <= most)) refuse(name, value, 'number', least, most)
+  if (value !== undefined && !(typeof value === 'number' && value >= least && value <= most))
+    refuse(name, value, 'number', least, most)
 }
 
 /** Throws E_ARGUMENT unless the setting is absent or a whole number in the range. */
@@ -27,7 +28,7 @@ export function checkCount(name: string, value: number | undefined, least: numbe
 
 /** Throws E_ARGUMENT unless the setting is absent or between 0 and 1, both left out. */
 export function checkShare(name: string, value: number | undefined): void {
-  if (value !== undefined && !(value > 0 && value < 1))
+  if (value !== undefined && !(typeof value === 'number' && value > 0 && value < 1))
     throw new GraftError('E_ARGUMENT', `${name} must be above 0 and below 1, but is ${String(value)}.`, {
       setting: name,
       value,

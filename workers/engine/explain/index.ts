@@ -5,6 +5,7 @@ import { anchors } from './anchors.ts'
 import { ablation } from './ablation.ts'
 import { attention, heads, rollout } from './attention.ts'
 import type { Explainer } from './desk.ts'
+import { guarded } from './guard.ts'
 import { lime } from './lime.ts'
 import { cartography } from './cartography.ts'
 import { counterfactual } from './counterfactual.ts'
@@ -22,7 +23,7 @@ import { mistakes } from './mistakes.ts'
 import { rules } from './rules.ts'
 import { stability } from './stability.ts'
 
-export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
+export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = guarded({
   attention,
   rollout,
   heads,
@@ -45,4 +46,4 @@ export const EXPLAINERS: { [M in ExplainMethod]: Explainer<M> } = {
   influence,
   cartography,
   film,
-}
+})
