@@ -5,7 +5,7 @@ import { Live } from '../../../src/state/live.svelte.ts'
 import { askLive, type LiveApi, type LiveQuestion } from '../../../src/views/explain/liveAnswer.ts'
 
 /** Answers after `ms`; a stopped call ends after `stopping` more, as a pass on a device does. */
-function slow({ ms = 100, stopping = 20, fail = (_: string) => false } = {}) {
+function slow({ ms = 100, stopping = 20, fail = (_: string): boolean => false } = {}) {
   const log = { asked: [] as string[], running: 0, most: 0 }
   const live = new Live<string, string>(async (question, signal) => {
     log.asked.push(question)
