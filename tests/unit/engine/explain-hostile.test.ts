@@ -61,6 +61,7 @@ const SETTINGS: Partial<Record<ExplainMethod, string[]>> = {
   importance: ['dataset', 'split', 'rows', 'seed', 'method', 'output', 'samples', 'least', 'count'],
   influence: ['output', 'rows', 'indices', 'projection', 'checkpoints', 'seed'],
   cartography: ['epochs'],
+  film: ['from', 'over', 'values', 'output', 'maps'],
   mistakes: ['dataset', 'split', 'rows', 'seed'],
   anchors: [
     'precision',

@@ -26,7 +26,6 @@ const LIST: Kind = { is: isList, wanted: 'a list' }
 
 /** Settings that are no number and no choice from a list, which their methods check themselves. */
 const KINDS: Record<string, Kind> = {
-  text: TEXT,
   dataset: TEXT,
   split: TEXT,
   output: NAME,
@@ -38,6 +37,8 @@ const KINDS: Record<string, Kind> = {
   methods: LIST,
   indices: LIST,
   checkpoints: LIST,
+  values: LIST,
+  maps: LIST,
   texts: { is: (value) => Array.isArray(value) && value.every(isText), wanted: 'a list of texts' },
   compare: {
     is: (value) =>
