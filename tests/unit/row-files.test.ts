@@ -92,7 +92,7 @@ const table = (from: number, to: number): File => {
   )
   return new File([`id,text,label\n${lines.join('\n')}\n`], 'large.csv')
 }
-const load = (): Promise<Dataset> => calls.importFile({ file: table(0, ROWS), options: {} }, context())
+const load = async (): Promise<Dataset> => calls.importFile({ file: table(0, ROWS), options: {} }, context())
 const left = async (): Promise<number[]> => [
   await store.main.datasets.count(),
   await store.main.parts.count(),
