@@ -5,6 +5,8 @@ export interface ShownToken {
   text: string
   /** Drawn subdued: it is no text of the user's. */
   special: boolean
+  /** The line may break before it: a word begins. */
+  begins: boolean
   /** The line breaks after it. */
   breaks: boolean
 }
@@ -12,10 +14,13 @@ export interface ShownToken {
 const SPECIAL = /^(<\|.*\|>|<\/?(s|unk|pad|bos|eos|mask|cls|sep)>|\[(CLS|SEP|PAD|MASK|UNK)\])$/i
 
 export function shownTokens(tokens: string[]): ShownToken[] {
+  // BERT's tokens have no spaces: what goes on with a word says so.
+  const spaced = tokens.some((token) => /\s/.test(token))
   return tokens.map((token, index) => ({
     index,
     text: visible(token),
     special: SPECIAL.test(token),
+    begins: spaced ? /^\s/.test(token) || /\s$/.test(tokens[index - 1] ?? '') : !token.startsWith('##'),
     breaks: token.includes('\n'),
   }))
 }

@@ -364,6 +364,9 @@ describe('tokens, colours, numbers', () => {
       ['↵', false],
       ['<b>', false],
     ])
+    const begins = (tokens: string[]) => shownTokens(tokens).map((token) => token.begins)
+    expect(begins(['I', ' was', ' char', 'ged', '.'])).toEqual([false, true, true, false, false])
+    expect(begins(['[CLS]', 'char', '##ged', 'twice'])).toEqual([true, true, false, true])
     expect(scaled([2, -4, 0])).toEqual([0.5, -1, 0])
     expect(scaled([0, 0])).toEqual([0, 0])
   })
