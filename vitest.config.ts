@@ -72,7 +72,8 @@ export default defineConfig({
           include: ['tests/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
+          // Each file has its own server and browser; beside one that waits for the software GPU another gets on.
+          maxWorkers: 2,
         },
       },
     ],
