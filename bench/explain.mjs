@@ -41,10 +41,10 @@ const REQUESTS = {
   stability: [{ method: 'smoothGrad' }, { method: 'lime' }],
   rules: [{ dataset: true, rows: 24 }],
   importance: [{ dataset: true, rows: 24 }],
-  mistakes: [{ dataset: true, rows: 24 }],
+  mistakes: [{ dataset: true, rows: 24, split: 'train' }],
   influence: [{ rows: 24 }],
   cartography: [{ ofRun: true, epochs: 3 }],
-  film: [{ ofRun: true }],
+  film: [{ from: 'checkpoints' }, { over: 'strength' }],
 }
 
 const site = values.site ?? join(root, '.cache/bench-site')
@@ -113,7 +113,8 @@ console.table(rows)
 if (values.write) writePage()
 
 function nameOf({ method, request }) {
-  return request.method ? `${method} ${request.method}` : method
+  const { method: kind, from, over } = request
+  return [method, kind ?? from ?? over].filter(Boolean).join(' ')
 }
 
 function timeOf(row) {

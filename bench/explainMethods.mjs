@@ -12,7 +12,8 @@ export function prepare(page, tokens, csv) {
         const data = await graft.datasets.import(new File([csv], 'support.csv'))
         await graft.datasets.configure(data.id, data.suggestion)
         await graft.models.load({ builtin: 'graft-7m' })
-        const training = { steps: 4, batchSize: 4, maxLength: 512, checkpointEvery: 2 }
+        // As many epochs as a map of training rows needs.
+        const training = { epochs: 3, batchSize: 16, maxLength: 512 }
         const run = await graft.runs.start({ dataset: data.id, model: 'graft-7m', training })
         await graft.runs.wait(run)
         const rows = await graft.datasets.rows(data.id, { offset: 0, limit: 200 })
@@ -35,11 +36,16 @@ export function prepare(page, tokens, csv) {
       }
       const texts = []
       for (let row = 0; row < 24; row++) texts.push(await textFrom(row * 137))
-      const quoted = texts.map((text, row) => `"${text.replaceAll('"', '""')}",${row % 2 ? 'one' : 'two'}\n`)
-      const made = await graft.datasets.import(
-        new File([`text,label\n${quoted.join('')}`], `rows-${tokens}.csv`),
+      const quoted = texts.map(
+        (text, row) => `"${text.replaceAll('"', '""')}",${row % 2 ? 'refund_request' : 'delivery_status'}\n`,
       )
-      await graft.datasets.configure(made.id, { task: 'classify', columns: { text: 'text', label: 'label' } })
+      const made = await graft.datasets.import(
+        new File([`text,intent\n${quoted.join('')}`], `rows-${tokens}.csv`),
+      )
+      await graft.datasets.configure(made.id, {
+        task: 'classify',
+        columns: { text: 'text', label: 'intent' },
+      })
       await graft.datasets.split(made.id, { train: 1, validation: 0, test: 0, seed: 1 })
       return { target: { run }, text: texts[0], dataset: made.id, tokens: await count(texts[0]) }
     },
