@@ -1,13 +1,11 @@
 // The attention tab in the built site on wasm: from the grid of heads to one head and one row, compared with the base and
 // with a second text, rollout, heads switched off, all of it in the address; and a long text within the limits of the page.
-import { readFileSync } from 'node:fs'
 import AxeBuilder from '@axe-core/playwright'
 import { afterEach, expect, it } from 'vitest'
 import { openSite } from '../../tools/browser.mjs'
+import { TEXT, trainSupport } from './support/explain.ts'
 import type { Site } from './support/site.ts'
 
-const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8')
-const TEXT = 'I was charged twice. Please help!'
 const LONG = 'The quick brown fox jumps over the lazy dog and runs away. '.repeat(32)
 
 let site: Site | undefined
@@ -19,16 +17,7 @@ afterEach(async () => {
 it('grid, head, row, comparisons, rollout, heads off; state in the address; a long text', async () => {
   site = await openSite({ gpu: false })
   const { page, errors } = site
-  await page.evaluate(async (csv) => {
-    const { graft } = window
-    const dataset = await graft.datasets.import(new File([csv], 'support.csv'))
-    await graft.datasets.configure(dataset.id, dataset.suggestion!)
-    await graft.models.load({ builtin: 'graft-7m' })
-    const training = { steps: 1, batchSize: 4, maxLength: 32 }
-    const id = await graft.runs.start({ dataset: dataset.id, model: 'graft-7m', training })
-    await graft.runs.wait(id)
-  }, SUPPORT)
-  await page.getByRole('navigation').getByRole('link', { name: 'Explain', exact: true }).click()
+  await trainSupport(page, { steps: 1, batchSize: 4, maxLength: 32 })
   await page.getByRole('tab', { name: 'Attention' }).click()
   await page.getByLabel('Text', { exact: true }).fill(TEXT)
   await page.getByRole('button', { name: 'Explain', exact: true }).click()

@@ -1,12 +1,10 @@
 // The Dataset tab of Explain in the built site on wasm: run, what is shown, the way to a row, the address, axe in both themes;
 // and the numbers of the same methods recounted by a script.
-import { readFileSync } from 'node:fs'
 import AxeBuilder from '@axe-core/playwright'
 import { afterEach, expect, it } from 'vitest'
 import { openSite } from '../../tools/browser.mjs'
+import { trainSupport } from './support/explain.ts'
 import type { Site } from './support/site.ts'
-
-const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8')
 
 let site: Site | undefined
 afterEach(async () => {
@@ -17,18 +15,8 @@ afterEach(async () => {
 it('words, rules and mistakes over a dataset', async () => {
   site = await openSite({ gpu: false })
   const { page, errors } = site
-  const run = await page.evaluate(async (csv) => {
-    const { graft } = window
-    const dataset = await graft.datasets.import(new File([csv], 'support.csv'))
-    await graft.datasets.configure(dataset.id, dataset.suggestion!)
-    await graft.models.load({ builtin: 'graft-7m' })
-    const training = { steps: 6, batchSize: 8, maxLength: 32 }
-    const id = await graft.runs.start({ dataset: dataset.id, model: 'graft-7m', training })
-    await graft.runs.wait(id)
-    return { id, dataset: dataset.id }
-  }, SUPPORT)
+  const run = await trainSupport(page, { steps: 6, batchSize: 8, maxLength: 32 })
 
-  await page.getByRole('navigation').getByRole('link', { name: 'Explain', exact: true }).click()
   await page.getByRole('tab', { name: 'Dataset' }).click()
   await page.getByLabel('Rows', { exact: true }).fill('60')
   await page.getByRole('button', { name: 'Run', exact: true }).click()

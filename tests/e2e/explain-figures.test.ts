@@ -9,10 +9,8 @@ import { afterEach, expect, it } from 'vitest'
 import type { FigureFile } from '../../src/charts/figure/about.ts'
 import { textsOf } from '../../src/charts/figure/png.ts'
 import { openSite } from '../../tools/browser.mjs'
+import { TEXT, trainSupport } from './support/explain.ts'
 import type { Site } from './support/site.ts'
-
-const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8')
-const TEXT = 'I was charged twice. Please help!'
 
 let site: Site | undefined
 afterEach(async () => {
@@ -20,18 +18,7 @@ afterEach(async () => {
   site = undefined
 })
 
-async function trained(page: Page) {
-  await page.evaluate(async (csv) => {
-    const { graft } = window
-    const dataset = await graft.datasets.import(new File([csv], 'support.csv'))
-    await graft.datasets.configure(dataset.id, dataset.suggestion!)
-    await graft.models.load({ builtin: 'graft-7m' })
-    const training = { steps: 4, batchSize: 4, maxLength: 32 }
-    const id = await graft.runs.start({ dataset: dataset.id, model: 'graft-7m', training })
-    await graft.runs.wait(id)
-  }, SUPPORT)
-  await page.getByRole('navigation').getByRole('link', { name: 'Explain', exact: true }).click()
-}
+const TRAINING = { steps: 4, batchSize: 4, maxLength: 32 }
 
 /** Takes a figure by its menu. */
 async function file(page: Page, title: RegExp, format: string) {
@@ -74,7 +61,7 @@ async function parsed(site: Site, svg: string) {
 it('figures become files that say what made them', async () => {
   site = await openSite({ gpu: false })
   const { page, errors } = site
-  await trained(page)
+  await trainSupport(page, TRAINING)
   await page.evaluate(() => (document.documentElement.dataset.theme = 'dark'))
   await page.getByRole('tab', { name: 'Words' }).click()
   await page.getByLabel('Text', { exact: true }).fill(TEXT)
@@ -161,7 +148,7 @@ it('figures become files that say what made them', async () => {
 it('marks follow from tab to tab, and attribution follows the keys', async () => {
   site = await openSite({ gpu: false })
   const { page, errors } = site
-  await trained(page)
+  await trainSupport(page, TRAINING)
   const field = page.getByLabel('Text', { exact: true })
   await field.fill(TEXT)
 

@@ -1,13 +1,10 @@
 // A film in the built site on wasm: pinned before training with its cost said, watched frame by frame, over strength, the
 // frame in the address, axe in both themes.
-import { readFileSync } from 'node:fs'
 import AxeBuilder from '@axe-core/playwright'
 import { afterEach, expect, it } from 'vitest'
 import { openSite } from '../../tools/browser.mjs'
+import { TEXT, prepareSupport } from './support/explain.ts'
 import type { Site } from './support/site.ts'
-
-const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8')
-const TEXT = 'I was charged twice. Please help!'
 
 let site: Site | undefined
 afterEach(async () => {
@@ -18,12 +15,7 @@ afterEach(async () => {
 it('is pinned, paid for, recorded and watched', async () => {
   site = await openSite({ gpu: false })
   const { page, errors } = site
-  await page.evaluate(async (csv) => {
-    const { graft } = window
-    const dataset = await graft.datasets.import(new File([csv], 'support.csv'))
-    await graft.datasets.configure(dataset.id, dataset.suggestion!)
-    await graft.models.load({ builtin: 'graft-7m' })
-  }, SUPPORT)
+  await prepareSupport(page)
   const nav = page.getByRole('navigation')
   await nav.getByRole('link', { name: 'Train', exact: true }).click()
   const panel = page.getByRole('region', { name: 'Record a film' })

@@ -1,12 +1,11 @@
 // The tab of training rows in the built site on wasm: the map of a short run, a row pinned on it, the rows behind an answer,
 // the way to the data view, and what is said of a run that is too short.
-import { readFileSync } from 'node:fs'
 import AxeBuilder from '@axe-core/playwright'
 import { afterEach, expect, it } from 'vitest'
 import { openSite } from '../../tools/browser.mjs'
+import { SUPPORT } from './support/explain.ts'
 import type { Site } from './support/site.ts'
 
-const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8')
 /** Enough to learn a little from, few enough for a test. */
 const CSV = SUPPORT.split('\n').slice(0, 41).join('\n')
 

@@ -1,13 +1,10 @@
 // What if, in the built site on wasm: a change typed and followed, an edit that was found put into the field, the rule that
 // holds the answer, and what the address keeps of it.
-import { readFileSync } from 'node:fs'
 import AxeBuilder from '@axe-core/playwright'
 import { afterEach, expect, it } from 'vitest'
 import { openSite } from '../../tools/browser.mjs'
+import { TEXT, trainSupport } from './support/explain.ts'
 import type { Site } from './support/site.ts'
-
-const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8')
-const TEXT = 'I was charged twice. Please help!'
 
 let site: Site | undefined
 afterEach(async () => {
@@ -18,15 +15,7 @@ afterEach(async () => {
 it('a change, the smallest change, and what holds the answer', async () => {
   site = await openSite({ gpu: false })
   const { page, errors } = site
-  await page.evaluate(async (csv) => {
-    const { graft } = window
-    const dataset = await graft.datasets.import(new File([csv], 'support.csv'))
-    await graft.datasets.configure(dataset.id, dataset.suggestion!)
-    await graft.models.load({ builtin: 'graft-7m' })
-    const training = { steps: 12, batchSize: 4, maxLength: 32 }
-    await graft.runs.wait(await graft.runs.start({ dataset: dataset.id, model: 'graft-7m', training }))
-  }, SUPPORT)
-  await page.getByRole('navigation').getByRole('link', { name: 'Explain', exact: true }).click()
+  await trainSupport(page, { steps: 12, batchSize: 4, maxLength: 32 })
   await page.getByRole('tab', { name: 'What if' }).click()
   await page.getByLabel('Text', { exact: true }).fill(TEXT)
   await page.getByRole('button', { name: 'Explain', exact: true }).click()

@@ -1,13 +1,10 @@
 // Explain in the built site on wasm: words by SHAP with a test of faithfulness, the state in the address, axe in both
 // themes; and every method as a script asks it, held to what must be true of its numbers.
-import { readFileSync } from 'node:fs'
 import AxeBuilder from '@axe-core/playwright'
 import { afterEach, expect, it } from 'vitest'
 import { openSite } from '../../tools/browser.mjs'
+import { TEXT, trainSupport } from './support/explain.ts'
 import type { Site } from './support/site.ts'
-
-const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8')
-const TEXT = 'I was charged twice. Please help!'
 
 let site: Site | undefined
 afterEach(async () => {
@@ -18,18 +15,8 @@ afterEach(async () => {
 it('words, trust and the address; all methods for scripts', async () => {
   site = await openSite({ gpu: false })
   const { page, errors } = site
-  const run = await page.evaluate(async (csv) => {
-    const { graft } = window
-    const dataset = await graft.datasets.import(new File([csv], 'support.csv'))
-    await graft.datasets.configure(dataset.id, dataset.suggestion!)
-    await graft.models.load({ builtin: 'graft-7m' })
-    const training = { steps: 4, batchSize: 4, maxLength: 32 }
-    const id = await graft.runs.start({ dataset: dataset.id, model: 'graft-7m', training })
-    await graft.runs.wait(id)
-    return { id, dataset: dataset.id }
-  }, SUPPORT)
+  const run = await trainSupport(page, { steps: 4, batchSize: 4, maxLength: 32 })
 
-  await page.getByRole('navigation').getByRole('link', { name: 'Explain', exact: true }).click()
   await page.getByRole('tab', { name: 'Words' }).click()
   await page.getByLabel('Text', { exact: true }).fill(TEXT)
   await page.getByRole('button', { name: 'Explain', exact: true }).click()
@@ -45,7 +32,6 @@ it('words, trust and the address; all methods for scripts', async () => {
     expect(violations.map(({ id, nodes }) => `${theme} ${id} ${nodes[0]?.html}`)).toEqual([])
   }
   await bars.getByRole('button', { name: /^twice / }).click()
-  const address = await page.evaluate(() => location.hash)
   await page.getByRole('tab', { name: 'Layers' }).click()
   await page.getByRole('list', { name: 'Parts by what they add' }).waitFor()
   await page.getByRole('radio', { name: 'Rank' }).check()
@@ -58,7 +44,9 @@ it('words, trust and the address; all methods for scripts', async () => {
   const { violations } = await new AxeBuilder({ page }).analyze()
   expect(violations.map(({ id, nodes }) => `${id} ${nodes[0]?.html}`)).toEqual([])
   await page.getByRole('tab', { name: 'Words' }).click()
-  expect(address).toMatch(/^#\/explain\/words\?.*text=I\+was\+charged.*at=\d+-\d+/)
+  await bars.waitFor()
+  const address = await page.evaluate(() => location.hash)
+  expect(address).toMatch(/^#\/explain\/words\?.*text=I\+was\+charged.*at=\d+-\d+.*rows=40/)
   await page.reload()
   await page.getByRole('tab', { name: 'Words', selected: true }).waitFor()
   expect(await page.getByLabel('Text', { exact: true }).inputValue()).toBe(TEXT)
