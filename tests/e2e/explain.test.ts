@@ -49,6 +49,17 @@ it('words, trust and the address; all methods for scripts', async () => {
   expect(address).toMatch(/^#\/explain\/words\?.*text=I\+was\+charged.*at=\d+-\d+.*rows=40/)
   await page.reload()
   await page.getByRole('tab', { name: 'Words', selected: true }).waitFor()
+  // A tab that the address opens is in sight where the tabs are wider than the page.
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.evaluate(() => (location.hash = location.hash.replace('/words', '/film')))
+  const film = page.getByRole('tab', { name: 'Training film', selected: true })
+  await film.waitFor()
+  await expect
+    .poll(() => film.evaluate((tab) => tab.getBoundingClientRect().right - innerWidth))
+    .toBeLessThanOrEqual(0)
+  await page.evaluate((hash) => (location.hash = hash), address)
+  await page.getByRole('tab', { name: 'Words', selected: true }).waitFor()
+  await page.setViewportSize({ width: 1440, height: 900 })
   expect(await page.getByLabel('Text', { exact: true }).inputValue()).toBe(TEXT)
   expect(await page.evaluate(() => location.hash)).toBe(address)
 
