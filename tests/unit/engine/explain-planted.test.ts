@@ -5,31 +5,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Target } from '../../../src/protocol/target.ts'
 import { EXPLAINERS } from '../../../workers/engine/explain/index.ts'
 import { DECIDING, DISTRACTOR, plantedModel, plantedRows, type Label } from './planted.ts'
-import { ATTENTION_RANKINGS, LOCAL_RANKINGS, RANKINGS, type Ranking } from './rankings.ts'
+import { RANKINGS, type Ranking } from './rankings.ts'
 import { context, engine, type Engine } from './support.ts'
 
 const WHOLE = import.meta.env['VITE_PLANTED'] === 'every'
-// The whole check asks about rows that no choice of this test was made on.
-const ROWS = WHOLE ? plantedRows(100, 3) : plantedRows(10)
-
 /**
- * Shares of the rows that may have the distractor among the first three. Integrated gradients sum slopes at embeddings
- * between the mask's and the words', which no text has and nothing was learnt about: words of little effect get some.
- * The contract asks for none and is not met: this is half of what a ranking by chance has.
+ * Of the whole check: a model and rows that no choice of this dataset was made on. VITE_SEED makes another model and other
+ * rows. The short one is of those that the dataset was chosen with.
  */
-const DISTRACTED: Partial<Record<string, number>> = { integratedGradients: 0.25 }
-/** A short training leaves the distractor some effect of its own. */
-const QUICK = 0.3
+const SEED = Number(import.meta.env['VITE_SEED'] ?? 101)
+const LEARNT = WHOLE ? { rows: 4000, epochs: 3, seed: SEED } : { rows: 2000, epochs: 3, seed: 1 }
+const ROWS = WHOLE ? plantedRows(100, SEED + 1) : plantedRows(4, 50)
 
 let e: Engine
 let target: Target
 let dataset: string
 beforeAll(async () => {
   e = await engine()
-  ;({ target, dataset } = await plantedModel(
-    e,
-    WHOLE ? { rows: 8000, epochs: 6 } : { rows: 2400, epochs: 5 },
-  ))
+  ;({ target, dataset } = await plantedModel(e, LEARNT))
 }, 300_000)
 afterAll(() => e.close())
 
@@ -53,17 +46,15 @@ it('the model has learnt what was planted', async () => {
   expect(right / ROWS.length).toBeGreaterThanOrEqual(0.98)
 })
 
-describe('what takes words away, and integrated gradients', () => {
-  it.each(Object.entries(RANKINGS))(
-    '%s puts the word that decides first, and the distractor behind',
-    async (name, ranking) => {
-      const { first, distracted } = await shares(name, ranking)
-      expect(first).toBeGreaterThanOrEqual(0.95)
-      expect(distracted).toBeLessThanOrEqual(WHOLE ? (DISTRACTED[name] ?? 0) : QUICK)
-    },
-    300_000,
-  )
-})
+it.each(Object.entries(RANKINGS))(
+  '%s: the word that decides is first, and the distractor behind the first three',
+  async (name, ranking) => {
+    const { first, distracted } = await shares(name, ranking)
+    expect(first).toBeGreaterThanOrEqual(0.95)
+    expect(distracted).toBe(0)
+  },
+  300_000,
+)
 
 describe('over the dataset', () => {
   it('the rules of the model are the words that decide, and never the distractor', async () => {
@@ -100,14 +91,4 @@ describe('over the dataset', () => {
       expect(place === -1 || place > 2).toBe(true)
     }
   }, 60_000)
-})
-
-// The slope at the text itself says where a small change would tell, and attention where the model looks: neither has to
-// be where the answer comes from. They are only held to be better than chance, which is one in six.
-describe.runIf(WHOLE)('for comparison', () => {
-  it.each(Object.entries({ ...LOCAL_RANKINGS, ...ATTENTION_RANKINGS }))(
-    '%s',
-    async (name, ranking) => expect((await shares(name, ranking)).first).toBeGreaterThan(0.4),
-    300_000,
-  )
 })

@@ -53,8 +53,6 @@ const shap =
   }
 
 export const RANKINGS: Record<string, Ranking> = {
-  // From the mask, as the others take words away.
-  integratedGradients: saliency('integratedGradients', 'mask'),
   lime: async (e, target, text, output) => {
     const { units, weights } = await EXPLAINERS.lime(e.desk, target, { text, output }, context())
     return bySize(units, weights)
@@ -73,18 +71,11 @@ export const RANKINGS: Record<string, Ranking> = {
     const { edits, pieces } = await EXPLAINERS.counterfactual(e.desk, target, { text }, context())
     return edits.length > 0 ? edits[0]!.units.map((unit) => pieces[unit]!.text) : []
   },
-}
-
-/** Gradients at the text itself. */
-export const LOCAL_RANKINGS: Record<string, Ranking> = {
-  gradientNorm: saliency('gradientNorm'),
-  gradientXInput: saliency('gradientXInput'),
-  smoothGrad: saliency('smoothGrad'),
+  'integratedGradients from the mask': saliency('integratedGradients', 'mask'),
   'integratedGradients from padding': saliency('integratedGradients'),
-}
-
-/** What attention alone says, for comparison: nothing makes it point at what decides. */
-export const ATTENTION_RANKINGS: Record<string, Ranking> = {
+  gradientNorm: saliency('gradientNorm'),
+  smoothGrad: saliency('smoothGrad'),
+  gradientXInput: saliency('gradientXInput'),
   attention: async (e, target, text, output) => {
     const { weights, layers, heads, tokens } = await EXPLAINERS.attention(e.desk, target, { text }, context())
     const n = tokens.length
