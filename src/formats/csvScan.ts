@@ -2,7 +2,7 @@
 // because an import also hashes, profiles and stores what it reads: this one makes no strings, but pushes the cells together
 // where they are, and goes on where a piece of the file ended. In UTF-8 no character hides another one's bytes.
 import { isAscii, textOf } from '../protocol/byteRows.ts'
-import { MARK_WINDOW, markFinder } from './csvMarks.ts'
+import { byteSearch, WINDOW } from './byteSearch.ts'
 
 const [SPACE, LINE_FEED, RETURN] = [0x20, 0x0a, 0x0d]
 /** In place of where something is. */
@@ -36,7 +36,7 @@ export class CsvScanner {
   #lineEnd = ''
   readonly #delimiter: Uint8Array
   #quote: Uint8Array
-  readonly #finder = markFinder()
+  readonly #search = byteSearch()
   /** Of the window looked through last: the next mark, how many there are, and where the window ends. */
   #mark = 0
   #marks = 0
@@ -240,7 +240,7 @@ export class CsvScanner {
   /** Where a delimiter or a line end is next, or the end of all. */
   #stopFrom(start: number): number {
     const { bytes } = this
-    const { places } = this.#finder
+    const { places } = this.#search
     const delimiter = this.#delimiter[0]!
     while (this.#mark < this.#marks || this.#look()) {
       const at = places[this.#mark++]!
@@ -256,7 +256,7 @@ export class CsvScanner {
   /** Where a quote is next, or -1. What lies before it is part of a cell. */
   #quoteFrom(start: number): number {
     const { bytes } = this
-    const { places } = this.#finder
+    const { places } = this.#search
     const quote = this.#quote[0]
     while (this.#mark < this.#marks || this.#look()) {
       const at = places[this.#mark++]!
@@ -275,9 +275,9 @@ export class CsvScanner {
     const delimiter = this.#delimiter[0]!
     while (this.#windowEnd < this.#length) {
       const from = this.#windowEnd
-      this.#windowEnd = Math.min(from + MARK_WINDOW, this.#length)
+      this.#windowEnd = Math.min(from + WINDOW, this.#length)
       this.#mark = 0
-      this.#marks = this.#finder.find(
+      this.#marks = this.#search.marks(
         this.bytes,
         from,
         this.#windowEnd,

@@ -1,6 +1,6 @@
 // Just enough of WebAssembly's binary format (webassembly.github.io/spec/core/binary) to write kernels down in TypeScript:
 // what tfjs's module has no good kernel for runs in a module of our own over the same memory, and so does the search for
-// a table's delimiters (csvMarks.ts). Code is a nested list of bytes and every operation is a function from its operands'
+// a table's delimiters (byteSearch.ts). Code is a nested list of bytes and every operation is a function from its operands'
 // code to its own, so that a kernel reads like its formula.
 
 export type Code = number | readonly Code[]
