@@ -144,8 +144,9 @@ export class ColumnCounter {
   categories(rows: number): string[] | null {
     if (!this.#codes) return null
     const values = ['', ...this.#values.keys()]
-    const codes = this.#codes
-    return Array.from({ length: rows }, (_, row) => values[codes[row] ?? 0]!)
+    const found: string[] = []
+    for (let row = 0; row < rows; row++) found.push(values[this.#codes[row] ?? 0]!)
+    return found
   }
 
   #count(value: string): void {

@@ -129,8 +129,8 @@ function divide(rows: number, shares: readonly number[], seed: number, facts: Ro
     done += size
     const owed = shares.map((share, part) => share * done - counts[part]!)
     const order = permutation({ seed, purpose: 'split', layer }, members.length)
-    const take = (part: number, taken: readonly number[]): void => {
-      for (const row of taken) parts[row] = part
+    const take = (part: number, taken: ArrayLike<number>): void => {
+      for (let i = 0; i < taken.length; i++) parts[taken[i]!] = part
       counts[part]! += taken.length
     }
     if (units) {
@@ -138,12 +138,10 @@ function divide(rows: number, shares: readonly number[], seed: number, facts: Ro
       fill(drawn, owed, take)
       continue
     }
+    for (let i = 0; i < order.length; i++) order[i] = members[order[i]!]!
     let at = 0
     for (const [part, length] of apportion(members.length, shares, owed).entries()) {
-      take(
-        part,
-        Array.from(order.subarray(at, at + length), (place) => members[place]!),
-      )
+      take(part, order.subarray(at, at + length))
       at += length
     }
   }
