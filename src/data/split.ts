@@ -61,7 +61,10 @@ export function partsOfFolds(folds: Uint8Array, fold: number): Uint8Array {
 /** The split with the rows of its parts counted. */
 export function withCounts(config: SplitConfig, parts: Uint8Array): Split {
   const counts = [0, 0, 0]
-  for (const part of parts) if (part < counts.length) counts[part]!++
+  for (let row = 0; row < parts.length; row++) {
+    const part = parts[row]!
+    if (part < counts.length) counts[part]!++
+  }
   const [train, validation, test] = counts as [number, number, number]
   return { ...config, rows: { train, validation, test } }
 }
