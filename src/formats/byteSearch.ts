@@ -59,8 +59,9 @@ export function byteSearch(): ByteSearch {
   return shared
 }
 
-/** Null without SIMD. */
+/** Null without SIMD, or where a browser is locked down and has no WebAssembly. */
 export function vectorSearch(): ByteSearch | null {
+  if (typeof WebAssembly === 'undefined') return null
   const code = searchCode()
   if (!WebAssembly.validate(code)) return null
   const memory = new WebAssembly.Memory({ initial: Math.ceil(MEMORY / PAGE) })
