@@ -1,5 +1,6 @@
 // Which text stands in some bytes, for the few different texts of a column that repeat: a hash table from bytes to numbers, so
-// that no string is made of a cell that was met before. Texts are told apart by their length and 64 bits of hash.
+// that no string is made of a cell that was met before. Texts are told apart by their length and 64 bits of hash: four bytes at a
+// time go through MurmurHash3's mixing (Appleby 2011) into two sums, what is left byte by byte as in FNV-1a.
 
 export class SeenBytes {
   #slots = new Int32Array(4 * 64)
