@@ -2,7 +2,7 @@
 // in Chromium on the built site. The table is made on the spot, in the browser; beside the import stands PapaParse on its own, in
 // a worker of its own page of the same browser, reading the same file and keeping nothing. Writes bench/results/data.json, and with --write docs/data-performance.md.
 //
-// PapaParse and the import take turns, the fastest go counts. Every other tool is a part of PARTS, a call of window.graft on the
+// PapaParse and the import take turns, the fastest go counts; `--parts import` measures nothing else. Every other tool is a part of PARTS, a call of window.graft on the
 // dataset of the last import, and is measured once.
 import { execFileSync } from 'node:child_process'
 import {

@@ -105,9 +105,9 @@ export class ColumnCounter {
     for (let row = from; row < to; row++) this.add(rows[row]![place]!)
   }
 
-  /** Adds the cells of one column of many rows that are bytes. */
-  addBytes({ width, bytes, ends, ascii }: ByteRows, place: number): void {
-    for (let cell = place; cell < ends.length; cell += width) {
+  /** Adds the cells of one column of rows `from` to `to` that are bytes. */
+  addBytes({ width, bytes, ends, ascii }: ByteRows, place: number, from: number, to: number): void {
+    for (let cell = from * width + place; cell < to * width; cell += width) {
       const start = cell === 0 ? 0 : ends[cell - 1]!
       const end = ends[cell]!
       if (start === end) this.#missing++
@@ -144,8 +144,9 @@ export class ColumnCounter {
   categories(rows: number): string[] | null {
     if (!this.#codes) return null
     const values = ['', ...this.#values.keys()]
-    const codes = this.#codes
-    return Array.from({ length: rows }, (_, row) => values[codes[row] ?? 0]!)
+    const found: string[] = []
+    for (let row = 0; row < rows; row++) found.push(values[this.#codes[row] ?? 0]!)
+    return found
   }
 
   #count(value: string): void {

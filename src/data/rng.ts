@@ -115,7 +115,8 @@ export function normals(key: RngKey, count: number): Float32Array {
 
 /** A seeded order of 0..n-1 (Fisher-Yates). */
 export function permutation(key: RngKey, n: number): Uint32Array {
-  const order = Uint32Array.from({ length: n }, (_, i) => i)
+  const order = new Uint32Array(n)
+  for (let i = 0; i < n; i++) order[i] = i
   const random = words(key, Math.max(0, n - 1))
   for (let i = n - 1; i > 0; i--) {
     const j = Math.floor((random[n - 1 - i]! / 0x100000000) * (i + 1))

@@ -61,7 +61,10 @@ export function partsOfFolds(folds: Uint8Array, fold: number): Uint8Array {
 /** The split with the rows of its parts counted. */
 export function withCounts(config: SplitConfig, parts: Uint8Array): Split {
   const counts = [0, 0, 0]
-  for (const part of parts) if (part < counts.length) counts[part]!++
+  for (let row = 0; row < parts.length; row++) {
+    const part = parts[row]!
+    if (part < counts.length) counts[part]!++
+  }
   const [train, validation, test] = counts as [number, number, number]
   return { ...config, rows: { train, validation, test } }
 }
@@ -129,8 +132,8 @@ function divide(rows: number, shares: readonly number[], seed: number, facts: Ro
     done += size
     const owed = shares.map((share, part) => share * done - counts[part]!)
     const order = permutation({ seed, purpose: 'split', layer }, members.length)
-    const take = (part: number, taken: readonly number[]): void => {
-      for (const row of taken) parts[row] = part
+    const take = (part: number, taken: ArrayLike<number>): void => {
+      for (let i = 0; i < taken.length; i++) parts[taken[i]!] = part
       counts[part]! += taken.length
     }
     if (units) {
@@ -138,12 +141,10 @@ function divide(rows: number, shares: readonly number[], seed: number, facts: Ro
       fill(drawn, owed, take)
       continue
     }
+    for (let i = 0; i < order.length; i++) order[i] = members[order[i]!]!
     let at = 0
     for (const [part, length] of apportion(members.length, shares, owed).entries()) {
-      take(
-        part,
-        Array.from(order.subarray(at, at + length), (place) => members[place]!),
-      )
+      take(part, order.subarray(at, at + length))
       at += length
     }
   }

@@ -2,12 +2,15 @@
 // because an import also hashes, profiles and stores what it reads: this one makes no strings, but pushes the cells together
 // where they are, and goes on where a piece of the file ended. In UTF-8 no character hides another one's bytes.
 import { isAscii, textOf } from '../protocol/byteRows.ts'
+import { byteSearch, WINDOW } from './byteSearch.ts'
 
 const [SPACE, LINE_FEED, RETURN] = [0x20, 0x0a, 0x0d]
 /** In place of where something is. */
 const [PARTIAL, OPEN] = [-1, -2]
-/** Bytes that are looked at, or moved, one by one before a search, or a move, of many is worth its call. */
-const FEW = 24
+/** Bytes that are moved one by one before a move of many is worth its call. */
+const FEW = 16
+/** Numbers of a piece of a cell: where it starts and ends, and whether the cell ends with it. */
+const PIECE = 3
 
 /** Why no further row came out. */
 export type Stop = 'end' | 'partial' | 'openQuote'
@@ -33,19 +36,19 @@ export class CsvScanner {
   #lineEnd = ''
   readonly #delimiter: Uint8Array
   #quote: Uint8Array
-  /** 1 for bytes that may end an unquoted cell. */
-  readonly #stops = new Uint8Array(256)
-  #nextDelimiter = -1
-  #nextLineFeed = -1
-  #nextReturn = -1
-  /** Of the row being read, a cell each: where it starts and ends, and whether it holds doubled quotes. */
-  #found: number[] = []
+  readonly #search = byteSearch()
+  /** Of the window looked through last: the next mark, how many there are, and where the window ends. */
+  #mark = 0
+  #marks = 0
+  #windowEnd = 0
+  /** Pieces of the cells of the row being read, one after the other, and the numbers that count. */
+  readonly #found: number[] = []
+  #foundLength = 0
 
   /** @param quote '' where quotes are plain characters */
   constructor(delimiter: string, quote: string) {
     this.#delimiter = new TextEncoder().encode(delimiter)
     this.#quote = new TextEncoder().encode(quote)
-    for (const byte of [this.#delimiter[0]!, LINE_FEED, RETURN]) this.#stops[byte] = 1
   }
 
   /** From here on quotes are plain characters. */
@@ -137,15 +140,17 @@ export class CsvScanner {
   /** Calls `onRow` for each row that is complete with its first cell; with `final` the last one needs no line end. */
   rows(final: boolean, onRow: (first: number) => void): Stop {
     // What was not found before may be there now.
-    this.#nextDelimiter = this.#nextLineFeed = this.#nextReturn = -1
+    this.#mark = this.#marks = 0
+    this.#windowEnd = this.#at
     while (this.#at < this.#length) {
       const stop = this.#row(final)
       if (stop !== null) return stop
       const first = this.count
       const found = this.#found
-      for (let i = 0; i < found.length; i += 3)
-        if (found[i + 2] === 0) this.#cell(found[i]!, found[i + 1]!)
-        else this.#undoubled(found[i]!, found[i + 1]!)
+      for (let i = 0; i < this.#foundLength; i += PIECE) {
+        this.#move(found[i]!, found[i + 1]!)
+        if (found[i + 2] === 1) this.#end()
+      }
       if (this.#returns) this.#mendReturns(first)
       onRow(first)
     }
@@ -159,12 +164,10 @@ export class CsvScanner {
   #row(final: boolean): Stop | null {
     const { bytes } = this
     const length = this.#length
-    const stops = this.#stops
     const quote = this.#quote.length === 0 ? -1 : this.#quote[0]!
     const delimiter = this.#delimiter[0]!
     const width = this.#delimiter.length
-    const found = this.#found
-    found.length = 0
+    this.#foundLength = 0
     this.#returns = false
     this.lineEnds = 0
     this.badQuote = false
@@ -175,16 +178,9 @@ export class CsvScanner {
         if (at < 0) return at === PARTIAL ? 'partial' : 'openQuote'
       } else {
         const start = at
-        for (;;) {
-          const near = at + FEW < length ? at + FEW : length
-          while (at < near && stops[bytes[at]!] === 0) at++
-          if (at === near && at < length) at = this.#nextStop(at)
-          if (at >= length || width === 1 || bytes[at] !== delimiter) break
-          if (this.#startsWith(this.#delimiter, at, length)) break
-          at++
-        }
+        at = this.#stopFrom(start)
         if (at >= length && !final) return 'partial'
-        found.push(start, at, 0)
+        this.#piece(start, at, 1)
       }
       if (
         at < length &&
@@ -209,12 +205,13 @@ export class CsvScanner {
     const length = this.#length
     const width = this.#quote.length
     const spaces = this.#delimiter[0] !== SPACE || this.#delimiter.length > 1
-    let doubled = 0
     for (let end = this.#quoteFrom(start); end >= 0;) {
       const behind = end + width
       if (this.#startsWith(this.#quote, behind, length)) {
-        doubled = 1
-        end = this.#quoteFrom(behind + width)
+        // The first of the two stays.
+        this.#piece(start, behind, 0)
+        start = behind + width
+        end = this.#quoteFrom(start)
         continue
       }
       let after = behind
@@ -222,9 +219,7 @@ export class CsvScanner {
       if (after >= length && !final) return PARTIAL
       const next = after < length ? bytes[after] : LINE_FEED
       if (next === LINE_FEED || next === RETURN || this.#startsWith(this.#delimiter, after, length)) {
-        if (this.#lineFeedFrom(start) < end) this.lineEnds += this.#lineFeeds(start, end)
-        if (this.#returnFrom(start) < end) this.#returns = true
-        this.#found.push(start, end, doubled)
+        this.#piece(start, end, 1)
         return after
       }
       this.badQuote = true
@@ -233,22 +228,69 @@ export class CsvScanner {
     return final ? OPEN : PARTIAL
   }
 
-  /** Where the next quote is, or -1. */
-  #quoteFrom(at: number): number {
-    const { bytes } = this
-    const [first] = this.#quote
-    for (;;) {
-      const near = Math.min(at + FEW, this.#length)
-      while (at < near && bytes[at] !== first) at++
-      if (at === near) at = bytes.indexOf(first!, at)
-      if (at < 0 || at >= this.#length) return -1
-      if (this.#startsWith(this.#quote, at, this.#length)) return at
-      at++
-    }
+  #piece(start: number, end: number, last: number): void {
+    const found = this.#found
+    const at = this.#foundLength
+    found[at] = start
+    found[at + 1] = end
+    found[at + 2] = last
+    this.#foundLength = at + PIECE
   }
 
-  /** Adds a cell; it is moved to where those before it end. */
-  #cell(start: number, end: number): void {
+  /** Where a delimiter or a line end is next, or the end of all. */
+  #stopFrom(start: number): number {
+    const { bytes } = this
+    const { places } = this.#search
+    const delimiter = this.#delimiter[0]!
+    while (this.#mark < this.#marks || this.#look()) {
+      const at = places[this.#mark++]!
+      if (at < start) continue
+      const byte = bytes[at]
+      if (byte === delimiter) {
+        if (this.#delimiter.length === 1 || this.#startsWith(this.#delimiter, at, this.#length)) return at
+      } else if (byte === LINE_FEED || byte === RETURN) return at
+    }
+    return this.#length
+  }
+
+  /** Where a quote is next, or -1. What lies before it is part of a cell. */
+  #quoteFrom(start: number): number {
+    const { bytes } = this
+    const { places } = this.#search
+    const quote = this.#quote[0]
+    while (this.#mark < this.#marks || this.#look()) {
+      const at = places[this.#mark++]!
+      if (at < start) continue
+      const byte = bytes[at]
+      if (byte === quote) {
+        if (this.#startsWith(this.#quote, at, this.#length)) return at
+      } else if (byte === LINE_FEED) this.lineEnds++
+      else if (byte === RETURN) this.#returns = true
+    }
+    return -1
+  }
+
+  /** Looks for marks beyond the window; false where there are none. */
+  #look(): boolean {
+    const delimiter = this.#delimiter[0]!
+    while (this.#windowEnd < this.#length) {
+      const from = this.#windowEnd
+      this.#windowEnd = Math.min(from + WINDOW, this.#length)
+      this.#mark = 0
+      this.#marks = this.#search.marks(
+        this.bytes,
+        from,
+        this.#windowEnd,
+        delimiter,
+        this.#quote[0] ?? delimiter,
+      )
+      if (this.#marks > 0) return true
+    }
+    return false
+  }
+
+  /** Moves bytes to where those before them end. */
+  #move(start: number, end: number): void {
     const { bytes } = this
     let to = this.#filled
     if (end - start > FEW) {
@@ -256,19 +298,11 @@ export class CsvScanner {
       to += end - start
     } else while (start < end) bytes[to++] = bytes[start++]!
     this.#filled = to
-    this.#end()
   }
 
-  /** Adds a cell in which each two quotes become one. */
-  #undoubled(start: number, end: number): void {
-    const width = this.#quote.length
-    for (let at = start; at < end;) {
-      const quote = this.#quoteFrom(at)
-      const behind = quote < 0 || quote >= end ? end : quote + width
-      this.bytes.copyWithin(this.#filled, at, behind)
-      this.#filled += behind - at
-      at = this.#startsWith(this.#quote, behind, end) ? behind + width : behind
-    }
+  /** Adds a cell. */
+  #cell(start: number, end: number): void {
+    this.#move(start, end)
     this.#end()
   }
 
@@ -299,34 +333,6 @@ export class CsvScanner {
       ends[i] = to
     }
     this.#filled = to
-  }
-
-  #lineFeeds(start: number, end: number): number {
-    let found = 0
-    for (let at = start; at < end; at++) if (this.bytes[at] === LINE_FEED) found++
-    return found
-  }
-
-  /** Where the next byte is that may end an unquoted cell. */
-  #nextStop(at: number): number {
-    if (this.#nextDelimiter < at) this.#nextDelimiter = this.#find(this.#delimiter[0]!, at)
-    return Math.min(this.#nextDelimiter, this.#lineFeedFrom(at), this.#returnFrom(at))
-  }
-
-  #lineFeedFrom(at: number): number {
-    if (this.#nextLineFeed < at) this.#nextLineFeed = this.#find(LINE_FEED, at)
-    return this.#nextLineFeed
-  }
-
-  #returnFrom(at: number): number {
-    if (this.#nextReturn < at) this.#nextReturn = this.#find(RETURN, at)
-    return this.#nextReturn
-  }
-
-  /** Where the byte is next, or the end of all. */
-  #find(byte: number, at: number): number {
-    const found = this.bytes.indexOf(byte, at)
-    return found < 0 || found > this.#length ? this.#length : found
   }
 
   #lineEndAt(at: number): '' | '\n' | '\r' | '\r\n' {

@@ -1,8 +1,8 @@
 // Bytes of a file that should hold a table -> UTF-8: which encoding it is in, and whether it is text at all.
 // A character that is cut between two pieces is kept whole (PapaParse's own file reader splits it).
-import { isAscii } from '../protocol/byteRows.ts'
 import type { Encoding } from '../protocol/bringIn.ts'
 import { GraftError } from '../protocol/errors.ts'
+import { byteSearch } from './byteSearch.ts'
 
 /** What is looked at before anything is decided. */
 export const SAMPLE_BYTES = 64 * 1024
@@ -101,7 +101,7 @@ export class TextReader {
     const end = bytes.length - (last ? 0 : cutLength(bytes))
     this.#cut = bytes.slice(end)
     const whole = bytes.subarray(0, end)
-    this.ascii = isAscii(whole)
+    this.ascii = byteSearch().isAscii(whole)
     if (this.ascii) return whole
     const text = decoder.decode(whole)
     return text.includes('\uFFFD') ? new TextEncoder().encode(text) : whole

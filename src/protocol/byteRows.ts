@@ -26,30 +26,6 @@ export function rowCount(rows: Rows): number {
   return 'ends' in rows ? rows.ends.length / rows.width : rows.length
 }
 
-/** Rows `from` to `to`; the same bytes, seen through another window. */
-export function someRows({ width, bytes, ends, ascii }: ByteRows, from: number, to: number): ByteRows {
-  const start = from === 0 ? 0 : ends[from * width - 1]!
-  const own = ends.slice(from * width, to * width)
-  for (let i = 0; i < own.length; i++) own[i]! -= start
-  return { width, bytes: bytes.subarray(start, start + (own.at(-1) ?? 0)), ends: own, ascii }
-}
-
-/** The same rows with bytes of their own. */
-export function ownRows(rows: ByteRows): ByteRows {
-  return { ...rows, bytes: rows.bytes.slice() }
-}
-
-/** Both, one after the other, as a copy; they are equally wide. */
-export function joinRows(a: ByteRows, b: ByteRows): ByteRows {
-  const bytes = new Uint8Array(a.bytes.length + b.bytes.length)
-  bytes.set(a.bytes)
-  bytes.set(b.bytes, a.bytes.length)
-  const ends = new Uint32Array(a.ends.length + b.ends.length)
-  ends.set(a.ends)
-  for (let i = 0, to = a.ends.length; i < b.ends.length; i++) ends[to++] = b.ends[i]! + a.bytes.length
-  return { width: a.width, bytes, ends, ascii: a.ascii && b.ascii }
-}
-
 /** All cells as one text, and the length of each in UTF-16 units. */
 export function packedText({ bytes, ends }: ByteRows): { text: string; lengths: Uint32Array<ArrayBuffer> } {
   const text = textOf(bytes)

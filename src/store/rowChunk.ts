@@ -55,20 +55,23 @@ export class ChunkBuilder {
     return this.width === 0 ? 0 : this.#cells / this.width
   }
 
-  /** Copies rows; they are as wide as those of the batch. */
-  add({ width, bytes, ends }: ByteRows): void {
+  /** Copies rows `from` to `to`; they are as wide as those of the batch. */
+  add({ width, bytes, ends }: ByteRows, from: number, to: number): void {
     this.width = width
-    this.#reserve(this.#at + this.bytes + bytes.length + 4 * (this.#cells + ends.length + 1))
-    this.#buffer.set(bytes, this.#at + this.bytes)
-    if (this.#cells + ends.length > this.#ends.length) {
-      const more = new Uint32Array(2 * (this.#cells + ends.length))
+    const cells = (to - from) * width
+    const start = from === 0 ? 0 : ends[from * width - 1]!
+    const length = ends[to * width - 1]! - start
+    this.#reserve(this.#at + this.bytes + length + 4 * (this.#cells + cells + 1))
+    this.#buffer.set(bytes.subarray(start, start + length), this.#at + this.bytes)
+    if (this.#cells + cells > this.#ends.length) {
+      const more = new Uint32Array(2 * (this.#cells + cells))
       more.set(this.#ends)
       this.#ends = more
     }
-    const before = this.bytes
-    for (let i = 0, to = this.#cells; i < ends.length; i++) this.#ends[to++] = before + ends[i]!
-    this.#cells += ends.length
-    this.bytes += bytes.length
+    const shift = this.bytes - start
+    for (let i = from * width, at = this.#cells; i < to * width; i++) this.#ends[at++] = ends[i]! + shift
+    this.#cells += cells
+    this.bytes += length
   }
 
   /** The batch is complete; its first row has the number `start`. */

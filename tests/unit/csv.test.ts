@@ -1,7 +1,7 @@
 // Tables as people save them: every encoding, line end, quote and width; the same rows for every size of pieces.
 import fc from 'fast-check'
 import Papa from 'papaparse'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { textRows, type Rows } from '../../src/protocol/byteRows.ts'
 import type { Problem } from '../../src/protocol/data.ts'
 import {
@@ -286,6 +286,26 @@ describe('properties', () => {
       ),
       { numRuns: 300 },
     )
+  })
+
+  test('without WebAssembly the rows are the same', async () => {
+    const table = Array.from(
+      { length: 3000 },
+      (_, i) => `${i},"a ""b"", é${i % 7 === 0 ? '\n' : ''}",${'x'.repeat(i % 50)}`,
+    )
+    const bytes = new TextEncoder().encode(`a,b,c\n${table.join('\n')}`)
+    vi.resetModules()
+    vi.stubGlobal('WebAssembly', undefined)
+    const csv = await import('../../src/formats/csv.ts')
+    const text = await import('../../src/formats/text.ts')
+    const reader = new text.TextReader('test.csv')
+    const parser = new csv.CsvParser()
+    const rows: string[][] = []
+    for (const utf8 of [reader.push(bytes), reader.end()]) rows.push(...textRows(parser.push(utf8)))
+    rows.push(...textRows(parser.end()))
+    vi.unstubAllGlobals()
+    expect(rows).toEqual(read(bytes).rows)
+    expect(rows.length).toBe(3000)
   })
 
   test('text made to hurt gives the same rows and problems for every piece size', () => {

@@ -2,7 +2,7 @@
 // under way while the next rows are read. Columns may join while rows come.
 import { ColumnCounter } from '../../src/data/columns.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
-import { rowCount, someRows, type ByteRows, type Rows } from '../../src/protocol/byteRows.ts'
+import { rowCount, type ByteRows, type Rows } from '../../src/protocol/byteRows.ts'
 import type { Store } from '../../src/store/database.ts'
 import {
   BATCH_CHARACTERS,
@@ -98,9 +98,8 @@ export class RowSink {
       // At least one row, however long.
       let to = from + 1
       while (to < end && ends[(to + 1) * width - 1]! <= limit) to++
-      const part = someRows(rows, from, to)
-      for (const [place, counter] of this.counters.entries()) counter.addBytes(part, place)
-      this.#chunk.add(part)
+      for (const [place, counter] of this.counters.entries()) counter.addBytes(rows, place, from, to)
+      this.#chunk.add(rows, from, to)
       this.rows += to - from
       from = to
       if ((this.first + this.rows) % BATCH_ROWS === 0 || this.#chunk.bytes > BATCH_CHARACTERS)

@@ -5,7 +5,7 @@
 // a kernel, the helper makes that 2 while it works and 0 when it is done. An offer that a helper has not taken when the work
 // is over is withdrawn, so that a busy machine keeps nobody waiting.
 import { GraftError } from '../../../protocol/errors.ts'
-import { CodeModule, type CodeFeatures } from './wasmCode.ts'
+import { CodeModule, type CodeFeatures } from '../../../formats/wasmCode.ts'
 import { addProduct, PRODUCT, TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './wasmProductCode.ts'
 import { addRowKernels, ROWS } from './wasmRowCode.ts'
 import { ELEMENT_BYTES, isWasm, memoryOf, wasmBackend } from './wasmHeap.ts'

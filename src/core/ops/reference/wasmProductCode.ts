@@ -39,7 +39,7 @@ import {
   zeros,
   type Code,
   type CodeModule,
-} from './wasmCode.ts'
+} from '../../../formats/wasmCode.ts'
 
 export const TILE_ROWS = 6
 export const TILE_COLUMNS = 8

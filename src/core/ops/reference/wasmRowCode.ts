@@ -48,7 +48,7 @@ import {
   type Code,
   type CodeModule,
   type Locals,
-} from './wasmCode.ts'
+} from '../../../formats/wasmCode.ts'
 
 /** Words of the arguments of every kernel here; its own follow. */
 export const ROWS = { counter: 0, rows: 1, taskRows: 2, width: 3, own: 4 } as const

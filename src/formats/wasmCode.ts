@@ -1,6 +1,7 @@
 // Just enough of WebAssembly's binary format (webassembly.github.io/spec/core/binary) to write kernels down in TypeScript:
-// what tfjs's module has no good kernel for runs in a module of our own over the same memory. Code is a nested list of
-// bytes and every operation is a function from its operands' code to its own, so that a kernel reads like its formula.
+// what tfjs's module has no good kernel for runs in a module of our own over the same memory, and so does the search for
+// a table's delimiters (byteSearch.ts). Code is a nested list of bytes and every operation is a function from its operands'
+// code to its own, so that a kernel reads like its formula.
 
 export type Code = number | readonly Code[]
 
@@ -34,6 +35,9 @@ export const remainder = (a: Code, b: Code): Code => [a, b, 0x70]
 export const below = (a: Code, b: Code): Code => [a, b, 0x49]
 export const equal = (a: Code, b: Code): Code => [a, b, 0x46]
 export const or = (a: Code, b: Code): Code => [a, b, 0x72]
+export const both = (a: Code, b: Code): Code => [a, b, 0x71]
+/** Zeros below the lowest bit that is set. */
+export const lowestBit = (a: Code): Code => [a, 0x68]
 export const select = (condition: Code, yes: Code, no: Code): Code => [yes, no, condition, 0x1b]
 export const least = (a: Code, b: Code): Code => select(below(a, b), a, b)
 /** ceil(a / b) */
@@ -67,6 +71,11 @@ const at = (operation: readonly number[], alignment: number, offset: number): Co
   unsigned(offset),
 ]
 export const loadInt = (address: Code, offset = 0): Code => [address, at([0x28], 2, offset)]
+export const storeInt = (address: Code, offset: number, value: Code): Code => [
+  address,
+  value,
+  at([0x36], 2, offset),
+]
 export const loadFloat = (address: Code, offset = 0): Code => [address, at([0x2a], 2, offset)]
 export const storeFloat = (address: Code, offset: number, value: Code): Code => [
   address,
@@ -124,11 +133,20 @@ export const maxFloats = simd(0xe9)
 export const nearest = simdOne(0x6a)
 export const rootOf = simdOne(0xe3)
 export const and = simd(0x4e)
+export const either = simd(0x50)
+/** Whether a bit of a vector is set. */
+export const anySet = simdOne(0x53)
 export const above = simd(0x44)
 export const addIntegers = simd(0xae)
 /** Of floats in the range of int32. */
 export const toIntegers = simdOne(0xf8)
 export const shiftLeft = (a: Code, by: number): Code => [a, constant(by), 0xfd, 0xab, 0x01]
+// Sixteen bytes.
+export const splatByte = simdOne(0x0f)
+/** All bits of the bytes that are equal. */
+export const equalBytes = simd(0x23)
+/** The highest bit of each byte, the first one's lowest. */
+export const bitsOfBytes = simdOne(0x64)
 /** Lane i of the result is lane indices[i] of a. */
 export const swizzle = (a: Code, ...indices: number[]): Code => [
   a,
