@@ -66,6 +66,14 @@ describe('attention', () => {
     expect(from).toBe(1)
     expect(weights).toHaveLength(tokens.length ** 2)
     expect(reports.reports.at(-1)).toMatchObject({ done: 2, total: 2, secondsLeft: 0 })
+    // From the last layer on: the mean of its heads, and half for the token itself.
+    const maps = await attention(on.desk, base, { text }, context())
+    const n = tokens.length
+    weights.forEach((share, at) => {
+      const each = Array.from({ length: maps.heads }, (_, h) => maps.weights[(maps.heads + h) * n * n + at]!)
+      const mean = each.reduce((sum, weight) => sum + weight, 0) / maps.heads
+      expect(share).toBeCloseTo((mean + Number(at % n === Math.floor(at / n))) / 2, 6)
+    })
     const sum = weights.subarray(0, tokens.length).reduce((total, share) => total + share, 0)
     expect(sum).toBeCloseTo(1, 5)
     for (const wrong of [2, -1, 0.5])
