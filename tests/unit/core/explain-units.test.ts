@@ -20,6 +20,11 @@ describe('pieces', () => {
     expect(texts(['cats', "'", ' toys', ' well', '-'], 'word')).toEqual(['cats', "'", 'toys', 'well', '-'])
   })
 
+  it('white space alone is no word', () => {
+    const tokens = [' ', 'no', '\n', '\n', 'rain', ' ', ' today', ' ', '.', ' ']
+    expect(texts(tokens, 'word')).toEqual(['no', 'rain', 'today', '.'])
+  })
+
   it('sentences end after a closing quote or bracket', () => {
     expect(texts(['"', 'No', '."', ' It', ' is', '!)', ' Yes'], 'sentence')).toEqual([
       '"No."',
