@@ -65,6 +65,7 @@ describe('faithfulness', () => {
     const tokens = await ask({ granularity: 'token' })
     expect(tokens.granularity).toBe('token')
     expect(tokens.units.every(({ from, to }) => to - from === 1)).toBe(true)
+    expect([...tokens.scores]).toEqual(tokens.units.map(({ from }) => scores[from]))
   })
 
   it('refuses scores of another length, and what is no number', async () => {

@@ -110,6 +110,27 @@ describe('ablation', () => {
     expect(on.tensors()).toBe(before)
   })
 
+  it('tells the ten most likely tokens before and after', async () => {
+    const { layers, heads: count, ids, output } = await ablation(on.desk, base, { text }, context())
+    const places = Array.from({ length: layers * count }, (_, at): HeadPlace => [
+      Math.floor(at / count),
+      at % count,
+    ])
+    const { off } = await ablation(on.desk, base, { text, heads: places }, context())
+    const { base: loaded, trainable, release } = await on.targets.resolve(base)
+    const asked = { model: loaded.model, trainable, turns: on.turns, padId: loaded.padId, maskId: null }
+    const question = { ids, position: output.position }
+    const { logits } = await ablated(asked, question, [[], places], 'all')
+    release()
+    const top = [0, 1].map((row) => {
+      const each = logits.subarray((row * logits.length) / 2, ((row + 1) * logits.length) / 2)
+      return [...each.keys()].sort((a, b) => each[b]! - each[a]!).slice(0, 10)
+    })
+    expect(new Set(off!.probabilities.map(({ index }) => index))).toEqual(new Set(top.flat()))
+    // Without attention it would say something else.
+    expect(top[1]).not.toEqual(expect.arrayContaining(top[0]!))
+  })
+
   it.each(['tiny-llama', 'tiny-bert'] as const)('explains a label of %s', async (name) => {
     const { id: model } = await on.models.load({ files: modelFiles(name) }, {}, context())
     const files = { files: adapterFiles(name, 'classify') }
