@@ -423,5 +423,9 @@ describe('tokens, colours, numbers', () => {
         ],
       }),
     ).toBe('a,b\r\n\'=1+1,-1\r\n"x,""y""",\r\n')
+    const rows = ['-1+1', '+1', '@a', '\t=1', 'two\nlines', 'a-b'].map((text) => [text])
+    expect(toCsv({ columns: ['a'], rows })).toBe(
+      `a\r\n'-1+1\r\n'+1\r\n'@a\r\n'\t=1\r\n"two\nlines"\r\na-b\r\n`,
+    )
   })
 })

@@ -15,6 +15,7 @@ describe('frames', () => {
   it('come at an interval, before the first step and at the end', () => {
     expect(filmInterval(0, 100)).toBe(5)
     expect(filmInterval(0, 3)).toBe(1)
+    expect(filmInterval(0, 101)).toBe(6)
     expect(filmInterval(7, 100)).toBe(7)
     expect(filmAhead(10, 4, 1, 100)).toEqual({ taken: 4, kept: [0, 4, 8, 10], every: 4, bytes: 4 })
     expect(isFrame(10, 4, false)).toBe(false)

@@ -59,6 +59,13 @@ describe('shap', () => {
     expect(masked.units.map((unit) => unit.text)).toEqual(['the', 'is'])
   })
 
+  it('of a probability and of its logarithm are of the same number', async () => {
+    const likely = await shapOf({ explained: 'probability' })
+    const logarithm = await shapOf({ explained: 'logProbability' })
+    expect(logarithm.value).toBeCloseTo(Math.log(likely.value), 5)
+    expect(logarithm.base).toBeCloseTo(Math.log(likely.base), 5)
+  })
+
   it('refuses what it cannot do, and stops', async () => {
     for (const request of [
       { text: undefined },
@@ -125,6 +132,7 @@ describe('pieces', () => {
     expect(output.value).toBeCloseTo(one.output.value - other.output.value, 6)
     expect(output.logit).toBe(one.output.logit)
     expect(output.contrast!.logit).toBe(other.output.logit)
+    await expect(of({ output: 9, contrast: 9 })).rejects.toMatchObject({ code: 'E_ARGUMENT' })
   })
 })
 
