@@ -10,6 +10,11 @@ export interface Matrix {
   values: Float32Array
 }
 
+export interface Cell {
+  row: number
+  column: number
+}
+
 /** Where the map is seen from: a point p of the whole map is drawn at k p + (x, y), in pixels of the scene. */
 export interface View {
   k: number
@@ -106,23 +111,28 @@ export function heatScene(matrix: Matrix, options: HeatOptions): HeatScene {
 }
 
 /** The cell under a point of the scene, or null. */
-export function cellAt(
-  { plot, origin, cell, rows, columns }: HeatScene,
-  x: number,
-  y: number,
-): { row: number; column: number } | null {
+export function cellAt({ plot, origin, cell, rows, columns }: HeatScene, x: number, y: number): Cell | null {
   if (x < plot.x || x >= plot.x + plot.width || y < plot.y || y >= plot.y + plot.height) return null
   const column = Math.floor((x - origin.x) / cell)
   const row = Math.floor((y - origin.y) / cell)
   return row >= 0 && row < rows && column >= 0 && column < columns ? { row, column } : null
 }
 
+/** The cells in the window, row by row. */
+export function visibleCells({ plot, origin, cell, rows, columns }: HeatScene): Cell[] {
+  const range = (start: number, from: number, length: number, count: number) => {
+    const first = Math.max(0, Math.floor((from - start) / cell))
+    const end = Math.min(count, Math.ceil((from + length - start) / cell))
+    return Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i)
+  }
+  const across = range(origin.x, plot.x, plot.width, columns)
+  return range(origin.y, plot.y, plot.height, rows).flatMap((row) =>
+    across.map((column) => ({ row, column })),
+  )
+}
+
 /** The view that has a cell in its window, as near as possible to `view`. */
-export function showing(
-  { plot, origin, cell }: HeatScene,
-  view: View,
-  { row, column }: { row: number; column: number },
-): View {
+export function showing({ plot, origin, cell }: HeatScene, view: View, { row, column }: Cell): View {
   const into = (at: number, from: number, length: number) =>
     Math.max(0, from - at) - Math.max(0, at + cell - from - length)
   return {

@@ -17,7 +17,8 @@ import { getRun } from '../../src/store/runs.ts'
 import type { AdapterLibrary } from './adapters.ts'
 import { loadSnapshot, shapesOf, stateTensors } from './checkpoint.ts'
 import type { LoadedModel, ModelLibrary } from './models.ts'
-import { planOf, type RunManager } from './runs.ts'
+import { planOf } from './runRequest.ts'
+import type { RunManager } from './runs.ts'
 
 export interface ResolvedTarget {
   base: LoadedModel

@@ -152,7 +152,7 @@ function strokeOf(stroke: Stroke | undefined): Attributes {
   return {
     ...paint('stroke', stroke.colour),
     'stroke-width': n(stroke.width),
-    'stroke-dasharray': stroke.dash?.length ? stroke.dash.map(n).join(' ') : undefined,
+    'stroke-dasharray': stroke.dash?.length ? stroke.dash.map((length) => n(length)).join(' ') : undefined,
     'stroke-linecap': stroke.cap === 'butt' ? undefined : stroke.cap,
     'stroke-linejoin': stroke.join === 'miter' ? undefined : stroke.join,
   }

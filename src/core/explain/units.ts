@@ -1,5 +1,6 @@
 // The pieces that a text is explained in: tokens, words or sentences. A word begins where a token begins with white space
-// or follows it, and punctuation is a word of its own; a sentence ends after . ! ? ... and at a line break.
+// or follows it (white space alone is none), and punctuation is a word of its own; a sentence ends after . ! ? ... and at a
+// line break.
 import type { Granularity, Unit } from '../../protocol/explain.ts'
 
 const PUNCTUATION = /^[\p{P}\p{S}]+$/u
@@ -29,6 +30,9 @@ export function unitsOf(
 }
 
 function beginsWord(before: string, token: string, after: string | undefined): boolean {
+  // White space alone belongs to the word that it stands before, at the end to the one behind.
+  if (token.trim() === '') return after !== undefined && before.trim() !== ''
+  if (before.trim() === '') return false
   if (/^\s/u.test(token) || /\s$/u.test(before)) return true
   // don't, e-mail and snake_case are one word where they are one in the text.
   const joins = (sign: string) => WORD_INSIDE.test(sign.trim())

@@ -7,6 +7,7 @@ import {
   describeFigure,
   figureInfo,
   toFigureJson,
+  type FigureContext,
   type FigureFile,
 } from '../../../src/charts/figure/about.ts'
 import { moved, wrapped } from '../../../src/charts/figure/files.ts'
@@ -102,6 +103,16 @@ describe('what is said about a figure', () => {
     )
   })
 
+  it('says in its caption what tells it apart from others, once', () => {
+    const caption = (about: object, title = 'Saliency') =>
+      captionOf(figureInfo({ title, about: { method: 'LIME' } }, about as FigureContext, '1', MADE))
+    const model = { name: 'Graft-7M' }
+    expect(caption({ model, strength: 1 })).toBe('Graft-7M · LIME · Graft')
+    expect(caption({ model }, 'LIME of words')).toBe('Graft-7M · Graft')
+    expect(caption({ model, run: { name: 'rows on Graft-7M' } })).toBe('rows on Graft-7M · LIME · Graft')
+    expect(caption({ model, adapter: { name: 'mine' } })).toBe('mine on Graft-7M · LIME · Graft')
+  })
+
   it('comes back from JSON with every number', () => {
     const rows = [
       ['a"b', 1.5],
@@ -143,6 +154,34 @@ describe('SVG', () => {
     expect(svg).not.toMatch(/foreignObject|<style|oklch|undefined|NaN/)
   })
 
+  it('draws a background, lines, gradients and pictures as they are on the page', () => {
+    expect(svg).toContain('<rect width="200" height="100" fill="#ffffff"/>')
+    expect(svg).toContain('stroke-width="2" stroke-dasharray="1 2"/>')
+    expect(svg).toMatch(
+      /<rect x="0" y="0" width="10" height="10" fill="url\(#scale\d\)" clip-path="url\(#clip\d\)"\/>/,
+    )
+    expect(svg).toMatch(/<linearGradient id="scale\d" x1="0" y1="0" x2="1" y2="0">/)
+    expect(svg).toContain('<stop offset="0.5" stop-color="#ff0000" stop-opacity="0.5"/>')
+    expect(svg).toContain(
+      '<image x="0" y="0" width="8" height="8" preserveAspectRatio="none" style="image-rendering:pixelated" xlink:href=',
+    )
+    const turn = Math.SQRT1_2
+    const turned: Figure = {
+      ...figure,
+      marks: [
+        {
+          kind: 'path',
+          d: 'M0 0L1 1',
+          matrix: [turn, turn, -turn, turn, 0, 0],
+          stroke: { colour: black, width: 1, dash: [0.25, 2] },
+        },
+      ],
+    }
+    // A turn that is rounded to hundredths would be off by pixels at the far end.
+    expect(toSvg(turned, info)).toContain('matrix(0.70711 0.70711 -0.70711 0.70711 0 0)')
+    expect(toSvg(turned, info)).toContain('stroke-dasharray="0.25 2"')
+  })
+
   it('carries what made it, whatever the text holds', () => {
     const inside = /<figure xmlns="urn:graft:figure">(.*?)<\/figure>/.exec(svg)![1]!
     const read = inside
@@ -166,7 +205,15 @@ describe('SVG', () => {
       matrix: [0, -1, 1, 0, 10, 11],
       clip: { x: 1, y: 2 },
     })
+    const clipped = { ...box!, clip: { x: 1, y: 2, width: 3, height: 4 } }
+    expect(moved(clipped, 10, 20)).toMatchObject({ clip: { x: 11, y: 22, width: 3, height: 4 } })
     expect(wrapped('one two three', 60, 12)).toEqual(['one two', 'three'])
+    expect(wrapped('one two three', 300, 12)).toEqual(['one two three'])
+    expect(wrapped('12345 12', 8 * 0.58 * 12, 12)).toEqual(['12345 12'])
+    expect(wrapped('12345 123', 8 * 0.58 * 12, 12)).toEqual(['12345', '123'])
+    const part = intersection({ x: 0, y: 0, width: 4, height: 4 }, { x: 3, y: -1, width: 4, height: 3 })
+    expect(part).toEqual({ x: 3, y: 0, width: 1, height: 2 })
+    expect(inside({ x: 0, y: 0, width: 5, height: 9 }, { x: 2, y: 0, width: 9, height: 9 })).toBe(false)
     expect(intersection({ x: 0, y: 0, width: 4, height: 4 }, { x: 4, y: 0, width: 4, height: 4 })).toBeNull()
     expect(inside({ x: 0, y: 0, width: 5, height: 5 }, { x: 0, y: 0, width: 4, height: 9 })).toBe(true)
     expect(inside({ x: 0, y: 0, width: 6, height: 5 }, { x: 0, y: 0, width: 4, height: 9 })).toBe(false)
@@ -207,6 +254,15 @@ describe('colours', () => {
     )!
     expect(gradient).toMatchObject({ from: [1, 0], to: [0, 0] })
     expect(gradient.stops.filter(({ at }) => [0, 0.2, 1].includes(at))).toHaveLength(3)
+    // What has no place lies evenly between its neighbours; angles of a quarter are sides.
+    const placed = parseGradient('linear-gradient(0deg, #000 20%, #111, #222, #333 80%)')!
+    expect(placed).toMatchObject({ from: [0, 1], to: [0, 0] })
+    const given = placed.stops.filter(({ colour }) => [0, 17, 34, 51].includes(colour.rgb[0]))
+    expect(given.map(({ at }) => at)).toEqual([0.2, 0.4, 0.6, 0.8].map((at) => expect.closeTo(at, 12)))
+    // Modern colours are mixed in OKLab.
+    const mixed = parseGradient('linear-gradient(oklch(0.628 0.2577 29.23), rgb(0, 0, 255))')!
+    expect(hexOf(mixed.stops[3]!.colour.rgb)).toBe('#8c53a2')
+    expect(mixed.stops[3]!.at).toBe(0.5)
     expect(parseGradient('linear-gradient(90deg, red 0%, rgb(0,0,0))')).toBeNull()
     expect(parseGradient('url("a.png")')).toBeNull()
     expect(parseGradient('linear-gradient(rgb(0,0,0), rgb(9,9,9))')).toMatchObject({
@@ -227,6 +283,10 @@ describe('shapes', () => {
       'M5 0h0a5 2 0 0 1 5 2v0a5 2 0 0 1 -5 2h0a5 2 0 0 1 -5 -2v0a5 2 0 0 1 5 -2Z',
     )
     expect(path('circle', { cx: '5', cy: '5', r: '2' })).toBe('M3 5A2 2 0 1 1 7 5A2 2 0 1 1 3 5Z')
+    expect(path('rect', { width: '10', height: '10', ry: '2' })).toContain('a2 2 0 0 1 2 2')
+    expect(path('rect', { width: '4', height: '10', rx: '9', ry: '1' })).toContain('a2 1 0 0 1 2 1')
+    expect(path('ellipse', { cx: '5', cy: '5', rx: '2', ry: '1' })).toBe('M3 5A2 1 0 1 1 7 5A2 1 0 1 1 3 5Z')
+    expect(path('polyline', { points: '0,0 1,2' })).toBe('M0 0L1 2')
     expect(path('polygon', { points: '0,0 1,-2e1 .5 3' })).toBe('M0 0L1 -2e1L.5 3Z')
     expect([path('rect', { width: '0', height: '2' }), path('path', { d: ' ' }), path('use', {})]).toEqual([
       null,

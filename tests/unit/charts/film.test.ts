@@ -61,6 +61,35 @@ it('maps of one head, of means, and what has changed', () => {
   expect(topOf(frames, (each) => frameScores(shape, each, first))).toBe(3)
 })
 
+it('takes the head that was asked for out of several, and means over some of them', () => {
+  const several = { layers: 2, heads: 3, tokens: ['a'] }
+  const of = frame(0, [1, 2, 3, 4, 5, 6], [-4], [[0, 1]])
+  const value = (layer: number | 'mean', head: number | 'mean') =>
+    frameMatrix(several, of, { layer, head }).values[0]
+  expect([value(0, 1), value(1, 0), value(1, 2)]).toEqual([2, 4, 6])
+  expect([value(1, 'mean'), value('mean', 2), value('mean', 'mean')]).toEqual([5, 4.5, 3.5])
+  expect(topOf([of], (each) => frameScores(several, each))).toBe(4)
+})
+
+it('tiles of heads stand beside each other, and of many cells none is lost', () => {
+  const n = 2 * TILE
+  const tokens = Array.from({ length: n }, String)
+  const attention = new Array<number>(2 * n * n).fill(0)
+  // One cell of each head, at an odd row and column; the second head's beside an even one that is less.
+  attention[5 * n + 7] = 1
+  attention[n * n + 5 * n + 6] = 0.5
+  attention[n * n + 5 * n + 7] = 1
+  const { width, height, pixels } = mosaic({ layers: 1, heads: 2, tokens }, frame(0, attention, [], [[0, 1]]), 'magnitude') // prettier-ignore
+  expect([width, height]).toEqual([2 * TILE + TILE_GAP, TILE])
+  const at = (x: number, y: number) => [...pixels.subarray((y * width + x) * 4, (y * width + x) * 4 + 4)]
+  const full = at(3, 2)
+  expect(at(TILE + TILE_GAP + 3, 2)).toEqual(full)
+  expect(at(4, 2)).not.toEqual(full)
+  // Between the tiles nothing is painted.
+  expect(at(TILE, 2)[3]).toBe(0)
+  expect(at(TILE + TILE_GAP, 2)[3]).toBe(255)
+})
+
 it('tiles keep their places and their signs', () => {
   const { width, height, pixels } = mosaic(shape, last, 'signed', first)
   expect([width, height]).toEqual([TILE, 2 * TILE + TILE_GAP])
@@ -84,5 +113,9 @@ it('lines of what was the answer at some time', () => {
     ],
     ['O3', [{ x: 0, y: 0.6 }]],
   ])
-  expect([-5, 3, 5, 99].map((at) => nearestFrame(frames, at))).toEqual([0, 0, 1, 1])
+  expect([-5, 3, 4, 5, 99].map((at) => nearestFrame(frames, at))).toEqual([0, 0, 0, 1, 1])
+  // The explained output first, then what was most likely, the last frame's first.
+  const explained = { ...frame(9, [], [], [[1, 0.5], [7, 0.1]]), explained: output(7, 0.1) } // prettier-ignore
+  const told = probabilityLines([first, frame(4, [], [], [[5, 0.6]]), explained], String)
+  expect(told.map(({ name }) => name)).toEqual(['o7', 'o1', 'o5', 'o3'])
 })

@@ -10,7 +10,15 @@ import {
 import { ABOVE, BELOW, inkOn, magnitude, tint } from '../../../src/charts/colours.ts'
 import { toCsv } from '../../../src/charts/csv.ts'
 import { bytes, duration, number, short } from '../../../src/charts/format.ts'
-import { brightest, cellAt, heatPixels, heatScene, maxPool, showing } from '../../../src/charts/heatmap.ts'
+import {
+  brightest,
+  cellAt,
+  heatPixels,
+  heatScene,
+  maxPool,
+  showing,
+  visibleCells,
+} from '../../../src/charts/heatmap.ts'
 import { inSlices } from '../../../src/charts/slices.ts'
 import { lineScene, readingAt, smooth } from '../../../src/charts/lineChart.ts'
 import { scaled, shownTokens } from '../../../src/charts/tokens.ts'
@@ -342,6 +350,18 @@ describe('the view of a heat map', () => {
     }
   })
 
+  it('has in its window the cells from corner to corner', () => {
+    const scene = heatScene(matrix, { ...options, view: { k: 16, x: -4000, y: -2500 } })
+    const { x, y, width, height } = scene.plot
+    const cells = visibleCells(scene)
+    expect(cells[0]).toEqual(cellAt(scene, x + 0.01, y + 0.01))
+    expect(cells.at(-1)).toEqual(cellAt(scene, x + width - 0.01, y + height - 0.01))
+    const across = cells.at(-1)!.column - cells[0]!.column + 1
+    expect(cells).toHaveLength(across * (cells.at(-1)!.row - cells[0]!.row + 1))
+    expect(cells[across]).toEqual({ row: cells[0]!.row + 1, column: cells[0]!.column })
+    expect(visibleCells(all)).toHaveLength(n * n)
+  })
+
   it('moves as little as needed to show a cell', () => {
     const view = { k: 8, x: -3000, y: -3000 }
     const scene = heatScene(matrix, { ...options, view })
@@ -403,5 +423,9 @@ describe('tokens, colours, numbers', () => {
         ],
       }),
     ).toBe('a,b\r\n\'=1+1,-1\r\n"x,""y""",\r\n')
+    const rows = ['-1+1', '+1', '@a', '\t=1', 'two\nlines', 'a-b'].map((text) => [text])
+    expect(toCsv({ columns: ['a'], rows })).toBe(
+      `a\r\n'-1+1\r\n'+1\r\n'@a\r\n'\t=1\r\n"two\nlines"\r\na-b\r\n`,
+    )
   })
 })

@@ -262,6 +262,29 @@ describe('closed forms', () => {
     expect(rows[2]).toMatchObject({ distance: 1, self: 0, previous: 1, first: 1 / 3 })
   })
 
+  it('of both directions: distances count either way, and only the first token follows none', () => {
+    const [row] = headRows(new Float32Array(9).fill(1 / 3), { layers: 1, heads: 1, tokens: 3 }, () => ({
+      causal: false,
+      window: null,
+    }))
+    expect(row!.distance).toBeCloseTo((1 + 2 / 3 + 1) / 3, 6)
+    for (const share of [row!.first, row!.self, row!.previous]) expect(share).toBeCloseTo(1 / 3, 6)
+  })
+
+  it('each layer is judged by its own mask', () => {
+    const n = 4
+    const masks = [null, 2].map((window) => ({ causal: true, window }))
+    const uniform = masks.flatMap(({ window }) =>
+      Array.from({ length: n * n }, (_, at) => {
+        const [i, j] = [Math.floor(at / n), at % n]
+        const from = window === null ? 0 : Math.max(0, i - window + 1)
+        return j <= i && j >= from ? 1 / (i - from + 1) : 0
+      }),
+    )
+    const rows = headRows(Float32Array.from(uniform), { layers: 2, heads: 1, tokens: n }, (l) => masks[l]!)
+    for (const { normalisedEntropy } of rows) expect(normalisedEntropy).toBeCloseTo(1, 6)
+  })
+
   it('a window and both directions are taken into account', () => {
     const n = 5
     const look = { causal: false, window: 2 }

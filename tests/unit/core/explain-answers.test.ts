@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { beforeAll, expect, it } from 'vitest'
-import { answers } from '../../../src/core/explain/answers.ts'
+import { answers, batchFrom, ROWS_AT_ONCE, TOKENS_AT_ONCE } from '../../../src/core/explain/answers.ts'
 import { inspectLogits } from '../../../src/core/explain/inspect.ts'
 import type { Asked } from '../../../src/core/explain/subject.ts'
 import { Turns } from '../../../src/core/turns.ts'
@@ -19,6 +19,19 @@ beforeAll(async () => {
     padId: 3,
     maskId: null,
   }
+})
+
+it('a batch holds as many tokens as go through at once, its padding counted, and one text at least', () => {
+  const of = (...lengths: number[]) => lengths.map((length) => ({ ids: new Array<number>(length).fill(5) }))
+  const order = [0, 1, 2, 3]
+  const half = TOKENS_AT_ONCE / 2
+  expect(batchFrom(order, 0, of(half, half, half, half))).toEqual([0, 1])
+  // The longest of a batch makes the others as long.
+  expect(batchFrom(order, 0, of(1, 1, half, half))).toEqual([0, 1])
+  expect(batchFrom(order, 2, of(1, 1, half, half))).toEqual([2, 3])
+  expect(batchFrom(order, 3, of(1, 1, 1, 2 * TOKENS_AT_ONCE))).toEqual([3])
+  const many = Array.from({ length: 2 * ROWS_AT_ONCE }, (_, i) => i)
+  expect(batchFrom(many, 0, of(...many.map(() => 1)))).toHaveLength(ROWS_AT_ONCE)
 })
 
 it('rows of different lengths, in the order of the questions', async () => {

@@ -54,6 +54,32 @@ describe('closed forms', () => {
     expect(found.meanSufficiency).toBeCloseTo(2.7 / 6, 12)
   })
 
+  it('pieces that speak against come last, equal ones as in the text', async () => {
+    const found = await faithfulness(linear([1, 1, 1, 1], 0), [-5, 1, 0, 1])
+    expect(found.order).toEqual([1, 3, 2, 0])
+  })
+
+  it('the mean random curve has the mean area, and what beats it does so in either direction', async () => {
+    const weights = [8, 4, 2, 1]
+    const additive = game(4, (there) => there.reduce((sum, here, i) => sum + (here * weights[i]!) / 15, 0))
+    for (const sign of [1, -1]) {
+      const scores = weights.map((weight) => sign * weight)
+      const { ours, removed, random } = (await faithfulness(additive, scores, { orders: 40 })).deletion
+      const { probability, auc, aucs, beaten } = random
+      const steps = [...removed].slice(1).map((x, i) => x - removed[i]!)
+      const area = steps.reduce(
+        (sum, step, i) => sum + (step * (probability[i]! + probability[i + 1]!)) / 2,
+        0,
+      )
+      expect(area).toBeCloseTo(auc, 12)
+      // No two orders of these weights have the same area: equal is the same order.
+      const worse = aucs.filter((each) => each > ours.auc + 1e-9).length
+      const equal = aucs.filter((each) => Math.abs(each - ours.auc) < 1e-9).length
+      expect(beaten).toBeCloseTo((worse + equal / 2) / 40, 12)
+      expect(sign * (beaten - 0.5)).toBeGreaterThan(0.4)
+    }
+  })
+
   it('a long text is taken away in steps, a single piece at once; the same seed draws the same orders', async () => {
     const long = linear(
       Float64Array.from({ length: 103 }, (_, i) => Math.sin(i)),

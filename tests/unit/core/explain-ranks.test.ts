@@ -55,6 +55,15 @@ describe('stability', () => {
     expect([...two.deviation]).toEqual([Math.SQRT2, 0, 2 * Math.SQRT2].map((x) => expect.closeTo(x, 12)))
   })
 
+  it('is the mean of every pair of seeds, by the size of scores', () => {
+    const found = stabilityOf([[1, 2, 3], [1, 3, 2], [3, 2, 1], [1, 2, 3]], 1) // prettier-ignore
+    expect(found.kendall).toBeCloseTo((1 / 3 - 1 + 1 - 1 / 3 + 1 / 3 - 1) / 6, 12)
+    expect(found.lowest).toBe(-1)
+    // Only the first and the last have the same top.
+    expect(found.overlap).toBeCloseTo(1 / 6, 12)
+    expect(stabilityOf([[1, -2, 3], [-1, 2, 3]], 2).kendall).toBe(1) // prettier-ignore
+  })
+
   it('falls as noise grows', () => {
     const at = (noise: number) =>
       stabilityOf(

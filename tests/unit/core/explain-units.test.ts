@@ -15,12 +15,40 @@ describe('pieces', () => {
     ).toEqual(['I', "don't", 'refund', 'e-mails', '.', 'No', '!'])
   })
 
+  it('words end where white space is written with them, and a sign at an end is a piece of its own', () => {
+    expect(texts(['no ', 'more', ' rain'], 'word')).toEqual(['no', 'more', 'rain'])
+    expect(texts(['cats', "'", ' toys', ' well', '-'], 'word')).toEqual(['cats', "'", 'toys', 'well', '-'])
+  })
+
+  it('white space alone is no word', () => {
+    const tokens = [' ', 'no', '\n', '\n', 'rain', ' ', ' today', ' ', '.', ' ']
+    expect(texts(tokens, 'word')).toEqual(['no', 'rain', 'today', '.'])
+  })
+
+  it('sentences end after a closing quote or bracket', () => {
+    expect(texts(['"', 'No', '."', ' It', ' is', '!)', ' Yes'], 'sentence')).toEqual([
+      '"No."',
+      'It is!)',
+      'Yes',
+    ])
+  })
+
   it('sentences end at their marks and at line breaks', () => {
     expect(texts(['No', '.', ' It', ' is', ' 3', '.5', '?', '\n', 'Yes'], 'sentence')).toEqual([
       'No.',
       'It is 3.5?',
       'Yes',
     ])
+  })
+
+  it('a fixed token parts the pieces beside it; a piece has the sum of its tokens', () => {
+    const units = unitsOf(['re', 'fund', '<sep>', 'ed', ' it'], [0, 0, 1, 0, 0], 'word')
+    expect(units).toEqual([
+      { text: 'refund', from: 0, to: 2 },
+      { text: 'ed', from: 3, to: 4 },
+      { text: 'it', from: 4, to: 5 },
+    ])
+    expect([...sumsByUnit([1, 2, 40, 8, 16], units)]).toEqual([3, 8, 16])
   })
 
   it('fixed tokens belong to none, and sums of all pieces leave them out', () => {
@@ -51,6 +79,14 @@ describe('masking', () => {
       masking(subject(position), units, 'remove').masked(keep)
     expect(removed(4, [0, 1, 0])).toEqual({ ids: [7, 12, 8], position: 2 })
     expect(removed(0, [0, 0, 0])).toEqual({ ids: [7, 8], position: 0 })
+    // At an end the token goes too, and the answer is read from what is then the end.
+    const every = ids.map((_, t) => ({ text: '', from: t, to: t + 1 }))
+    const left = (position: number, keep: number[]) =>
+      masking(subject(position), every, 'remove').masked(keep)
+    expect(left(4, [1, 1, 0, 1, 0])).toEqual({ ids: [7, 11, 13], position: 2 })
+    expect(left(0, [0, 1, 1, 1, 1])).toEqual({ ids: [11, 12, 13, 8], position: 0 })
+    // Of nothing the padding is left.
+    expect(left(4, [0, 0, 0, 0, 0])).toEqual({ ids: [0], position: 0 })
     // A mask in the middle stays even where its piece is taken away.
     expect(removed(2, [0, 0, 1])).toEqual({ ids: [7, 12, 13, 8], position: 1 })
   })

@@ -1,6 +1,7 @@
 // When a film takes its frames, how they are kept, and what one shows.
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import * as tf from '@tensorflow/tfjs-core'
+import { describe, expect, it, vi } from 'vitest'
 import { filmShot, packAttention, shotBytes, unpackAttention } from '../../../src/core/explain/film.ts'
 import { inspectAttention, inspectLogits } from '../../../src/core/explain/inspect.ts'
 import { saliency } from '../../../src/core/explain/saliency.ts'
@@ -14,6 +15,7 @@ describe('frames', () => {
   it('come at an interval, before the first step and at the end', () => {
     expect(filmInterval(0, 100)).toBe(5)
     expect(filmInterval(0, 3)).toBe(1)
+    expect(filmInterval(0, 101)).toBe(6)
     expect(filmInterval(7, 100)).toBe(7)
     expect(filmAhead(10, 4, 1, 100)).toEqual({ taken: 4, kept: [0, 4, 8, 10], every: 4, bytes: 4 })
     expect(isFrame(10, 4, false)).toBe(false)
@@ -72,11 +74,24 @@ it('a shot is what attention, saliency and the logits say', async () => {
   expect(shotBytes(model.architecture, 5, ['attention', 'saliency'])).toBe(
     packAttention(shot.attention!).byteLength + shot.saliency!.byteLength,
   )
+  expect(shotBytes(model.architecture, 5, ['saliency'])).toBe(shot.saliency!.byteLength)
   // Another output is explained, and named although it is not likely.
   const last = await filmShot(asked, { ...scene, output: order.at(-1)! }, ['saliency'], String)
   expect(last.attention).toBeNull()
   expect(last.outputs.at(-1)!.index).toBe(order.at(-1))
   expect(last.outputs.length).toBe(FILM_OUTPUTS)
+  model.dispose()
+})
+
+it('of equally likely outputs those with the lower index are told', async () => {
+  const model = await loadTiny('tiny-llama')
+  const asked = { model, trainable: { adaptation: null, classify: false }, turns: new Turns() }
+  const logits = [1, 3, 0, 3, 2, 3, 1, 1]
+  vi.spyOn(model.head, 'logits').mockImplementation(() => tf.tensor2d(logits, [1, logits.length]))
+  const scene = { ids: [3, 9], position: 1, output: null }
+  const { outputs, explained } = await filmShot({ ...asked, padId: 0, maskId: null }, scene, [], String)
+  expect(outputs.map(({ index }) => index)).toEqual([1, 3, 5, 4, 0, 6, 7, 2].slice(0, FILM_OUTPUTS))
+  expect(explained).toBe(1)
   model.dispose()
 })
 

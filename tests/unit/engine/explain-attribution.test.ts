@@ -1,7 +1,8 @@
-// graft.explain.lime and graft.explain.shap, as the worker answers them.
+// Numbers for the pieces of a text, as the worker answers them: graft.explain.lime, shap and saliency.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LimeRequest, ShapRequest } from '../../../src/protocol/explain.ts'
 import { lime } from '../../../workers/engine/explain/lime.ts'
+import { saliency } from '../../../workers/engine/explain/saliency.ts'
 import { shap } from '../../../workers/engine/explain/shap.ts'
 import { modelFiles } from '../../golden/load.ts'
 import { context, engine, type Engine } from './support.ts'
@@ -58,6 +59,13 @@ describe('shap', () => {
     expect(masked.units.map((unit) => unit.text)).toEqual(['the', 'is'])
   })
 
+  it('of a probability and of its logarithm are of the same number', async () => {
+    const likely = await shapOf({ explained: 'probability' })
+    const logarithm = await shapOf({ explained: 'logProbability' })
+    expect(logarithm.value).toBeCloseTo(Math.log(likely.value), 5)
+    expect(logarithm.base).toBeCloseTo(Math.log(likely.base), 5)
+  })
+
   it('refuses what it cannot do, and stops', async () => {
     for (const request of [
       { text: undefined },
@@ -78,6 +86,53 @@ describe('shap', () => {
     const controller = new AbortController()
     const call = { signal: controller.signal, progress: () => controller.abort() }
     await expect(shap(e.desk, { model }, { text }, call)).rejects.toMatchObject({ code: 'E_ABORTED' })
+  })
+})
+
+describe('pieces', () => {
+  const of = (request: object) =>
+    saliency(e.desk, { model }, { method: 'gradientXInput', text, ...request }, context())
+
+  it('are the ones that were asked for, each with the sum of its tokens', async () => {
+    for (const [granularity, count] of [
+      ['token', null],
+      ['word', 8],
+      ['sentence', 2],
+    ] as const) {
+      // prettier-ignore
+      const { units, unitScores, scores, tokens } = await of({ granularity })
+      expect(units).toHaveLength(count ?? tokens.length)
+      units.forEach(({ from, to }, unit) =>
+        expect(unitScores[unit]).toBeCloseTo(
+          scores.subarray(from, to).reduce((sum, score) => sum + score, 0),
+          6,
+        ),
+      )
+    }
+    expect((await of({})).units).toHaveLength(8)
+  })
+
+  it('of a conversation are those of the last message, and none of what the template writes around it', async () => {
+    const messages = [
+      { role: 'user', content: 'the rain' },
+      { role: 'assistant', content: 'the sun' },
+      { role: 'user', content: 'the rain' },
+    ]
+    const { units, tokens } = await of({ text: undefined, messages })
+    expect(units.map((unit) => unit.text)).toEqual(['the', 'rain'])
+    const [first, last] = [units[0]!, units[1]!]
+    expect(tokens.slice(first.from, last.to).join('')).toBe('the rain')
+    expect(tokens.slice(0, first.from).join('')).toContain('sun')
+    expect(tokens.slice(last.to).join('')).not.toContain('rain')
+  })
+
+  it('a contrast is the distance of two numbers', async () => {
+    const { output } = await of({ output: 9, contrast: 2 })
+    const [one, other] = [await of({ output: 9 }), await of({ output: 2 })]
+    expect(output.value).toBeCloseTo(one.output.value - other.output.value, 6)
+    expect(output.logit).toBe(one.output.logit)
+    expect(output.contrast!.logit).toBe(other.output.logit)
+    await expect(of({ output: 9, contrast: 9 })).rejects.toMatchObject({ code: 'E_ARGUMENT' })
   })
 })
 

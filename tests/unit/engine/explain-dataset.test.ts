@@ -135,11 +135,28 @@ describe('importance', () => {
   })
 
   it('by label and by Partition SHAP; the base and unknown labels are refused; it stops', async () => {
-    const request = { dataset, rows: 12, method: 'partition', samples: 20, least: 2 } as const
+    const request = { dataset, rows: 20, method: 'partition', samples: 20, least: 2 } as const
     const asked = context()
     const found = await EXPLAINERS.importance(e.desk, target, request, asked)
-    expect(found.labels.reduce((sum, { rows }) => sum + rows, 0)).toBe(12)
-    expect(asked.reports.at(-1)).toMatchObject({ label: 'Weighing words', done: 12, total: 12 })
+    expect(found.labels.reduce((sum, { rows }) => sum + rows, 0)).toBe(20)
+    expect(asked.reports.at(-1)).toMatchObject({ label: 'Weighing words', done: 20, total: 20 })
+    // Each row counts for the label that the classifier gives it.
+    const { rows } = await EXPLAINERS.rules(e.desk, target, { dataset, rows: 20 }, context())
+    const texts = Array.from(rows, (row) => ROWS[row]![0]!)
+    const predictions = await e.ask.predict(target, texts, undefined, context())
+    expect(found.labels.map(({ name, rows: own }) => [name, own])).toEqual(
+      labels.flatMap((name) => {
+        const own = predictions.filter(({ label }) => label === name).length
+        return own > 0 ? [[name, own]] : []
+      }),
+    )
+    const often = { dataset, rows: 30, output: 1, least: 12, count: 2 }
+    const [few] = (await EXPLAINERS.importance(e.desk, target, often, context())).labels
+    const [many] = (await EXPLAINERS.importance(e.desk, target, { ...often, least: 2, count: 30 }, context()))
+      .labels
+    expect(few!.words).toEqual(many!.words.filter((word) => word.rows >= 12).slice(0, 2))
+    expect(few!.words).toHaveLength(2)
+    expect(many!.words.length).toBeGreaterThan(many!.words.filter((word) => word.rows >= 12).length)
     const ask = (more: object, of: Target = target) =>
       EXPLAINERS.importance(e.desk, of, { dataset, ...more }, context())
     for (const more of [{ output: 'nothing' }, { method: 'guess' }, { least: 1 }])

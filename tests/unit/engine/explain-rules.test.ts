@@ -33,6 +33,41 @@ describe('faithfulness', () => {
     expect(found.deletion.ours.probability.at(-1)).toBeCloseTo(found.empty, 6)
   })
 
+  it('is of the output, pieces, orders and steps that were asked for', async () => {
+    const text = "the sun isn't warm"
+    const ask = (request: object) =>
+      EXPLAINERS.faithfulness(e.desk, target, { text, scores, ...request }, context())
+    const { scores } = await EXPLAINERS.saliency(
+      e.desk,
+      target,
+      { text, method: 'gradientXInput' },
+      context(),
+    )
+    const [predicted] = await e.ask.predict(target, [text], undefined, context())
+    for (const [label, probability] of Object.entries(predicted!.scores)) {
+      const found = await ask({ output: label, orders: 7, steps: 2 })
+      expect(found.output.name).toBe(label)
+      expect(found.probability).toBeCloseTo(probability, 5)
+      expect(found.deletion.removed).toHaveLength(3)
+      expect(found.deletion.random.aucs).toHaveLength(7)
+    }
+    const words = await ask({ seed: 3 })
+    // A number a token is summed over the tokens of a word.
+    expect(words.units.some(({ from, to }) => to - from > 1)).toBe(true)
+    words.units.forEach(({ from, to }, unit) =>
+      expect(words.scores[unit]).toBeCloseTo(
+        scores.subarray(from, to).reduce((sum, score) => sum + score, 0),
+        6,
+      ),
+    )
+    expect((await ask({ seed: 3 })).deletion).toEqual(words.deletion)
+    expect((await ask({ seed: 4 })).deletion.random.aucs).not.toEqual(words.deletion.random.aucs)
+    const tokens = await ask({ granularity: 'token' })
+    expect(tokens.granularity).toBe('token')
+    expect(tokens.units.every(({ from, to }) => to - from === 1)).toBe(true)
+    expect([...tokens.scores]).toEqual(tokens.units.map(({ from }) => scores[from]))
+  })
+
   it('refuses scores of another length, and what is no number', async () => {
     const ask = (scores: number[]) =>
       EXPLAINERS.faithfulness(e.desk, target, { text: TEXT, scores }, context())

@@ -1,6 +1,7 @@
 // Stability and agreement of explanations of a tiny classifier, through the desk.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Target } from '../../../src/protocol/target.ts'
+import { agreementOf, stabilityOf } from '../../../src/core/explain/ranks.ts'
 import { EXPLAINERS } from '../../../workers/engine/explain/index.ts'
 import { adapterFiles, modelFiles } from '../../golden/load.ts'
 import { context, engine, type Engine } from './support.ts'
@@ -33,6 +34,10 @@ describe('stability', () => {
     expect(found.kendall).toBeLessThan(1)
     expect(found.lowest).toBeLessThanOrEqual(found.kendall)
     expect(Math.max(...found.deviation)).toBeGreaterThan(0)
+    const rows = found.seeds.map((_, i) => found.scores.subarray(i * units, (i + 1) * units))
+    const wider = await EXPLAINERS.stability(e.desk, target, { ...request, top: 5 }, context())
+    expect([found.overlap, wider.overlap]).toEqual([3, 5].map((top) => stabilityOf(rows, top).overlap))
+    expect(wider.overlap).not.toBe(found.overlap)
     const shares = reports.reports.map(({ done, total }) => done / total!)
     expect(shares).toEqual(shares.toSorted((a, b) => a - b))
     expect(shares.at(-1)).toBe(1)
@@ -43,6 +48,18 @@ describe('stability', () => {
       const found = await EXPLAINERS.stability(e.desk, target, { text: TEXT, method }, context())
       expect(found).toMatchObject({ deterministic: true, seeds: [0], kendall: 1, overlap: 1 })
       expect(Math.max(...found.deviation)).toBe(0)
+    }
+  })
+
+  it('knows which methods draw: noise, and samples of more pieces than can be counted', async () => {
+    for (const [request, deterministic] of [
+      [{ method: 'smoothGrad', samples: 2 }, false],
+      [{ method: 'partition', samples: 40 }, true],
+      [{ method: 'kernel', samples: 40 }, false],
+      [{ method: 'kernel', text: 'the sun' }, true],
+    ] as const) {
+      const asked = { text: TEXT, seeds: 2, ...request }
+      expect(await EXPLAINERS.stability(e.desk, target, asked, context())).toMatchObject({ deterministic })
     }
   })
 
@@ -73,9 +90,26 @@ describe('agreement', () => {
         expect(matrix[i * 4 + i]).toBe(1)
         methods.forEach((__, j) => expect(matrix[i * 4 + j]).toBe(matrix[j * 4 + i]))
       })
+    const rows = methods.map((_, i) => found.scores.subarray(i * units, (i + 1) * units))
+    const { overlap, signed } = agreementOf(rows, [true, false, true, true], 2)
+    expect([found.overlap, found.signed]).toEqual([overlap, signed])
+    expect(agreementOf(rows, [true, false, true, true], 3).overlap).not.toEqual(overlap)
+    expect(signed).not.toEqual(overlap)
     // Two ways to Shapley values are nearer to each other than chance.
     expect(found.kendall[2 * 4 + 3]).toBeGreaterThan(0.4)
     expect(found.signed[1]).toBe(found.overlap[1])
+  })
+
+  it('asks each with the same seed and budget, for the same number', async () => {
+    const methods = ['lime', 'smoothGrad'] as const
+    const request = { text: TEXT, methods: [...methods], seed: 7, samples: 60 }
+    const found = await EXPLAINERS.agreement(e.desk, target, request, context())
+    const alone = { text: TEXT, seed: 7 } as const
+    const lime = { ...alone, samples: 60, selection: 'none', explained: 'logit' } as const
+    const { weights } = await EXPLAINERS.lime(e.desk, target, lime, context())
+    // Gradients have passes of their own: the budget is one of texts.
+    const smooth = await EXPLAINERS.saliency(e.desk, target, { ...alone, method: 'smoothGrad' }, context())
+    expect([...found.scores]).toEqual([...weights, ...smooth.unitScores])
   })
 
   it('wants two methods that it knows', async () => {

@@ -94,6 +94,21 @@ it('is recorded beside the very same training', async () => {
   expect(again.frames.at(-1)!.saliency).toEqual(last.saliency)
   expect(heard.reports.at(-1)).toMatchObject({ done: again.frames.length, total: again.frames.length })
 
+  // Only the maps that were asked for, of the output that was asked for, at the strength of the target.
+  const partly = { from: 'checkpoints', text: TEXT, maps: ['saliency'] } as const
+  for (const output of LABELS) {
+    const { frames } = await ask({ run: plain.id, strength: 0 }, { ...partly, output })
+    const request = { text: TEXT, method: 'gradientXInput', output } as const
+    const off = { run: plain.id, strength: 0 }
+    const { scores: still } = await EXPLAINERS.saliency(e.desk, off, request, context())
+    for (const { attention, saliency, explained } of frames) {
+      expect(attention).toBeNull()
+      expect(explained.name).toBe(output)
+      expect(saliency).not.toEqual(last.saliency)
+    }
+    expect(frames.at(-1)!.saliency).toEqual(still)
+  }
+
   for (const [target, wanted, code] of [
     [{ run: plain.id }, {}, 'E_NOT_FOUND'],
     [{ run: filmed.id }, { text: 2 }, 'E_ARGUMENT'],
@@ -144,7 +159,7 @@ it('a run that stops and goes on has the film of one that was never cut', async 
 }, 60_000)
 
 it('over strength it begins with the base, to the bit', async () => {
-  const run = await trained(complete)
+  const run = await trained({ ...complete, training: { ...training, learningRate: 0.05 } })
   const found = await ask({ run: run.id }, { text: TEXT, over: 'strength' })
   expect(found.frames.map(({ at }) => at)).toEqual([0, 0.25, 0.5, 0.75, 1])
   const output = found.frames[0]!.explained.index
@@ -156,7 +171,14 @@ it('over strength it begins with the base, to the bit', async () => {
   )
   const tuned = await EXPLAINERS.attention(e.desk, { run: run.id }, { text: TEXT }, context())
   expect(found.frames.at(-1)!.attention).toEqual(tuned.weights)
-  expect(found.frames[2]!.attention).not.toEqual(base.weights)
+  const half = { run: run.id, strength: 0.5 }
+  const { weights: between } = await EXPLAINERS.attention(e.desk, half, { text: TEXT }, context())
+  expect(found.frames[2]!.attention).toEqual(between)
+  expect(between).not.toEqual(base.weights)
+  // The whole adapter answers something else than the base, and that is explained from the first frame on.
+  const [begun, ended] = [found.frames[0]!, found.frames.at(-1)!]
+  expect(ended.prediction.index).not.toBe(begun.prediction.index)
+  expect(begun.explained.index).toBe(ended.prediction.index)
   expect(new Set(found.frames.map(({ explained }) => explained.index)).size).toBe(1)
 }, 60_000)
 

@@ -66,6 +66,14 @@ describe('attention', () => {
     expect(from).toBe(1)
     expect(weights).toHaveLength(tokens.length ** 2)
     expect(reports.reports.at(-1)).toMatchObject({ done: 2, total: 2, secondsLeft: 0 })
+    // From the last layer on: the mean of its heads, and half for the token itself.
+    const maps = await attention(on.desk, base, { text }, context())
+    const n = tokens.length
+    weights.forEach((share, at) => {
+      const each = Array.from({ length: maps.heads }, (_, h) => maps.weights[(maps.heads + h) * n * n + at]!)
+      const mean = each.reduce((sum, weight) => sum + weight, 0) / maps.heads
+      expect(share).toBeCloseTo((mean + Number(at % n === Math.floor(at / n))) / 2, 6)
+    })
     const sum = weights.subarray(0, tokens.length).reduce((total, share) => total + share, 0)
     expect(sum).toBeCloseTo(1, 5)
     for (const wrong of [2, -1, 0.5])
@@ -100,6 +108,27 @@ describe('ablation', () => {
     expect(own.before).toBeCloseTo(one.probability, 6)
     expect(own.after - own.before).toBeCloseTo(all.each!.probability[at]!, 5)
     expect(on.tensors()).toBe(before)
+  })
+
+  it('tells the ten most likely tokens before and after', async () => {
+    const { layers, heads: count, ids, output } = await ablation(on.desk, base, { text }, context())
+    const places = Array.from({ length: layers * count }, (_, at): HeadPlace => [
+      Math.floor(at / count),
+      at % count,
+    ])
+    const { off } = await ablation(on.desk, base, { text, heads: places }, context())
+    const { base: loaded, trainable, release } = await on.targets.resolve(base)
+    const asked = { model: loaded.model, trainable, turns: on.turns, padId: loaded.padId, maskId: null }
+    const question = { ids, position: output.position }
+    const { logits } = await ablated(asked, question, [[], places], 'all')
+    release()
+    const top = [0, 1].map((row) => {
+      const each = logits.subarray((row * logits.length) / 2, ((row + 1) * logits.length) / 2)
+      return [...each.keys()].sort((a, b) => each[b]! - each[a]!).slice(0, 10)
+    })
+    expect(new Set(off!.probabilities.map(({ index }) => index))).toEqual(new Set(top.flat()))
+    // Without attention it would say something else.
+    expect(top[1]).not.toEqual(expect.arrayContaining(top[0]!))
   })
 
   it.each(['tiny-llama', 'tiny-bert'] as const)('explains a label of %s', async (name) => {

@@ -9,7 +9,6 @@ import {
   FILM_MAPS,
   type ComputedFilmRequest,
   type FilmFrame,
-  type FilmOutput,
   type FilmResult,
   type RecordedFilmRequest,
 } from '../../../src/protocol/explain.ts'
@@ -176,12 +175,12 @@ function askedOf({ turns }: Desk, { base, trainable }: ResolvedTarget) {
 }
 
 function frameOf(at: number, { attention, saliency, explained, outputs }: Shot): FilmFrame {
-  const prediction = outputs.reduce((best: FilmOutput, other) => (other.logit > best.logit ? other : best))
   return {
     at,
     attention,
     saliency,
-    prediction,
+    // The likeliest stand first.
+    prediction: outputs[0]!,
     explained: outputs.find(({ index }) => index === explained)!,
     outputs,
   }
