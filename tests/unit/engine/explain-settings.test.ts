@@ -70,3 +70,25 @@ it.each(EXPLAIN_METHODS)('%s says what is missing', async (method) => {
     })
   }
 })
+
+it('takes a token by its text as by its id, and says what a text of several is', async () => {
+  const { tokenizer } = await e.models.use(model)
+  const text = `the ${tokenizer.maskText} is warm`
+  const [id, next] = tokenizer.encode('the sun', { special: false })
+  const [name, other] = [id!, next!].map((each) => tokenizer.tokens([each])[0]!.trim())
+  const asked = (output: string | number) =>
+    EXPLAINERS.saliency(e.desk, { model }, { text, output }, context())
+  expect((await asked(name!)).scores).toEqual((await asked(id!)).scores)
+  expect((await asked(name!)).output.index).toBe(id)
+  await expect(asked(`${name} ${other}`)).rejects.toMatchObject({
+    code: 'E_ARGUMENT',
+    message: expect.stringMatching(/^"the s\w*" is no one token, but \d/),
+  })
+  await expect(asked('')).rejects.toMatchObject({ code: 'E_ARGUMENT' })
+})
+
+it('shows a wrong setting as it was given', async () => {
+  const asked = async (samples: unknown) => saliency({ method: 'smoothGrad', samples })
+  await expect(asked(NaN)).rejects.toThrow('samples cannot be NaN.')
+  await expect(asked('100')).rejects.toThrow('but is the text 100.')
+})

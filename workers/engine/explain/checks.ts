@@ -60,7 +60,7 @@ export function checkPieces({ granularity, replacement }: UnitChoice): void {
 function refuse(name: string, value: number, kind: string, least: number, most: number): never {
   throw new GraftError(
     'E_ARGUMENT',
-    `${name} must be a ${kind} from ${least} to ${most}, but is ${String(value)}.`,
+    `${name} must be a ${kind} from ${least} to ${most}, but is ${typeof value === 'string' ? 'the text ' : ''}${String(value)}.`,
     { setting: name, value },
   )
 }

@@ -147,7 +147,7 @@ async function computed(
     checkSize(ids.length, (moments.length * shotBytes({ layers, heads }, ids.length, maps)) / 2)
     const position = explainedPosition(resolved, ids)
     const { logits } = await answers(askedOf(desk, resolved), [{ ids, position }], 'all')
-    const output = outputIndex(request.output, labels, logits) ?? greedy(logits)
+    const output = outputIndex(request.output, resolved, logits.length) ?? greedy(logits)
     return { output, ids, layers, heads, tokens: base.tokenizer.tokens(ids) }
   })
   const frames: FilmFrame[] = []
