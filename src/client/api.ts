@@ -24,9 +24,13 @@ function separate<T extends object>(
 function explainApi(engine: WorkerHandle<EngineCalls, EngineEvent>): ExplainApi {
   const method =
     (name: ExplainMethod) =>
-    (target: Target, request: object & CallOptions = {}, options: CallOptions = {}) => {
+    async (target: Target, request: object & CallOptions = {}, options: CallOptions = {}) => {
       const { call, rest } = isRecord(request) ? separate(request) : { call: {}, rest: request }
-      return engine.call(`explain.${name}`, { target, request: rest as never }, { ...call, ...options })
+      const asked = { ...call, ...options }
+      const answer = await engine.call(`explain.${name}`, { target, request: rest as never }, asked)
+      // Who has cancelled gets no answer, also where it was under way to the page. Nothing was changed by it.
+      if (asked.signal?.aborted) throw new GraftError('E_ABORTED', 'Cancelled.')
+      return answer
     }
   return Object.fromEntries(EXPLAIN_METHODS.map((name) => [name, method(name)])) as unknown as ExplainApi
 }

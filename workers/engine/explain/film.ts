@@ -140,7 +140,7 @@ async function computed(
   const last = moments.at(-1)!
   // The last frame says what is explained in all of them, and how large they are.
   const { output, ...read } = await withTarget(desk, last.target, async (resolved) => {
-    const { base, labels } = resolved
+    const { base } = resolved
     const ids = inputIds(resolved, request)
     checkIds(ids, base.model.architecture)
     const { layers, heads } = base.model.architecture
