@@ -57,7 +57,7 @@ it('words, trust and the address; all methods for scripts', async () => {
   await page.getByText('Settings of Integrated gradients').click()
   await page.getByRole('spinbutton', { name: 'Points of the way' }).fill('3')
   await page.getByRole('button', { name: 'Measure again' }).click()
-  await page.getByRole('progressbar').waitFor({ state: 'detached' })
+  await expect.poll(() => page.getByRole('progressbar').count(), { timeout: 60_000 }).toBe(0)
   const left = page.getByText(/^left unexplained /)
   const unexplained = await left.textContent()
   const address = await page.evaluate(() => location.hash)
