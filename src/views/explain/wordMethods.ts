@@ -237,7 +237,7 @@ export async function askWords(
     output,
     granularity,
     settings,
-    ...(method.value !== 'partition' && { seed }),
+    seed,
     facts: [
       [
         'without any word',
