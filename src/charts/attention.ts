@@ -8,6 +8,13 @@ export interface HeadChoice {
   head: number | 'mean'
 }
 
+export const MEAN: HeadChoice = { layer: 'mean', head: 'mean' }
+
+/** Whether a model has the place. */
+export function fitsIn({ layer, head }: HeadChoice, maps: { layers: number; heads: number }): boolean {
+  return (layer === 'mean' || layer < maps.layers) && (head === 'mean' || head < maps.heads)
+}
+
 /** Maps of one text, or differences of two: weights [L, H, T, T]. */
 export interface Maps {
   layers: number

@@ -13,15 +13,31 @@ function separate<T extends object>(
   options: T & CallOptions,
 ): { call: CallOptions; rest: Omit<T, keyof CallOptions> } {
   const { signal, onProgress, ...rest } = options
-  return { call: { ...(signal && { signal }), ...(onProgress && { onProgress }) }, rest }
+  return {
+    call: { ...(signal !== undefined && { signal }), ...(onProgress !== undefined && { onProgress }) },
+    rest,
+  }
 }
 
-/** A method for each explanation, all of one form. */
+/** A method for each explanation, all of one form. Call options are taken from the request, too: most other methods have
+ *  them there. */
 function explainApi(engine: WorkerHandle<EngineCalls, EngineEvent>): ExplainApi {
-  const method = (name: ExplainMethod) => (target: Target, request: never, options?: CallOptions) =>
-    engine.call(`explain.${name}`, { target, request }, options)
+  const method =
+    (name: ExplainMethod) =>
+    async (target: Target, request: object & CallOptions = {}, options: CallOptions = {}) => {
+      const { call, rest } = isRecord(request) ? separate(request) : { call: {}, rest: request }
+      const asked = { ...call, ...options }
+      const answer = await engine.call(`explain.${name}`, { target, request: rest as never }, asked)
+      // Who has cancelled gets no answer, also where it was under way to the page. Nothing was changed by it.
+      if (asked.signal?.aborted) throw new GraftError('E_ABORTED', 'Cancelled.')
+      return answer
+    }
   return Object.fromEntries(EXPLAIN_METHODS.map((name) => [name, method(name)])) as unknown as ExplainApi
 }
+
+/** Whether there are names to look for; what else a script may give is refused by the engine. */
+const isRecord = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** A run by its id, or any other target. */
 const targetOf = (target: string | Target): Target => (typeof target === 'string' ? { run: target } : target)

@@ -10,6 +10,15 @@ const PING_EVERY = 5_000
  *  worker that computes loses more than waiting for one that hangs. */
 const SILENCE_LIMIT = 180_000
 
+/** What is wrong with the options of a call, which come from scripts. */
+function problemOf({ signal, onProgress }: CallOptions): string | null {
+  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function')
+    return 'signal must be an AbortSignal, such as new AbortController().signal.'
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    return 'onProgress must be a function; it is called with each progress.'
+  return null
+}
+
 interface Pending {
   resolve(value: unknown): void
   reject(error: GraftError): void
@@ -39,6 +48,8 @@ export class WorkerHandle<Calls extends CallMap<Calls>, Event> {
     options: CallOptions = {},
   ): Promise<Awaited<ReturnType<Calls[K]>>> {
     const { signal, onProgress } = options
+    const problem = problemOf(options)
+    if (problem) return Promise.reject(new GraftError('E_ARGUMENT', `${method}: ${problem}`))
     if (signal?.aborted) return Promise.reject(new GraftError('E_ABORTED', 'Cancelled.'))
     const worker = (this.#worker ??= this.#start())
     const id = this.#nextId++

@@ -57,6 +57,7 @@ export class App {
     this.runs = new Runs(api, this.notices, this.selection)
     this.form = new RunForm(this)
     this.explaining = new Explaining(this.router, this.selection)
+    this.asked = this.explaining.target
     // A worker that died has lost its bases and interrupted its run: what the page shows is read again.
     this.notices.afterFail = (error) => {
       if (error.code === 'E_WORKER') setTimeout(() => void this.#refresh().catch(() => undefined), RESTART_MS)

@@ -8,6 +8,7 @@ import type { Target } from '../protocol/target.ts'
 import type { RunState } from './runs.svelte.ts'
 import type { Router } from './router.svelte.ts'
 import type { Selection } from './selection.svelte.ts'
+import { targetFromQuery, targetToQuery } from './targetAddress.ts'
 
 /** What drawings say of the target that was asked. */
 export interface QuestionTarget {
@@ -32,6 +33,8 @@ export interface Question {
   text: string
   input: ExplainInput
   choice: OutputChoice
+  /** Tokens of the text, where the model reads only the first of them. */
+  cut?: { read: number; of: number }
 }
 
 export class Explaining {
@@ -41,6 +44,12 @@ export class Explaining {
   granularity = $state<Granularity>('word')
   /** Gradient x input is asked for again at each key. */
   live = $state(false)
+  /** The text is put as a question of a chat, as an instruct or chat run has learned it. */
+  asChat = $state(true)
+  /** The text was explained: who opens the address again sees that again. */
+  asked = $state(false)
+  /** The target that the address named when the page was opened. */
+  readonly target: Target | null = null
   /** Tokens [from, to) that are pointed at, and that were clicked. */
   hovered = $state.raw<{ from: number; to: number } | null>(null)
   pinned = $state.raw<{ from: number; to: number } | null>(null)
@@ -59,8 +68,22 @@ export class Explaining {
     this.#selection = selection
     const { view, query = {} } = router.route
     if (view !== 'explain') return
-    const { text: _text, output: _output, contrast: _contrast, by: _by, at: _at, ...held } = query
+    const { target, rest } = targetFromQuery(query)
+    const {
+      text: _text,
+      output: _output,
+      contrast: _contrast,
+      by: _by,
+      at: _at,
+      live: _live,
+      chat: _chat,
+      asked: _asked,
+      ...held
+    } = rest
     this.held = held
+    this.target = target
+    this.asChat = query.chat !== '0'
+    this.asked = query.asked === '1'
     if (query.text !== undefined) selection.text = query.text
     this.output = query.output ?? ''
     this.contrast = query.contrast ?? ''
@@ -90,8 +113,8 @@ export class Explaining {
     this.hovered = this.pinned = null
   }
 
-  /** Writes the state to the address; call it in an effect of the view. `more`: what the open tab keeps there. */
-  keep(tab: string, more: Readonly<Record<string, string>> = this.held): void {
+  /** Writes the state to the address; call it in an effect of the view. `target`: whom the fields are for. */
+  keep(tab: string, target: Target | null): void {
     const text = this.#selection.text
     this.#router.keep(tab, {
       ...(text && { text }),
@@ -99,8 +122,11 @@ export class Explaining {
       ...(this.contrast && { contrast: this.contrast }),
       ...(this.granularity !== 'word' && { by: this.granularity }),
       ...(this.live && { live: '1' }),
+      ...(!this.asChat && { chat: '0' }),
+      ...(target && targetToQuery(target)),
+      ...(this.asked && { asked: '1' }),
       ...(this.pinned && { at: `${this.pinned.from}-${this.pinned.to}` }),
-      ...more,
+      ...this.held,
     })
   }
 
@@ -115,6 +141,7 @@ export class Explaining {
   ask(question: Omit<Question, 'id'>): void {
     if (this.question && this.question.text !== question.text) this.pinned = this.hovered = null
     this.#results = {}
+    this.asked = true
     this.question = { ...question, id: (this.question?.id ?? 0) + 1 }
   }
 

@@ -99,11 +99,13 @@ it('figures become files that say what made them', async () => {
     strength: 1,
     model: { id: 'graft-7m', name: 'Graft-7M', source: { builtin: 'graft-7m' } },
     run: { step: 4 },
+    adapter: { method: 'lora' },
     settings: { granularity: 'word' },
   })
   expect(columns).toEqual(['piece', 'text', 'first token', 'last token', 'score', 'standard error'])
   const csv = (await file(page, shap, 'CSV')).bytes.toString().trim().split('\r\n')
-  expect(csv[0]).toBe(columns.join(','))
+  expect(csv[0]!.startsWith(`${columns.join(',')},made with method,made with seed,`)).toBe(true)
+  for (const part of ['SHAP (partition)', 'graft-7m', '""run"":', TEXT]) expect(csv[1]).toContain(part)
   expect(csv.slice(1).map((line) => line.split(',')[4])).toEqual(rows.map((row) => String(row[4])))
 
   const png = (await file(page, shap, 'PNG')).bytes

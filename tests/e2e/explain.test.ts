@@ -45,6 +45,21 @@ it('words, trust and the address; all methods for scripts', async () => {
   expect(violations.map(({ id, nodes }) => `${id} ${nodes[0]?.html}`)).toEqual([])
   await page.getByRole('tab', { name: 'Words' }).click()
   await bars.waitFor()
+
+  // A weaker model, another method, fewer points: all of it is in the address.
+  const strength = page.getByRole('slider', { name: 'Strength' })
+  await strength.press('ArrowLeft')
+  const weaker = await strength.inputValue()
+  expect(Number(weaker)).toBeLessThan(1)
+  await page.getByRole('button', { name: 'Explain', exact: true }).click()
+  const method = page.getByRole('combobox', { name: 'Method' })
+  await method.selectOption('integratedGradients')
+  await page.getByText('Settings of Integrated gradients').click()
+  await page.getByRole('spinbutton', { name: 'Points of the way' }).fill('3')
+  await page.getByRole('button', { name: 'Measure again' }).click()
+  await expect.poll(() => page.getByRole('progressbar').count(), { timeout: 60_000 }).toBe(0)
+  const left = page.getByText(/^left unexplained /)
+  const unexplained = await left.textContent()
   const address = await page.evaluate(() => location.hash)
   expect(address).toMatch(/^#\/explain\/words\?.*text=I\+was\+charged.*at=\d+-\d+.*rows=40/)
   await page.reload()
@@ -61,6 +76,10 @@ it('words, trust and the address; all methods for scripts', async () => {
   await page.getByRole('tab', { name: 'Words', selected: true }).waitFor()
   await page.setViewportSize({ width: 1440, height: 900 })
   expect(await page.getByLabel('Text', { exact: true }).inputValue()).toBe(TEXT)
+  // And nobody pressed Explain.
+  await bars.getByRole('button', { name: /^twice /, pressed: true }).waitFor()
+  expect([await strength.inputValue(), await method.inputValue()]).toEqual([weaker, 'integratedGradients'])
+  expect(await left.textContent()).toBe(unexplained)
   expect(await page.evaluate(() => location.hash)).toBe(address)
 
   const found = await page.evaluate(

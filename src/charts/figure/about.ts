@@ -1,5 +1,5 @@
 // What is said about a figure wherever it goes: what drew it, from which model and text, with which settings.
-import type { Table } from '../csv.ts'
+import { toCsv, type Table } from '../csv.ts'
 
 /** Fields of what was asked, from the view: model, run or adapter, strength, text, output. Undefined ones are left out. */
 export type FigureContext = Readonly<Record<string, unknown>>
@@ -14,7 +14,8 @@ export interface FigureInfo {
   /** When it was exported, ISO 8601. */
   made: string
   method?: unknown
-  seed?: unknown
+  /** Null: nothing was drawn at random. */
+  seed: unknown
   /** Whatever else the drawing was made with. */
   settings: Record<string, unknown>
   [field: string]: unknown
@@ -28,7 +29,7 @@ export interface FigureFile extends FigureInfo {
 }
 
 /** Fields that stand by themselves where a drawing names them; the others are its settings. */
-const OWN = ['method', 'seed', 'output', 'contrast', 'residual']
+const OWN = ['method', 'seed', 'text', 'output', 'contrast', 'residual']
 
 export function figureInfo(
   drawing: { title: string; note?: string | undefined; about?: FigureContext | undefined },
@@ -47,9 +48,32 @@ export function figureInfo(
     ...(drawing.note && { note: drawing.note }),
     made: made.toISOString(),
     ...(plain(context) as Record<string, unknown>),
+    seed: null,
     ...own,
     settings,
   }
+}
+
+/** What each row of a CSV is of, in columns behind its own. */
+const SAID = ['method', 'seed', 'model', 'adapter', 'strength', 'text', 'settings'] as const
+
+/**
+ * The numbers, and in the first row what made them: a table still, and the file says where it is from. Once is enough: a map
+ * of attention has a row for every cell.
+ */
+export function toFigureCsv(info: FigureInfo, { columns, rows }: Table): string {
+  const said = SAID.map((name) => brief(info[name]))
+  const blank = SAID.map(() => '')
+  const numbers = rows.length > 0 ? rows : [columns.map(() => '')]
+  return toCsv({
+    columns: [...columns, ...SAID.map((name) => `made with ${name}`)],
+    rows: numbers.map((row, at) => [...row, ...(at === 0 ? said : blank)]),
+  })
+}
+
+function brief(value: unknown): string | number {
+  if (value === undefined || value === null) return ''
+  return typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value)
 }
 
 export function toFigureJson(info: FigureInfo, { columns, rows }: Table): string {
@@ -63,7 +87,7 @@ export function toFigureJson(info: FigureInfo, { columns, rows }: Table): string
 /** The same in words, a line a fact. */
 export function describeFigure(info: FigureInfo): string {
   const skipped = ['format', 'version', 'title', 'settings']
-  const facts = Object.entries(info).filter(([key]) => !skipped.includes(key))
+  const facts = Object.entries(info).filter(([key, value]) => !skipped.includes(key) && value !== null)
   return [...facts, ...Object.entries(info.settings)]
     .map(([key, value]) => `${key}: ${words(value)}`)
     .join('\n')
@@ -80,7 +104,7 @@ export function captionOf(info: FigureInfo): string {
     tuned && model && !tuned.includes(model) ? `${tuned} on ${model}` : (tuned ?? model),
     typeof strength === 'number' && strength !== 1 && `strength ${strength}`,
     typeof info.method === 'string' && !info.title.includes(info.method) && info.method,
-    info.seed !== undefined && `seed ${String(info.seed)}`,
+    info.seed !== null && `seed ${String(info.seed)}`,
     'Graft',
   ]
     .filter(Boolean)

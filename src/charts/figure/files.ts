@@ -1,7 +1,7 @@
 // A figure of the page as a file. Files are for papers and slides, so they have the colours of the light theme whatever
 // the page's is, and lists that scroll on the page are whole in them.
-import { toCsv, type Table } from '../csv.ts'
-import { captionOf, describeFigure, toFigureJson, type FigureInfo } from './about.ts'
+import type { Table } from '../csv.ts'
+import { captionOf, describeFigure, toFigureCsv, toFigureJson, type FigureInfo } from './about.ts'
 import type { Figure, Mark } from './marks.ts'
 import { readFigure } from './page.ts'
 import { paintFigure } from './paint.ts'
@@ -28,7 +28,7 @@ export async function figureFile(
   info: FigureInfo,
   table: () => Table,
 ): Promise<Blob> {
-  if (format === 'csv') return new Blob([toCsv(table())], { type: 'text/csv' })
+  if (format === 'csv') return new Blob([toFigureCsv(info, table())], { type: 'text/csv' })
   if (format === 'json') return new Blob([toFigureJson(info, table())], { type: 'application/json' })
   const figure = framed(readWhole(drawing), info)
   if (format === 'svg') return new Blob([toSvg(figure, info)], { type: 'image/svg+xml' })

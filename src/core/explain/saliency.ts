@@ -12,10 +12,11 @@ import { embeddings, inputGradient } from './gradient.ts'
 import { gaussLegendre } from './quadrature.ts'
 import type { Subject } from './subject.ts'
 
-const SMOOTH_GRAD_SAMPLES = 10
-const INTEGRATED_GRADIENTS_POINTS = 50
-/** SmoothGrad's noise as a share of the embeddings' standard deviation. */
-const NOISE_SHARE = 0.15
+/** `noise`: SmoothGrad's, as a share of the embeddings' standard deviation. */
+export const SALIENCY_DEFAULTS = {
+  smoothGrad: { samples: 10, noise: 0.15, seed: 0 },
+  integratedGradients: { samples: 50, baseline: 'pad' },
+} as const
 
 export interface SaliencyOptions {
   method: SaliencyMethod
@@ -34,6 +35,8 @@ export interface Saliency {
   scores: Float32Array
   /** The number that was explained. */
   value: number
+  /** integratedGradients: that of the baseline, and what the scores' sum is above the difference. */
+  base?: number
   residual?: number
 }
 
@@ -42,11 +45,13 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
   const { method, signal } = options
   const { hidden } = model.architecture
   const x = await turns.take(() => embeddings(model, ids, trainable.adaptation)) // [T, d]
+  const noisy = { ...SALIENCY_DEFAULTS.smoothGrad, ...options }
+  const integrated = { ...SALIENCY_DEFAULTS.integratedGradients, ...options }
   const total =
     method === 'integratedGradients'
-      ? (options.samples ?? INTEGRATED_GRADIENTS_POINTS) + 2
+      ? integrated.samples + 2
       : method === 'smoothGrad'
-        ? (options.samples ?? SMOOTH_GRAD_SAMPLES) + 1
+        ? noisy.samples + 1
         : 1
   let passes = 0
   const gradientAt = async (values: Float32Array) => {
@@ -67,19 +72,19 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
       return { scores: perToken(gradient, hidden, (i) => gradient[i]! * x[i]!), value }
     }
     case 'smoothGrad': {
-      const samples = options.samples ?? SMOOTH_GRAD_SAMPLES
-      const sigma = (options.noise ?? NOISE_SHARE) * standardDeviation(x)
+      const { samples, seed } = noisy
+      const sigma = noisy.noise * standardDeviation(x)
       const { value } = await gradientAt(x)
       const scores = new Float32Array(ids.length)
       for (let k = 0; k < samples; k++) {
-        const noise = normals({ seed: options.seed ?? 0, purpose: 'noise', step: k }, x.length)
+        const noise = normals({ seed, purpose: 'noise', step: k }, x.length)
         const { gradient } = await gradientAt(x.map((element, i) => element + sigma * noise[i]!))
         norms(gradient).forEach((norm, t) => (scores[t]! += norm / samples))
       }
       return { scores, value }
     }
     case 'integratedGradients': {
-      const filler = baselineToken(subject, options.baseline)
+      const filler = baselineToken(subject, integrated.baseline)
       const { value } = await gradientAt(x)
       const from =
         filler === null
@@ -91,14 +96,15 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
                 trainable.adaptation,
               ),
             )
-      const { value: baseline } = await gradientAt(from)
+      const { value: base } = await gradientAt(from)
       const mean = new Float64Array(x.length)
-      for (const { node, weight } of gaussLegendre(options.samples ?? INTEGRATED_GRADIENTS_POINTS)) {
+      for (const { node, weight } of gaussLegendre(integrated.samples)) {
         const { gradient } = await gradientAt(x.map((element, i) => from[i]! + node * (element - from[i]!)))
         gradient.forEach((g, i) => (mean[i]! += weight * g))
       }
       const scores = perToken(x, hidden, (i) => mean[i]! * (x[i]! - from[i]!))
-      return { scores, value, residual: scores.reduce((sum, score) => sum + score, 0) - (value - baseline) }
+      const residual = scores.reduce((sum, score) => sum + score, 0) - (value - base)
+      return { scores, value, base, residual }
     }
     default:
       return method satisfies never
@@ -106,7 +112,7 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
 }
 
 /** The token whose embedding stands everywhere in the baseline; null for zeros. */
-function baselineToken({ padId, maskId }: Subject, baseline: SaliencyBaseline = 'pad'): number | null {
+function baselineToken({ padId, maskId }: Subject, baseline: SaliencyBaseline): number | null {
   if (baseline === 'zero') return null
   if (baseline === 'pad') return padId
   if (maskId === null)

@@ -6,7 +6,7 @@ export type ExplainInput = { text: string } | { messages: Message[] }
 
 /** Which number is explained: the logit of one output, or how far it is above another's. */
 export interface OutputChoice {
-  /** A label's name or index (classify), a token id (language model); default: the most likely one. */
+  /** A label's name or index (classify), a token by its id or its text (language model); default: the most likely one. */
   output?: string | number
   /** "Why `output` rather than this": the difference of the two logits is explained. */
   contrast?: string | number

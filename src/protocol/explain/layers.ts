@@ -94,6 +94,7 @@ export interface SimilarityResult {
   layers: number
   rows: number
   pool: Pool
+  seed: number
   /** CKA of the target's layers with each other. */
   self: Float64Array
   /** The target against its base; null where the target is one. */
@@ -128,6 +129,9 @@ export interface ProbeResult {
   layers: number
   labels: string[]
   pool: Pool
+  seed: number
+  /** Shuffles that `control` is the mean of. */
+  controls: number
   /** Rows learnt from, and rows that accuracies are of. */
   train: number
   test: number

@@ -77,12 +77,13 @@ export type ExplainCalls = {
   }) => ExplainResult<M>
 }
 
-/** The same as the page sees them. */
+/** The same as the page sees them. Call options may stand in the request, too. */
 export type ExplainApi = {
   [M in ExplainMethod]: (
     target: Target,
-    request: ExplainRequest<M>,
-    options?: CallOptions,
+    ...asked: Record<never, never> extends ExplainRequest<M>
+      ? [request?: ExplainRequest<M> & CallOptions, options?: CallOptions]
+      : [request: ExplainRequest<M> & CallOptions, options?: CallOptions]
   ) => Promise<ExplainResult<M>>
 }
 

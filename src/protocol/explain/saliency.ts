@@ -16,7 +16,8 @@ export type SaliencyBaseline = (typeof SALIENCY_BASELINES)[number]
 export type SaliencyRequest = ExplainInput & SaliencyOptions
 
 export interface SaliencyOptions extends OutputChoice {
-  method: SaliencyMethod
+  /** Default: 'gradientXInput'. */
+  method?: SaliencyMethod
   /** smoothGrad: noisy copies (default 10); integratedGradients: Gauss-Legendre points (default 50). */
   samples?: number
   seed?: number
@@ -38,6 +39,13 @@ export interface SaliencyResult {
   unitScores: Float64Array
   method: SaliencyMethod
   output: ExplainedOutput
+  /** integratedGradients: the explained number of the baseline, f(baseline); `output.value` is f(x). */
+  base?: number
   /** integratedGradients: sum of the scores minus (f(x) - f(baseline)). */
   residual?: number
+  /** What it was made with: smoothGrad samples, noise and seed, integratedGradients samples and baseline. */
+  samples?: number
+  noise?: number
+  seed?: number
+  baseline?: SaliencyBaseline
 }

@@ -25,6 +25,18 @@ export async function choiceOf(
   return { ...(output !== undefined && { output }), ...(contrast !== undefined && { contrast }) }
 }
 
+/** How much of a text a classifier leaves out: it reads as many tokens as in its training. */
+export async function cutOf(
+  api: Pick<GraftApi, 'tokenize'>,
+  of: Pick<Asked, 'classify' | 'baseId' | 'run'>,
+  text: string,
+): Promise<{ cut?: { read: number; of: number } }> {
+  const read = of.classify ? of.run?.info.config.training.maxLength : undefined
+  if (read === undefined) return {}
+  const { ids } = await api.tokenize(of.baseId, text)
+  return ids.length > read ? { cut: { read, of: ids.length } } : {}
+}
+
 /** The first token of a word, without what the tokenizer puts before every text. */
 async function tokenOf(api: Pick<GraftApi, 'tokenize'>, base: string, word: string) {
   const { ids } = await api.tokenize(base, word)

@@ -17,11 +17,20 @@ export function targetFields(
   const id = 'model' in target ? target.model : info?.config.model
   return {
     model: modelFields(base) ?? { id, name: asked.baseName },
-    ...(info && { run: runFields(info, 'run' in target ? target.checkpoint : undefined) }),
+    ...(info && {
+      run: runFields(info, 'run' in target ? target.checkpoint : undefined),
+      adapter: { run: info.id, name: info.config.name, ...settingsOf(info) },
+    }),
     ...('adapter' in target &&
       target.adapter !== undefined && { adapter: { id: target.adapter, name: asked.name } }),
     strength: target.strength ?? 1,
   }
+}
+
+/** What kind of adapter a run has trained. */
+function settingsOf({ config: { adapter } }: RunInfo): FigureContext {
+  const { method, r, alpha } = adapter
+  return method === 'lora' ? { method, r, alpha } : { method }
 }
 
 /** The commit of a base from the Hub is in its source: it names every byte of the files. */

@@ -6,6 +6,7 @@ import {
   captionOf,
   describeFigure,
   figureInfo,
+  toFigureCsv,
   toFigureJson,
   type FigureContext,
   type FigureFile,
@@ -111,6 +112,34 @@ describe('what is said about a figure', () => {
     expect(caption({ model }, 'LIME of words')).toBe('Graft-7M · Graft')
     expect(caption({ model, run: { name: 'rows on Graft-7M' } })).toBe('rows on Graft-7M · LIME · Graft')
     expect(caption({ model, adapter: { name: 'mine' } })).toBe('mine on Graft-7M · LIME · Graft')
+  })
+
+  it('says so where nothing was drawn at random, and takes the text of a drawing of its own', () => {
+    const plain = figureInfo({ title: 'Film', about: { method: 'film', text: 'pinned' } }, {}, '1', MADE)
+    expect(plain).toMatchObject({ seed: null, text: 'pinned', settings: {} })
+    expect(captionOf(plain)).toBe('film · Graft')
+    expect(describeFigure(plain)).not.toContain('seed')
+  })
+
+  it('is a table as CSV, whose first row says what made it', () => {
+    const rows = [
+      ['a,b', 1.5],
+      ['c', NaN],
+    ]
+    const lines = toFigureCsv(info, { columns: ['name', 'value'], rows })
+      .trim()
+      .split('\r\n')
+    const made = ['method', 'seed', 'model', 'adapter', 'strength', 'text', 'settings']
+    expect(lines[0]).toBe(['name', 'value', ...made.map((name) => `made with ${name}`)].join(','))
+    expect(lines[1]).toMatch(/^"a,b",1.5,LIME,7,"\{""id"":""graft-7m"",""name"":""Graft-7M""\}",,0.5,/)
+    expect(lines[1]).toContain('"{""samples"":500,')
+    expect(lines[2]).toBe('c,,,,,,,,')
+    // Without a number the file says it all the same.
+    const empty = toFigureCsv(info, { columns: ['name'], rows: [] })
+      .trim()
+      .split('\r\n')
+    expect(empty).toHaveLength(2)
+    expect(empty[1]).toMatch(/^,LIME,7,/)
   })
 
   it('comes back from JSON with every number', () => {

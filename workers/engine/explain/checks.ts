@@ -4,12 +4,17 @@ import { GRANULARITIES, type UnitChoice } from '../../../src/protocol/explain.ts
 
 const REPLACEMENTS = ['mask', 'pad', 'remove'] as const
 
-/** Throws E_ARGUMENT unless the setting is absent or one of the choices. */
-export function checkOneOf(name: string, value: string | undefined, choices: readonly string[]): void {
-  if (value !== undefined && !choices.includes(value))
+/** Throws E_ARGUMENT unless the setting is one of the choices, or absent where it is not needed. */
+export function checkOneOf(
+  name: string,
+  value: string | undefined,
+  choices: readonly string[],
+  { needed = false } = {},
+): void {
+  if (value === undefined ? needed : !choices.includes(value))
     throw new GraftError(
       'E_ARGUMENT',
-      `There is no ${name} "${String(value)}". There are: ${choices.join(', ')}.`,
+      `${value === undefined ? `Give a ${name}` : `There is no ${name} "${String(value)}"`}. There are: ${choices.join(', ')}.`,
       { setting: name, value },
     )
 }
@@ -39,6 +44,14 @@ export function checkSeed(seed: number | undefined): void {
   checkCount('seed', seed, 0, 2 ** 32 - 1)
 }
 
+/** Throws E_ARGUMENT where no dataset is named. */
+export function checkDataset(id: string | undefined, instead = ''): void {
+  if (id === undefined || id === '')
+    throw new GraftError('E_ARGUMENT', `Give a dataset: the id of one of graft.datasets.list()${instead}.`, {
+      setting: 'dataset',
+    })
+}
+
 export function checkPieces({ granularity, replacement }: UnitChoice): void {
   checkOneOf('granularity', granularity, GRANULARITIES)
   checkOneOf('replacement', replacement, REPLACEMENTS)
@@ -47,7 +60,7 @@ export function checkPieces({ granularity, replacement }: UnitChoice): void {
 function refuse(name: string, value: number, kind: string, least: number, most: number): never {
   throw new GraftError(
     'E_ARGUMENT',
-    `${name} must be a ${kind} from ${least} to ${most}, but is ${String(value)}.`,
+    `${name} must be a ${kind} from ${least} to ${most}, but is ${typeof value === 'string' ? 'the text ' : ''}${String(value)}.`,
     { setting: name, value },
   )
 }

@@ -14,7 +14,7 @@ import { checkIds, inputIds } from '../questions.ts'
 import { taskOf } from '../rows.ts'
 import type { ResolvedTarget } from '../targets.ts'
 import { secondsLeft } from '../time.ts'
-import { checkCount, checkSeed } from './checks.ts'
+import { checkCount, checkDataset, checkSeed } from './checks.ts'
 import type { Desk } from './desk.ts'
 import { checkRows } from './rowStates.ts'
 
@@ -52,7 +52,8 @@ export interface Wanted {
 }
 
 /** Throws E_ARGUMENT for settings that all explanations over a dataset share. */
-export function checkDatasetRows({ split, rows, seed }: DatasetRowsChoice, least: number): void {
+export function checkDatasetRows({ dataset, split, rows, seed }: DatasetRowsChoice, least: number): void {
+  checkDataset(dataset)
   checkCount('rows', rows, least, ROWS_LIMIT)
   checkSeed(seed)
   if (split !== undefined && !SPLIT_NAMES.includes(split))

@@ -84,8 +84,8 @@ export async function openSubject(
   }
   const { logits } = await answers(asked, [{ ids, position }], 'all')
   const nameOf = (index: number) => (labels ? labels[index]! : base.tokenizer.tokens([index])[0]!)
-  const index = outputIndex(choice.output, labels, logits) ?? greedy(logits)
-  const contrast = outputIndex(choice.contrast, labels, logits)
+  const index = outputIndex(choice.output, resolved, logits.length) ?? greedy(logits)
+  const contrast = outputIndex(choice.contrast, resolved, logits.length)
   if (contrast === index)
     throw new GraftError(
       'E_ARGUMENT',
@@ -109,17 +109,27 @@ export async function openSubject(
 /** Index of an output that was asked for by name or number; null where none was. Throws E_ARGUMENT. */
 export function outputIndex(
   output: string | number | undefined,
-  labels: string[] | null,
-  logits: ArrayLike<unknown>,
+  { labels, base: { tokenizer } }: Pick<ResolvedTarget, 'labels' | 'base'>,
+  count: number,
 ): number | null {
   if (output === undefined) return null
-  const index = typeof output === 'number' ? output : (labels?.indexOf(output) ?? -1)
-  if (!Number.isInteger(index) || index < 0 || index >= logits.length)
+  if (typeof output === 'string' && !labels) {
+    const ids = tokenizer.encode(output, { special: false })
+    if (ids.length === 1) return ids[0]!
+    const parts = tokenizer.tokens(ids).map((token) => JSON.stringify(token))
+    throw new GraftError(
+      'E_ARGUMENT',
+      `${JSON.stringify(output)} is no one token, but ${ids.length}${ids.length ? ` (${parts.join(', ')})` : ''}. Give the one that comes first, as a text or by its id.`,
+      { output, ids },
+    )
+  }
+  const index = typeof output === 'number' ? output : labels!.indexOf(output)
+  if (!Number.isInteger(index) || index < 0 || index >= count)
     throw new GraftError(
       'E_ARGUMENT',
       labels
         ? `"${output}" is not one of the labels: ${labels.join(', ')}.`
-        : `${output} is no token id; ids go from 0 to ${logits.length - 1}.`,
+        : `${output} is no token id; ids go from 0 to ${count - 1}.`,
     )
   return index
 }

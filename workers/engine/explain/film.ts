@@ -139,14 +139,14 @@ async function computed(
   const last = moments.at(-1)!
   // The last frame says what is explained in all of them, and how large they are.
   const { output, ...read } = await withTarget(desk, last.target, async (resolved) => {
-    const { base, labels } = resolved
+    const { base } = resolved
     const ids = inputIds(resolved, request)
     checkIds(ids, base.model.architecture)
     const { layers, heads } = base.model.architecture
     checkSize(ids.length, (moments.length * shotBytes({ layers, heads }, ids.length, maps)) / 2)
     const position = explainedPosition(resolved, ids)
     const { logits } = await answers(askedOf(desk, resolved), [{ ids, position }], 'all')
-    const output = outputIndex(request.output, labels, logits) ?? greedy(logits)
+    const output = outputIndex(request.output, resolved, logits.length) ?? greedy(logits)
     return { output, ids, layers, heads, tokens: base.tokenizer.tokens(ids) }
   })
   const frames: FilmFrame[] = []

@@ -70,8 +70,12 @@ function checkKinds(request: unknown): void {
     if (value === null || Number.isNaN(value) || (kind && !kind.is(value)))
       throw new GraftError(
         'E_ARGUMENT',
-        `${name} cannot be ${JSON.stringify(value) ?? typeof value}${kind ? `: it is ${kind.wanted}` : ''}. Leave it out for its default.`,
+        `${name} cannot be ${shown(value)}${kind ? `: it is ${kind.wanted}` : ''}. Leave it out for its default.`,
         { setting: name },
       )
   }
 }
+
+/** As a person would write it: JSON has no NaN. */
+const shown = (value: unknown): string =>
+  typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value)

@@ -38,7 +38,7 @@ export const importance: Explainer<'importance'> = async (desk, target, request,
       context,
     )
     const { labels, rows } = read
-    const chosen = outputIndex(request.output, labels, labels)
+    const chosen = outputIndex(request.output, { ...resolved, labels }, labels.length)
     const asked = askedOf(desk, resolved)
     const explained =
       chosen === null ? (await classified(asked, read, context)).predicted : rows.map(() => chosen)

@@ -18,7 +18,7 @@ export const logitLens: Explainer<'logitLens'> = (desk, target, request, context
     checkCount('k', k, 1, TOP_LIMIT)
     const ids = inputIds(resolved, request)
     checkIds(ids, model.architecture)
-    const output = outputIndex(request.output, labels, labels ?? { length: model.architecture.vocab })
+    const output = outputIndex(request.output, resolved, labels?.length ?? model.architecture.vocab)
     // A missing head is said before anything is computed.
     if (!labels) void model.head
     const readsOne = labels !== null && model.architecture.kind === 'encoder'

@@ -7,7 +7,7 @@ import { POOLS } from '../../../src/protocol/explain.ts'
 import { checkIds } from '../questions.ts'
 import { secondsLeft } from '../time.ts'
 import { withTarget, type Explainer } from './desk.ts'
-import { checkCount, checkOneOf, checkSeed } from './checks.ts'
+import { checkCount, checkDataset, checkOneOf, checkSeed } from './checks.ts'
 import { checkRows, drawRows } from './rowStates.ts'
 
 const ROWS = 500
@@ -17,6 +17,7 @@ const CONTROLS_LIMIT = 20
 
 export const probe: Explainer<'probe'> = async (desk, target, request, context) => {
   const { dataset, split, pool = 'mean', seed = 0, rows = ROWS, controls = 1 } = request
+  checkDataset(dataset)
   checkOneOf('pool', pool, POOLS)
   checkSeed(seed)
   checkCount('rows', rows, ROWS_LEAST, ROWS_LIMIT)
@@ -94,6 +95,8 @@ export const probe: Explainer<'probe'> = async (desk, target, request, context) 
       layers: model.architecture.layers,
       labels: names,
       pool,
+      seed,
+      controls,
       train: parts.train.length,
       test: parts.test.length,
       accuracy,

@@ -8,7 +8,7 @@ import { POOLS } from '../../../src/protocol/explain.ts'
 import { checkIds, inputIds } from '../questions.ts'
 import { secondsLeft } from '../time.ts'
 import { withTarget, type Explainer } from './desk.ts'
-import { checkCount, checkOneOf, checkSeed } from './checks.ts'
+import { checkCount, checkDataset, checkOneOf, checkSeed } from './checks.ts'
 import { checkRows, drawRows } from './rowStates.ts'
 
 const ROWS = 128
@@ -16,6 +16,7 @@ const ROWS_LIMIT = 512
 
 export const similarity: Explainer<'similarity'> = async (desk, target, request, context) => {
   const { pool = 'mean', seed = 0 } = request
+  if (!('texts' in request)) checkDataset(request.dataset, ', or texts')
   checkOneOf('pool', pool, POOLS)
   checkSeed(seed)
   return withTarget(desk, target, async (resolved) => {
@@ -70,6 +71,7 @@ export const similarity: Explainer<'similarity'> = async (desk, target, request,
       layers: model.architecture.layers,
       rows: texts.length,
       pool,
+      seed,
       self: ckaMatrix(own, own),
       base: null,
     }

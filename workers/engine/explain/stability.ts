@@ -11,7 +11,7 @@ const TOP = 3
 export const stability: Explainer<'stability'> = async (desk, target, request, context) => {
   const { method, seeds: count = SEEDS, seed = 0, top = TOP, ...rest } = request
   checkPieces(request)
-  checkOneOf('method', method, SCORING_METHODS)
+  checkOneOf('method', method, SCORING_METHODS, { needed: true })
   checkCount('seeds', count, 2, 50)
   checkCount('seed', seed, 0, 2 ** 32 - count)
   checkSeed(seed)
