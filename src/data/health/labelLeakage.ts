@@ -1,6 +1,6 @@
 // A column that gives the label away: one that says the same as the label, so that a model learns to copy in place of
 // to read; and texts that hold the name of their label.
-import { finding, NO_LABEL, RowList, type Check, type HealthInput } from './check.ts'
+import { finding, NO_LABEL, owned, RowList, type Check, type HealthInput } from './check.ts'
 import { normalised } from './words.ts'
 import { percent, plural } from './say.ts'
 
@@ -39,7 +39,7 @@ export function labelLeakageCheck(input: HealthInput): Check | null {
         const known = counts.get(value)
         if (known) known.set(row.label, (known.get(row.label) ?? 0) + 1)
         else if (counts.size === VALUES_LIMIT) columns[place] = null
-        else counts.set(value, new Map([[row.label, 1]]))
+        else counts.set(owned(value), new Map([[row.label, 1]]))
       }
       if (input.texts.length === 0) return
       const { names } = input.labels

@@ -1,6 +1,6 @@
 // The words most tied to each label. Words are counted in one pass with bounded memory: where there are too many, the
 // rarest are forgotten (lossy counting, Manku & Motwani 2002).
-import { finding, NO_LABEL, type Check, type HealthInput } from './check.ts'
+import { finding, NO_LABEL, owned, type Check, type HealthInput } from './check.ts'
 import { Z95 } from './intervals.ts'
 import { logOdds } from './logOdds.ts'
 import { percent, plural, some } from './say.ts'
@@ -39,7 +39,7 @@ export function labelWordsCheck(input: HealthInput): Check | null {
       totals[label] = (totals[label] ?? 0) + row.words.length
       for (const text of row.words) {
         let word = words.get(text)
-        if (!word) words.set(text, (word = { total: 0, row: -1, times: [], rows: [] }))
+        if (!word) words.set(owned(text), (word = { total: 0, row: -1, times: [], rows: [] }))
         word.total++
         word.times[label] = (word.times[label] ?? 0) + 1
         if (word.row !== row.index) word.rows[label] = (word.rows[label] ?? 0) + 1
