@@ -6,7 +6,7 @@ import { hashesOf, mix } from './hash.ts'
 
 /** Probability with which a pair exactly at the threshold must share a bucket. */
 const RECALL = 0.985
-/** Bands; rows in a band follow from the threshold. */
+/** Bands, a multiple of 4; rows in a band follow from the threshold. */
 const BANDS = 20
 const ROWS_MOST = 8
 
@@ -89,6 +89,7 @@ export class MinHasher {
   readonly banding: Banding
   readonly #factors: Int32Array
   readonly #offsets: Int32Array
+  readonly #least: Int32Array
 
   constructor(banding: Banding, seed: number) {
     this.banding = banding
@@ -96,6 +97,7 @@ export class MinHasher {
     const factors = randomWords({ seed, purpose: 'sample', layer: 1 }, size).map((word) => word | 1)
     this.#factors = Int32Array.from(factors)
     this.#offsets = Int32Array.from(randomWords({ seed, purpose: 'sample', layer: 2 }, size))
+    this.#least = new Int32Array(size)
   }
 
   /** The text's key in every band. */
@@ -108,26 +110,50 @@ export class MinHasher {
   /** Writes the keys of a text from `keys[at]` on. */
   write(set: Uint32Array, keys: Uint32Array, at: number): void {
     const { bands, rows } = this.banding
+    const least = this.#leastOf(set)
     for (let band = 0; band < bands; band++) {
       let key = band
-      for (let i = band * rows; i < (band + 1) * rows; i++)
-        key = mix((Math.imul(key, 31) + this.#least(set, i)) | 0)
+      for (let i = band * rows; i < (band + 1) * rows; i++) key = mix((Math.imul(key, 31) + least[i]!) | 0)
       keys[at + band] = key
     }
   }
 
-  /** The least value of hash function `i` over a set. */
-  #least(set: Uint32Array, i: number): number {
-    const factor = this.#factors[i]!
-    const offset = this.#offsets[i]!
-    // Compared as signed numbers, which engines keep in registers: with the highest bit turned over the order is the same.
-    let least = 0x7fffffff
-    for (let k = 0; k < set.length; k++) {
-      let hash = (Math.imul(set[k]!, factor) + offset) | 0
-      hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
-      hash = hash ^ (hash >>> 13) ^ 0x80000000
-      if (hash < least) least = hash
+  /** The least value of each hash function over a set; four functions at a time, whose numbers stay in registers. */
+  #leastOf(set: Uint32Array): Int32Array {
+    const factors = this.#factors
+    const offsets = this.#offsets
+    const least = this.#least
+    for (let i = 0; i < least.length; i += 4) {
+      let least0 = HIGHEST
+      let least1 = HIGHEST
+      let least2 = HIGHEST
+      let least3 = HIGHEST
+      for (let k = 0; k < set.length; k++) {
+        const shingle = set[k]! | 0
+        let hash = hashOf(shingle, factors[i]!, offsets[i]!)
+        if (hash < least0) least0 = hash
+        hash = hashOf(shingle, factors[i + 1]!, offsets[i + 1]!)
+        if (hash < least1) least1 = hash
+        hash = hashOf(shingle, factors[i + 2]!, offsets[i + 2]!)
+        if (hash < least2) least2 = hash
+        hash = hashOf(shingle, factors[i + 3]!, offsets[i + 3]!)
+        if (hash < least3) least3 = hash
+      }
+      least[i] = least0 ^ HIGH_BIT
+      least[i + 1] = least1 ^ HIGH_BIT
+      least[i + 2] = least2 ^ HIGH_BIT
+      least[i + 3] = least3 ^ HIGH_BIT
     }
-    return least ^ 0x80000000
+    return least
   }
+}
+
+const HIGHEST = 0x7fffffff
+const HIGH_BIT = 0x80000000
+
+/** A hash with its highest bit turned over: as signed numbers, which engines compare fastest, they have their own order. */
+function hashOf(shingle: number, factor: number, offset: number): number {
+  let hash = (Math.imul(shingle, factor) + offset) | 0
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
+  return hash ^ (hash >>> 13) ^ HIGH_BIT
 }
