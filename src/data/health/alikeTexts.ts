@@ -230,7 +230,7 @@ class OpenSets {
   }
 }
 
-function larger(array: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+function larger(array: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
   const copy = new Uint32Array(length)
   copy.set(array)
   return copy

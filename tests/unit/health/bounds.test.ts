@@ -1,6 +1,7 @@
 // What a report keeps for a row: what is alive after the garbage was collected, in a table of 10,000 rows and in one of 40,000.
 // The difference is what 30,000 rows take; what a report takes whatever the table (models, counted words, rows listed) is in
-// both. Every row is like others, stands in a part, and half of the labels are wrong, so that all checks have something to keep.
+// both. Every row is like others, stands in a part, and the labels say nothing of the texts, so that the checks
+// have something to keep.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
