@@ -30,8 +30,14 @@ export function featuresOf(hashes: Uint32Array, mask: number): Uint32Array {
   return found.subarray(0, distinct)
 }
 
+/** Rows of features to be read. */
+export interface FeatureRows {
+  readonly rows: number
+  at(row: number): Uint32Array
+}
+
 /** Rows of features that grow by appending. */
-export class SparseRows {
+export class SparseRows implements FeatureRows {
   #features = new Uint32Array(1 << 14)
   #ends: number[] = [0]
 
@@ -54,10 +60,15 @@ export class SparseRows {
   at(row: number): Uint32Array {
     return this.#features.subarray(this.#ends[row]!, this.#ends[row + 1]!)
   }
+
+  /** Some of the rows in another order, not copied. */
+  chosen(members: Uint32Array): FeatureRows {
+    return { rows: members.length, at: (row) => this.at(members[row]!) }
+  }
 }
 
 /** Smoothed inverse document frequency: ln((1 + rows) / (1 + rows with it)) + 1, as scikit-learn has it. */
-export function inverseFrequencies(rows: SparseRows, size: number): Float32Array {
+export function inverseFrequencies(rows: FeatureRows, size: number): Float32Array {
   const weights = new Float32Array(size)
   for (let row = 0; row < rows.rows; row++) for (const feature of rows.at(row)) weights[feature]!++
   for (let i = 0; i < size; i++) weights[i] = Math.log((1 + rows.rows) / (1 + weights[i]!)) + 1

@@ -2,7 +2,7 @@
 // 1, trained by stochastic gradient descent row by row in a seeded order; the rate falls to zero, and few epochs keep the
 // model from learning wrong labels by heart. Classes that a row says next to nothing about are not touched by it.
 import { permutation } from '../rng.ts'
-import type { SparseRows } from './features.ts'
+import type { FeatureRows } from './features.ts'
 
 export interface Training {
   epochs: number
@@ -69,7 +69,7 @@ export class Logistic {
 
   /** Trains on the rows listed; `label` gives the class of each. */
   async train(
-    rows: SparseRows,
+    rows: FeatureRows,
     label: Int32Array,
     members: Uint32Array,
     { epochs, rate, seed }: Training,

@@ -157,9 +157,8 @@ export async function crossValidate(
   const most = Math.floor(WORK_LIMIT / classes)
   const order = permutation({ seed, purpose: 'sample', layer: 5 }, all.rows)
   const members = order.filter((row) => classOf[given[row]!]! >= 0).subarray(0, most)
-  const rows = new SparseRows()
   const labels = Int32Array.from(members, (row) => classOf[given[row]!]!)
-  for (const row of members) rows.add(folded(all.at(row), size))
+  const rows = size === FEATURES_MOST ? all.chosen(members) : folded(all, members, size)
 
   const inverse = inverseFrequencies(rows, size)
   const fold = stratified(labels, classes)
@@ -203,11 +202,17 @@ export async function crossValidate(
   }
 }
 
-/** Features of a smaller table: their lower bits, each once. */
-function folded(row: Uint32Array, size: number): Uint32Array {
-  if (size === FEATURES_MOST) return row
-  const kept = row.map((feature) => feature & (size - 1)).sort()
-  return kept.filter((feature, i) => i === 0 || feature !== kept[i - 1])
+/** Rows with the features of a smaller table: their lower bits, each once. */
+function folded(all: SparseRows, members: Uint32Array, size: number): SparseRows {
+  const rows = new SparseRows()
+  for (const row of members) {
+    const kept = all
+      .at(row)
+      .map((feature) => feature & (size - 1))
+      .sort()
+    rows.add(kept.filter((feature, i) => i === 0 || feature !== kept[i - 1]))
+  }
+  return rows
 }
 
 /** A fold for each row, so that every class is spread evenly; rows come in a random order already. */
