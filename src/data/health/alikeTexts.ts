@@ -38,6 +38,8 @@ export class AlikeTexts {
   /** Distinct shingles of each text; 0 for what takes no part. */
   #sizes: Uint32Array
   #texts = 0
+  /** For the shingles of a text of usual length. */
+  readonly #room = new Uint32Array(1024)
   #buckets: Buckets | null = null
   #open: OpenSets | null = null
   /** First text that is held in each look, and the end. */
@@ -61,7 +63,7 @@ export class AlikeTexts {
       this.#sizes = larger(this.#sizes, room)
       this.#keys = larger(this.#keys, room * bands)
     }
-    const set = shinglesOf(hashes, this.#shingle)
+    const set = shinglesOf(hashes, this.#shingle, this.#room)
     this.#sizes[text] = set.length
     this.#hasher.write(set, this.#keys, text * bands)
     this.#texts = text + 1
@@ -121,11 +123,11 @@ export class AlikeTexts {
     for (let i = 0; i < number; i++) {
       const left = found[i]!
       if (left < start || left >= end || !this.#able(left, text)) continue
-      set ??= shinglesOf(hashes(), this.#shingle)
+      set ??= shinglesOf(hashes(), this.#shingle, this.#room)
       const alike = open.similarity(left, set, this.#threshold)
       if (alike >= this.#threshold) pair(left, text, alike)
     }
-    if (holds) open.add(text, set ?? shinglesOf(hashes(), this.#shingle))
+    if (holds) open.add(text, set ?? shinglesOf(hashes(), this.#shingle, this.#room))
   }
 
   /** Lets go of all that the looks needed. */

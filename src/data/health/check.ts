@@ -48,6 +48,8 @@ export class RowView {
   #text: string | null = null
   #words: string[] | null = null
   #hashes: Uint32Array | null = null
+  /** For the hashes of a text of usual length. */
+  readonly #room = new Uint32Array(1024)
   readonly #texts: readonly number[]
   readonly #conversations: ReadonlySet<number>
 
@@ -83,9 +85,9 @@ export class RowView {
     return (this.#words ??= words(this.text))
   }
 
-  /** A hash of each of its words. */
+  /** A hash of each of its words; the array is used again by the next row. */
   get hashes(): Uint32Array {
-    return (this.#hashes ??= hashesOf(this.words))
+    return (this.#hashes ??= hashesOf(this.words, this.#room))
   }
 
   #textAt(place: number): string {

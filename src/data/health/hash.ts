@@ -15,11 +15,16 @@ export function mix(value: number): number {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** A hash for each word. */
-export function hashesOf(words: readonly string[]): Uint32Array {
-  const hashes = new Uint32Array(words.length)
+/** A hash for each word, in the beginning of `room` where there is enough of it. */
+export function hashesOf(words: readonly string[], room = new Uint32Array(words.length)): Uint32Array {
+  const hashes = roomFor(words.length, room)
   for (let i = 0; i < words.length; i++) hashes[i] = hash32(words[i]!)
   return hashes
+}
+
+/** The beginning of an array where it is long enough, else a new one. */
+export function roomFor(length: number, room: Uint32Array): Uint32Array {
+  return length <= room.length ? room.subarray(0, length) : new Uint32Array(length)
 }
 
 const EMPTY = -1

@@ -2,7 +2,7 @@
 // ch. 3): texts whose word shingles overlap much fall into the same bucket of some band with high probability. Of a
 // text only one number a band is kept (buckets.ts finds the texts that share one).
 import { words as randomWords } from '../rng.ts'
-import { hashesOf, mix } from './hash.ts'
+import { hashesOf, mix, roomFor } from './hash.ts'
 
 /** Probability with which a pair exactly at the threshold must share a bucket. */
 const RECALL = 0.985
@@ -28,11 +28,11 @@ export function shingles(words: readonly string[], size: number): Uint32Array {
   return shinglesOf(hashesOf(words), size)
 }
 
-/** The same of words that are hashed already. */
-export function shinglesOf(hashes: Uint32Array, size: number): Uint32Array {
+/** The same of words that are hashed already, in the beginning of `room` where there is enough of it. */
+export function shinglesOf(hashes: Uint32Array, size: number, room = new Uint32Array(0)): Uint32Array {
   if (hashes.length === 0) return new Uint32Array(0)
   const total = Math.max(1, hashes.length - size + 1)
-  const found = new Uint32Array(total)
+  const found = roomFor(total, room)
   for (let at = 0; at < total; at++) {
     const end = Math.min(at + size, hashes.length)
     let hash = 0
@@ -124,19 +124,31 @@ export class MinHasher {
     const offsets = this.#offsets
     const least = this.#least
     for (let i = 0; i < least.length; i += 4) {
+      const [factor0, factor1, factor2, factor3] = [
+        factors[i]!,
+        factors[i + 1]!,
+        factors[i + 2]!,
+        factors[i + 3]!,
+      ]
+      const [offset0, offset1, offset2, offset3] = [
+        offsets[i]!,
+        offsets[i + 1]!,
+        offsets[i + 2]!,
+        offsets[i + 3]!,
+      ]
       let least0 = HIGHEST
       let least1 = HIGHEST
       let least2 = HIGHEST
       let least3 = HIGHEST
       for (let k = 0; k < set.length; k++) {
         const shingle = set[k]! | 0
-        let hash = hashOf(shingle, factors[i]!, offsets[i]!)
+        let hash = hashOf(shingle, factor0, offset0)
         if (hash < least0) least0 = hash
-        hash = hashOf(shingle, factors[i + 1]!, offsets[i + 1]!)
+        hash = hashOf(shingle, factor1, offset1)
         if (hash < least1) least1 = hash
-        hash = hashOf(shingle, factors[i + 2]!, offsets[i + 2]!)
+        hash = hashOf(shingle, factor2, offset2)
         if (hash < least2) least2 = hash
-        hash = hashOf(shingle, factors[i + 3]!, offsets[i + 3]!)
+        hash = hashOf(shingle, factor3, offset3)
         if (hash < least3) least3 = hash
       }
       least[i] = least0 ^ HIGH_BIT
