@@ -35,6 +35,9 @@ export type Severity = (typeof SEVERITIES)[number]
 
 /** Rows that a finding lists; its `count` counts all of them. */
 export const FINDING_ROWS_LIMIT = 5000
+/** Least Jaccard similarity of near-duplicates, and words in a shingle, where nothing else is asked for. */
+export const NEAR_THRESHOLD = 0.8
+export const NEAR_SHINGLE = 3
 
 export interface FindingRow {
   /** Index in the dataset, from 0. */

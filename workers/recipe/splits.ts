@@ -3,11 +3,12 @@
 import { DEFAULT_SPLIT, NO_PART, partsOfFolds, splitBy, withCounts } from '../../src/data/split.ts'
 import { cook } from '../../src/data/recipe/cook.ts'
 import { flowOf, type Flow } from '../../src/data/recipe/flow.ts'
-import { DEFAULT_THRESHOLD, nearGroups } from '../../src/data/recipe/nearGroups.ts'
+import { nearGroups } from '../../src/data/recipe/nearGroups.ts'
 import { RowKeys } from '../../src/data/recipe/rowKeys.ts'
 import { timesOf } from '../../src/data/times.ts'
 import { type Dataset, type SplitConfig, type SplitName, type SplitRequest } from '../../src/protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../src/protocol/errors.ts'
+import { NEAR_THRESHOLD } from '../../src/protocol/health.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import { TRAINING_STEPS } from '../../src/protocol/recipe.ts'
 import type { RecipeRecord, Store } from '../../src/store/database.ts'
@@ -210,7 +211,7 @@ function configOf(request: SplitRequest, dataset: Dataset): SplitConfig {
       : undefined
     : (stratify ?? (free ? undefined : label))
   const sizes = unit === 'rows' ? { train: 0.8, validation: 0.1, test: 0.1 } : {}
-  const similarity = near === true ? DEFAULT_THRESHOLD : near
+  const similarity = near === true ? NEAR_THRESHOLD : near
   return {
     ...DEFAULT_SPLIT,
     ...rest,

@@ -12,6 +12,7 @@ import {
 } from '../../protocol/health.ts'
 import { parseMessages } from '../messages.ts'
 import { joined } from '../recipe/rowKeys.ts'
+import { hashesOf } from './hash.ts'
 import { words } from './words.ts'
 
 export interface HealthInput {
@@ -46,6 +47,9 @@ export class RowView {
   first = NO_ROW
   #text: string | null = null
   #words: string[] | null = null
+  #hashes: Uint32Array | null = null
+  /** For the hashes of a text of usual length. */
+  readonly #room = new Uint32Array(1024)
   readonly #texts: readonly number[]
   readonly #conversations: ReadonlySet<number>
 
@@ -60,7 +64,7 @@ export class RowView {
     this.index = index
     this.label = NO_LABEL
     this.first = NO_ROW
-    this.#text = this.#words = null
+    this.#text = this.#words = this.#hashes = null
   }
 
   /** The texts of the row, one a line; of messages, what they say. */
@@ -79,6 +83,11 @@ export class RowView {
 
   get words(): string[] {
     return (this.#words ??= words(this.text))
+  }
+
+  /** A hash of each of its words; the array is used again by the next row. */
+  get hashes(): Uint32Array {
+    return (this.#hashes ??= hashesOf(this.words, this.#room))
   }
 
   #textAt(place: number): string {
@@ -107,7 +116,7 @@ export interface Check {
   working?: string
   /** Every row, in order. */
   row?(row: RowView): void
-  /** After the first pass: how many more passes it needs; default none. */
+  /** After the first pass: how many more passes it needs; default none. What only the first pass needed is let go here. */
   between?(pause: Pause): number | Promise<number>
   /** Around pass `pass`, from 0, of those that `between` asked for. */
   begin?(pass: number): void
@@ -147,13 +156,18 @@ export class Labels {
         this.tooMany = true
         return NO_LABEL
       }
-      number = this.names.push(name) - 1
+      number = this.names.push(owned(name)) - 1
       this.counts.push(0)
-      this.#numbers.set(name, number)
+      this.#numbers.set(this.names[number]!, number)
     }
     this.counts[number]!++
     return number
   }
+}
+
+/** A copy of its own: a slice of a row's text would keep the whole batch of rows in memory that it was cut from. */
+export function owned(text: string): string {
+  return ` ${text}`.slice(1)
 }
 
 /** Rows that one step leaves out by number: their ids stand in the recipe. */
@@ -169,7 +183,8 @@ export class RowList {
   add(row: number, note?: string): void {
     this.count++
     if (this.numbers.length < DROP_LIMIT) this.numbers.push(row)
-    if (this.rows.length < FINDING_ROWS_LIMIT) this.rows.push(note === undefined ? { row } : { row, note })
+    if (this.rows.length < FINDING_ROWS_LIMIT)
+      this.rows.push(note === undefined ? { row } : { row, note: owned(note) })
   }
 }
 
@@ -177,9 +192,10 @@ export class RowList {
 export class RankedRows {
   count = 0
   readonly numbers: number[] = []
-  #kept: { row: number; rank: number; note: string | undefined }[] = []
+  #kept: { row: number; rank: number; note: () => string }[] = []
 
-  add(row: number, rank: number, note?: string): void {
+  /** @param note asked for once it is settled that the row is kept; it must not hold a text of the row */
+  add(row: number, rank: number, note: () => string): void {
     this.count++
     if (this.numbers.length < DROP_LIMIT) this.numbers.push(row)
     this.#kept.push({ row, rank, note })
@@ -188,7 +204,7 @@ export class RankedRows {
 
   get rows(): FindingRow[] {
     this.#cut()
-    return this.#kept.map(({ row, note }) => (note === undefined ? { row } : { row, note }))
+    return this.#kept.map(({ row, note }) => ({ row, note: note() }))
   }
 
   #cut(): void {

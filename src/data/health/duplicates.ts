@@ -1,19 +1,23 @@
 // Rows that are copies of an earlier one, cell by cell; white space at the ends of cells never counts.
 import { joined } from '../recipe/rowKeys.ts'
-import { bySize, finding, RowList, textColumns, type Check, type HealthInput } from './check.ts'
+import { bySize, finding, NO_ROW, RowList, textColumns, type Check, type HealthInput } from './check.ts'
 import { FirstRows } from './hash.ts'
 import { percent, plural, rowName } from './say.ts'
 
 export function duplicatesCheck(input: HealthInput): Check {
-  const known = new FirstRows(input.rows)
+  let known: FirstRows | null = new FirstRows(input.rows)
   const places = input.columns.map((_, place) => place)
   const list = new RowList()
   return {
     kinds: ['exactDuplicates'],
     row({ cells, index }) {
       if (cells.every((cell) => cell.trim() === '')) return
-      const first = known.firstOf(joined(cells, places), index)
+      const first = known!.firstOf(joined(cells, places), index)
       if (first !== index) list.add(index, `copy of ${rowName(first)}`)
+    },
+    between() {
+      known = null
+      return 0
     },
     finish() {
       if (list.count === 0) return []
@@ -45,23 +49,18 @@ export function conflictsCheck(input: HealthInput): Check | null {
       labels[row.index] = row.label
     },
     finish() {
-      const torn = new Set<number>()
+      const torn = new Uint8Array(first.length)
+      let texts = 0
       for (let row = 0; row < first.length; row++) {
         const other = first[row]!
-        if (other >= 0 && labels[row]! >= 0 && labels[other]! >= 0 && labels[row] !== labels[other])
-          torn.add(other)
+        if (other < 0 || labels[row]! < 0 || labels[other]! < 0 || labels[row] === labels[other]) continue
+        if (torn[other] === 0) texts++
+        torn[other] = 1
       }
-      if (torn.size === 0) return []
-      const groups = new Map<number, number[]>()
-      for (let row = 0; row < first.length; row++)
-        if (torn.has(first[row]!) && labels[row]! >= 0) {
-          const group = groups.get(first[row]!)
-          if (group) group.push(row)
-          else groups.set(first[row]!, [row])
-        }
+      if (texts === 0) return []
       const list = new RowList()
-      for (const group of groups.values())
-        for (const row of group) list.add(row, `says “${input.labels.names[labels[row]!]!}”`)
+      for (const row of together(first, (row) => torn[first[row]!] === 1 && labels[row]! >= 0))
+        list.add(row, `says “${input.labels.names[labels[row]!]!}”`)
       const columns = textColumns(input)
       const label = input.columns[input.label!]!
       const step = { kind: 'resolveConflicts' as const, columns, label }
@@ -70,7 +69,7 @@ export function conflictsCheck(input: HealthInput): Check | null {
           kind: 'labelConflicts',
           severity: 'fix',
           column: label,
-          title: `${plural(torn.size, 'text')} with different labels, in ${plural(list.count, 'row')}`,
+          title: `${plural(texts, 'text')} with different labels, in ${plural(list.count, 'row')}`,
           explanation:
             'The same text has more than one label. The model cannot get all of them right, and learns to be unsure.',
           count: list.count,
@@ -83,4 +82,21 @@ export function conflictsCheck(input: HealthInput): Check | null {
       ]
     },
   }
+}
+
+/** Rows that take part, those of one text one after the other, in the order of the first of them. */
+function* together(first: Int32Array, takes: (row: number) => boolean): Generator<number> {
+  /** The next row of the same text, and of each text the row before. */
+  const next = new Int32Array(first.length).fill(NO_ROW)
+  const latest = new Int32Array(first.length).fill(NO_ROW)
+  const heads = new Uint8Array(first.length)
+  for (let row = 0; row < first.length; row++) {
+    if (!takes(row)) continue
+    const before = latest[first[row]!]!
+    if (before === NO_ROW) heads[row] = 1
+    else next[before] = row
+    latest[first[row]!] = row
+  }
+  for (let head = 0; head < first.length; head++)
+    if (heads[head] === 1) for (let row = head; row !== NO_ROW; row = next[row]!) yield row
 }

@@ -1,6 +1,6 @@
 // A column that gives the label away: one that says the same as the label, so that a model learns to copy in place of
 // to read; and texts that hold the name of their label.
-import { finding, NO_LABEL, RowList, type Check, type HealthInput } from './check.ts'
+import { finding, NO_LABEL, owned, RowList, type Check, type HealthInput } from './check.ts'
 import { normalised } from './words.ts'
 import { percent, plural } from './say.ts'
 
@@ -39,13 +39,14 @@ export function labelLeakageCheck(input: HealthInput): Check | null {
         const known = counts.get(value)
         if (known) known.set(row.label, (known.get(row.label) ?? 0) + 1)
         else if (counts.size === VALUES_LIMIT) columns[place] = null
-        else counts.set(value, new Map([[row.label, 1]]))
+        else counts.set(owned(value), new Map([[row.label, 1]]))
       }
       if (input.texts.length === 0) return
       const { names } = input.labels
-      if (holds(row.text, names[row.label]!)) named.add(row.index, `holds “${names[row.label]!}”`)
+      const text = plainly(row.text)
+      if (holds(text, names[row.label]!)) named.add(row.index, `holds “${names[row.label]!}”`)
       // Against chance: the label of the last row that had another one.
-      if (before !== NO_LABEL && before !== row.label && holds(row.text, names[before]!)) others++
+      if (before !== NO_LABEL && before !== row.label && holds(text, names[before]!)) others++
       before = row.label
     },
     finish() {
@@ -114,7 +115,12 @@ function leaveOneOut(counts: Counts): { right: number; shared: number } {
   return { right, shared }
 }
 
+function plainly(text: string): string {
+  return normalised(text).replace(/[_-]+/g, ' ')
+}
+
+/** @param text as `plainly` has it */
 function holds(text: string, label: string): boolean {
-  const name = normalised(label).replace(/[_-]+/g, ' ')
-  return name.length >= 3 && normalised(text).replace(/[_-]+/g, ' ').includes(name)
+  const name = plainly(label)
+  return name.length >= 3 && text.includes(name)
 }

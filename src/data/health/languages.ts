@@ -116,17 +116,21 @@ export const LANGUAGE_COUNT = NAMES.length
 /** The language of a text, a number for `languageName`; UNKNOWN where the evidence is thin. */
 export function languageOf(text: string, given?: readonly string[]): number {
   const some = text.length > LOOKED_AT ? text.slice(0, LOOKED_AT) : text
-  if (!/^[\0-\u007f]*$/.test(some)) {
+  const plain = /^[\0-\u007f]*$/.test(some)
+  if (!plain) {
     const byScript = scriptLanguage(some)
     if (byScript !== UNKNOWN) return byScript
   }
   const all = (given ?? words(some)).slice(0, 400)
   if (all.length < WORDS_LEAST) return UNKNOWN
   const scores = new Float64Array(NAMES.length)
-  for (const word of all)
-    for (const { language, weight } of WEIGHTS.get(word) ?? []) scores[language]! += weight
-  const lower = some.toLowerCase()
-  for (const [name, pattern] of LETTERS) {
+  for (const word of all) {
+    const known = WEIGHTS.get(word)
+    if (known) for (const { language, weight } of known) scores[language]! += weight
+  }
+  const lower = plain ? '' : some.toLowerCase()
+  // No letter that a language has to itself is a plain one.
+  for (const [name, pattern] of plain ? [] : LETTERS) {
     const language = NAMES.indexOf(name)
     if (scores[language]! > 0) scores[language]! += LETTER_WEIGHT * (lower.match(pattern)?.length ?? 0)
   }

@@ -13,7 +13,7 @@ import {
   type RowView,
 } from './check.ts'
 import { labelIssues } from './confident.ts'
-import { features, FEATURES_MOST, inverseFrequencies, SparseRows } from './features.ts'
+import { featuresOf, FEATURES_MOST, inverseFrequencies, SparseRows } from './features.ts'
 import { Logistic } from './logistic.ts'
 import { excerpt, percent, plural } from './say.ts'
 
@@ -34,7 +34,7 @@ export function mislabelledCheck(input: HealthInput): Check | null {
   const sampled = new Sampled(input.rows, labelRows, seed)
   const labels = new Int32Array(Math.min(input.rows, labelRows))
   const index = new Int32Array(labels.length)
-  const sparse = new SparseRows()
+  let sparse = new SparseRows()
   let judge: Judge | null = null
   let skipped: string | null = null
   const list = new RankedRows()
@@ -44,7 +44,8 @@ export function mislabelledCheck(input: HealthInput): Check | null {
     list.add(
       row,
       probability - own,
-      `“${excerpt(input.labels.names[label]!, 40)}”, more like “${excerpt(input.labels.names[best]!, 40)}” (${percent(probability)})`,
+      () =>
+        `“${excerpt(input.labels.names[label]!, 40)}”, more like “${excerpt(input.labels.names[best]!, 40)}” (${percent(probability)})`,
     )
 
   return {
@@ -53,7 +54,7 @@ export function mislabelledCheck(input: HealthInput): Check | null {
       if (!sampled.has(row.index) || row.label === NO_LABEL || sparse.rows === labels.length) return
       labels[sparse.rows] = row.label
       index[sparse.rows] = row.index
-      sparse.add(features(row.words, FEATURES_MOST - 1))
+      sparse.add(featuresOf(row.hashes, FEATURES_MOST - 1))
     },
     working: 'Learning the labels, to judge them',
     async between(pause) {
@@ -62,6 +63,7 @@ export function mislabelledCheck(input: HealthInput): Check | null {
       const judged = skipped
         ? null
         : await crossValidate(sparse, labels.subarray(0, sparse.rows), names.length, seed, pause)
+      sparse = new SparseRows()
       if (!judged) {
         skipped ??= 'At least two classes need five rows each.'
         return 0
@@ -74,7 +76,7 @@ export function mislabelledCheck(input: HealthInput): Check | null {
     },
     again(row) {
       if (!judge || sampled.has(row.index) || row.label === NO_LABEL) return
-      const issue = judge.of(row.words, row.label)
+      const issue = judge.of(row.hashes, row.label)
       looked++
       if (issue) note(row.index, row.label, issue.best, issue.own, issue.probability)
     },
@@ -129,7 +131,7 @@ interface Judge {
   /** Share of the rows judged whose label is the model's first choice. */
   accuracy: number
   /** A row that the model has not learnt from; null where its label is believed. */
-  of(words: readonly string[], label: number): Issue | null
+  of(hashes: Uint32Array, label: number): Issue | null
 }
 
 /** Null where fewer than two classes have rows enough. */
@@ -155,9 +157,8 @@ export async function crossValidate(
   const most = Math.floor(WORK_LIMIT / classes)
   const order = permutation({ seed, purpose: 'sample', layer: 5 }, all.rows)
   const members = order.filter((row) => classOf[given[row]!]! >= 0).subarray(0, most)
-  const rows = new SparseRows()
   const labels = Int32Array.from(members, (row) => classOf[given[row]!]!)
-  for (const row of members) rows.add(folded(all.at(row), size))
+  const rows = size === FEATURES_MOST ? all.chosen(members) : folded(all, members, size)
 
   const inverse = inverseFrequencies(rows, size)
   const fold = stratified(labels, classes)
@@ -192,20 +193,26 @@ export async function crossValidate(
     })),
     looked: rows.rows,
     accuracy: right / rows.rows,
-    of(words, label) {
+    of(hashes, label) {
       const known = classOf[label]!
       if (known < 0) return null
-      const issue = issueOf(average.predict(features(words, size - 1)), known)
+      const issue = issueOf(average.predict(featuresOf(hashes, size - 1)), known)
       return issue.own < cuts[known]! && issue.best !== label ? issue : null
     },
   }
 }
 
-/** Features of a smaller table: their lower bits, each once. */
-function folded(row: Uint32Array, size: number): Uint32Array {
-  if (size === FEATURES_MOST) return row
-  const kept = row.map((feature) => feature & (size - 1)).sort()
-  return kept.filter((feature, i) => i === 0 || feature !== kept[i - 1])
+/** Rows with the features of a smaller table: their lower bits, each once. */
+function folded(all: SparseRows, members: Uint32Array, size: number): SparseRows {
+  const rows = new SparseRows()
+  for (const row of members) {
+    const kept = all
+      .at(row)
+      .map((feature) => feature & (size - 1))
+      .sort()
+    rows.add(kept.filter((feature, i) => i === 0 || feature !== kept[i - 1]))
+  }
+  return rows
 }
 
 /** A fold for each row, so that every class is spread evenly; rows come in a random order already. */

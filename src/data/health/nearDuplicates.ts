@@ -1,7 +1,8 @@
-// Texts that say almost the same: candidates by MinHash, each verified by the true Jaccard similarity of its shingles.
-// The second pass over the rows collects the shingles of candidates, as many at a time as fit into a fixed memory.
+// Texts that say almost the same, as findings: rows like an earlier one, and rows held out that are like one in training.
+// alikeTexts.ts finds the pairs; of each text only its best partner is kept.
 import { SPLIT_NAMES } from '../../protocol/data.ts'
-import type { Finding } from '../../protocol/health.ts'
+import { NEAR_SHINGLE, NEAR_THRESHOLD, type Finding } from '../../protocol/health.ts'
+import { AlikeTexts } from './alikeTexts.ts'
 import {
   bySize,
   dropAll,
@@ -12,81 +13,66 @@ import {
   type Check,
   type HealthInput,
 } from './check.ts'
-import {
-  bandingFor,
-  candidatePairs,
-  jaccard,
-  leftOf,
-  MinHasher,
-  pairBatches,
-  rightOf,
-  shingles,
-} from './minhash.ts'
 import { percent, plural, rowName } from './say.ts'
-
-export const DEFAULT_THRESHOLD = 0.8
-export const DEFAULT_SHINGLE = 3
-/** Shingles of candidates held at a time: 128 MB. */
-const SHINGLES_HELD = 32_000_000
 
 export function nearDuplicatesCheck(input: HealthInput): Check | null {
   if (input.texts.length === 0) return null
-  const { threshold = DEFAULT_THRESHOLD, shingle = DEFAULT_SHINGLE, seed = 42 } = input.options
-  const hasher = new MinHasher(bandingFor(threshold), seed)
-  const { bands } = hasher.banding
-  const keys = new Uint32Array(input.rows * bands)
-  /** Distinct shingles of each text; 0 for what takes no part. */
-  const sizes = new Uint32Array(input.rows)
-  /** Candidates in batches, by the pass in which they are verified. */
-  let batches: Float64Array[] = []
-  /** Shingles of the texts of a batch one after the other, and where each text's begin, or -1. */
-  let held = new Uint32Array(0)
-  const places = new Int32Array(input.rows)
-  const heldOf = (row: number): Uint32Array => held.subarray(places[row]!, places[row]! + sizes[row]!)
-  let cut = false
+  const { threshold = NEAR_THRESHOLD, shingle = NEAR_SHINGLE, seed = 42 } = input.options
+  const alike = new AlikeTexts({ threshold, shingle, seed, texts: input.rows })
   const near = new NearRows(input, threshold)
+  const pair = near.pair.bind(near)
 
   return {
     kinds: ['nearDuplicates', ...(input.parts ? (['splitLeakage'] as const) : [])],
     row(row) {
       near.seen(row.index, row.first)
       // Copies of a text are found without this; one of them stands for all.
-      if (row.first !== row.index) return
-      const set = shingles(row.words, shingle)
-      sizes[row.index] = set.length
-      keys.set(hasher.keys(set), row.index * bands)
+      if (row.first === row.index) alike.add(row.index, row.hashes)
     },
     working: 'Comparing texts',
     async between(pause) {
-      const found = await candidatePairs(keys, bands, (row) => sizes[row]! > 0, pause)
-      cut = found.cut
-      batches = pairBatches(found.pairs, sizes, threshold, SHINGLES_HELD)
-      return batches.length
+      const looks = await alike.compare(pause)
+      near.ready(looks > 0)
+      return looks
     },
-    begin(pass) {
-      let length = 0
-      places.fill(-1)
-      for (const pair of batches[pass]!)
-        for (const row of [leftOf(pair), rightOf(pair)])
-          if (places[row] === -1) {
-            places[row] = length
-            length += sizes[row]!
-          }
-      held = new Uint32Array(length)
+    begin: (look) => alike.begin(look),
+    again: (row) => alike.again(row.index, () => row.hashes, pair),
+    finish() {
+      alike.release()
+      return near.findings()
     },
-    again(row) {
-      if (places[row.index] !== -1) held.set(shingles(row.words, shingle), places[row.index])
-    },
-    end(pass) {
-      for (const pair of batches[pass]!) {
-        const left = leftOf(pair)
-        const right = rightOf(pair)
-        const similarity = jaccard(heldOf(left), heldOf(right))
-        if (similarity >= threshold) near.pair(left, right, similarity)
-      }
-      held = new Uint32Array(0)
-    },
-    finish: () => near.findings(cut),
+  }
+}
+
+const TRAIN = SPLIT_NAMES.indexOf('train')
+/** Texts whose words are in another order or case can share all of their shingles. */
+const saidLike = (similarity: number): string =>
+  similarity === 1 ? 'the same text as' : `${percent(similarity)} like`
+
+/** The best partner of each text so far; of those that are equally good the earliest. */
+class Partners {
+  readonly #row: Int32Array
+  readonly #similarity: Float64Array
+
+  constructor(rows: number) {
+    this.#row = new Int32Array(rows).fill(NO_ROW)
+    this.#similarity = new Float64Array(rows)
+  }
+
+  add(row: number, partner: number, similarity: number): void {
+    const known = this.#similarity[row]!
+    if (similarity < known || (similarity === known && this.#row[row]! <= partner)) return
+    this.#row[row] = partner
+    this.#similarity[row] = similarity
+  }
+
+  /** NO_ROW where there is none. */
+  of(row: number): number {
+    return this.#row[row]!
+  }
+
+  similarity(row: number): number {
+    return this.#similarity[row]!
   }
 }
 
@@ -96,9 +82,12 @@ class NearRows {
   readonly #threshold: number
   /** First row with the same text. */
   readonly #first: Int32Array
-  readonly #like = new Map<number, { row: number; similarity: number }>()
-  /** Pairs over two parts, found by their texts. */
-  readonly #across: { left: number; right: number; similarity: number }[] = []
+  /** Of the first row of a text: the first training row with it. */
+  #trained = new Int32Array(0)
+  /** Earlier texts that are like a text. */
+  #like: Partners | null = null
+  /** Texts of training rows that are like a text. */
+  #likeTraining: Partners | null = null
 
   constructor(input: HealthInput, threshold: number) {
     this.#input = input
@@ -110,20 +99,40 @@ class NearRows {
     this.#first[row] = first
   }
 
+  /** All rows were seen; `pairs`: whether any pair will come. */
+  ready(pairs: boolean): void {
+    const { parts, rows } = this.#input
+    if (pairs) this.#like = new Partners(rows)
+    if (!parts) return
+    if (pairs) this.#likeTraining = new Partners(rows)
+    this.#trained = new Int32Array(rows).fill(NO_ROW)
+    for (let row = 0; row < rows; row++) {
+      const text = this.#first[row]!
+      if (parts[row] === TRAIN && text !== NO_ROW && this.#trained[text] === NO_ROW) this.#trained[text] = row
+    }
+  }
+
   pair(left: number, right: number, similarity: number): void {
-    const known = this.#like.get(right)
-    if (!known || known.similarity < similarity) this.#like.set(right, { row: left, similarity })
-    if (this.#input.parts) this.#across.push({ left, right, similarity })
+    this.#like!.add(right, left, similarity)
+    if (!this.#likeTraining) return
+    if (this.#trained[right] !== NO_ROW) this.#likeTraining.add(left, right, similarity)
+    if (this.#trained[left] !== NO_ROW) this.#likeTraining.add(right, left, similarity)
   }
 
-  findings(cut: boolean): Finding[] {
-    return [...this.#alike(cut), ...this.#leaks()]
+  findings(): Finding[] {
+    return [...this.#alike(), ...this.#leaks()]
   }
 
-  #alike(cut: boolean): Finding[] {
+  #alike(): Finding[] {
+    const like = this.#like
+    if (!like) return []
     const list = new RankedRows()
-    for (const [row, { row: other, similarity }] of this.#like)
-      list.add(row, similarity, `${percent(similarity)} like ${rowName(other)}`)
+    for (let row = 0; row < this.#input.rows; row++) {
+      const other = like.of(row)
+      if (other === NO_ROW) continue
+      const similarity = like.similarity(row)
+      list.add(row, similarity, () => `${percent(similarity)} like ${rowName(other)}`)
+    }
     if (list.count === 0) return []
     const threshold = this.#threshold
     return [
@@ -131,9 +140,7 @@ class NearRows {
         kind: 'nearDuplicates',
         severity: bySize(list.count, this.#input.rows, 0.05),
         title: `${plural(list.count, 'row')} (${percent(list.count / this.#input.rows)}) ${list.count === 1 ? 'says' : 'say'} almost the same as an earlier row`,
-        explanation:
-          `At least ${percent(threshold)} of their word groups are the same (Jaccard similarity, verified pair by pair). They teach little that is new, and make a test too easy when they stand on both sides of the split.` +
-          (cut ? ' So many texts are alike that not all pairs could be compared; there may be more.' : ''),
+        explanation: `At least ${percent(threshold)} of their word groups are the same (Jaccard similarity, verified pair by pair). They teach little that is new, and make a test too easy when they stand on both sides of the split.`,
         count: list.count,
         rows: list.rows,
         remedies: [
@@ -149,50 +156,31 @@ class NearRows {
   /** The size of shingles, where another was chosen. */
   #shingle(): { shingle?: number } {
     const { shingle } = this.#input.options
-    return shingle === undefined || shingle === DEFAULT_SHINGLE ? {} : { shingle }
+    return shingle === undefined || shingle === NEAR_SHINGLE ? {} : { shingle }
   }
 
   #leaks(): Finding[] {
     const { parts } = this.#input
     if (!parts) return []
-    const TRAIN = SPLIT_NAMES.indexOf('train')
-    // The parts that each text is in, copies included.
-    const inTraining = new Map<number, number>()
-    for (let row = 0; row < parts.length; row++)
-      if (parts[row] === TRAIN && this.#first[row]! >= 0 && !inTraining.has(this.#first[row]!))
-        inTraining.set(this.#first[row]!, row)
-    const leaks = new Map<number, { other: number; similarity: number }>()
-    /** Held-out texts that are like a training text, by the first row of the text. */
-    const likeTraining = new Map<number, { other: number; similarity: number }>()
-    for (const { left, right, similarity } of this.#across)
-      for (const [held, trained] of [
-        [left, right],
-        [right, left],
-      ] as const) {
-        const other = inTraining.get(trained)
-        const known = likeTraining.get(held)
-        if (other !== undefined && (!known || known.similarity < similarity))
-          likeTraining.set(held, { other, similarity })
-      }
+    const list = new RankedRows()
     let exact = 0
     for (let row = 0; row < parts.length; row++) {
       const text = this.#first[row]!
-      if (parts[row] === TRAIN || text < 0) continue
-      const same = inTraining.get(text)
-      if (same !== undefined) {
+      if (parts[row] === TRAIN || text === NO_ROW) continue
+      const part = SPLIT_NAMES[parts[row]!]!
+      const same = this.#trained[text]!
+      if (same !== NO_ROW) {
         exact++
-        leaks.set(row, { other: same, similarity: 1 })
-      } else {
-        const like = likeTraining.get(text)
-        if (like) leaks.set(row, like)
+        list.add(row, 1, () => `${part}: the same text as training ${rowName(same)}`)
+        continue
       }
+      const like = this.#likeTraining?.of(text) ?? NO_ROW
+      if (like === NO_ROW) continue
+      const similarity = this.#likeTraining!.similarity(text)
+      const other = this.#trained[like]!
+      list.add(row, similarity, () => `${part}: ${saidLike(similarity)} training ${rowName(other)}`)
     }
-    if (leaks.size === 0) return []
-    const list = new RankedRows()
-    for (const [row, { other, similarity }] of leaks) {
-      const like = similarity === 1 ? 'the same text as' : `${percent(similarity)} like`
-      list.add(row, similarity, `${SPLIT_NAMES[parts[row]!]!}: ${like} training ${rowName(other)}`)
-    }
+    if (list.count === 0) return []
     const columns = textColumns(this.#input)
     return [
       finding(this.#input, {

@@ -1,7 +1,16 @@
 // What should not be in a text: control characters, broken encodings, HTML, addresses of the web, repetition. One kind
 // of check for all of them: a function that says what it saw in a text, or nothing.
 import type { FindingKind, Remedy, Severity } from '../../protocol/health.ts'
-import { bySize, dropAll, finding, RowList, textColumns, type Check, type HealthInput } from './check.ts'
+import {
+  bySize,
+  dropAll,
+  finding,
+  RowList,
+  textColumns,
+  type Check,
+  type HealthInput,
+  type RowView,
+} from './check.ts'
 import { fixMojibake } from '../mojibake.ts'
 import { repeated } from './repetition.ts'
 import { excerpt, percent, plural } from './say.ts'
@@ -21,7 +30,7 @@ const URL_LIKE = /\b(?:https?|ftp):\/\/[^\s<>"']{3,200}|\bwww\.[\w-]{1,63}(?:\.[
 interface Noise {
   kind: FindingKind
   /** What was seen in the text, for the list; null: nothing. */
-  see(text: string, words: () => string[]): string | null
+  see(text: string, row: RowView): string | null
   severity(count: number, rows: number): Severity
   title(rows: string): string
   explanation: string
@@ -88,7 +97,7 @@ const NOISES: Noise[] = [
   },
   {
     kind: 'repetition',
-    see: (text, words) => repeated(text, words),
+    see: repeated,
     severity: (count, rows) => bySize(count, rows, 0.02),
     title: (rows) => `${rows} ${rows.startsWith('1 ') ? 'repeats itself' : 'repeat themselves'}`,
     explanation:
@@ -104,7 +113,7 @@ export function noiseChecks(input: HealthInput): Check[] {
     return {
       kinds: [noise.kind],
       row(row) {
-        const seen = noise.see(row.text, () => row.words)
+        const seen = noise.see(row.text, row)
         if (seen !== null) list.add(row.index, seen)
       },
       finish() {

@@ -25,10 +25,11 @@ export function lengthCheck(input: HealthInput): Check | null {
       lengths[row.index] = row.text.trim().length
     },
     finish() {
-      const logs = Float32Array.from(
-        lengths.filter((length) => length > 0),
-        Math.log,
-      )
+      let filled = 0
+      const all = new Float32Array(lengths.length)
+      for (let row = 0; row < lengths.length; row++)
+        if (lengths[row]! > 0) all[filled++] = Math.log(lengths[row]!)
+      const logs = all.subarray(0, filled)
       if (logs.length < ROWS_LEAST) return []
       const { median, mad } = centre(logs)
       const spread = Math.max(mad, LENGTH_MAD_LEAST)
@@ -40,7 +41,7 @@ export function lengthCheck(input: HealthInput): Check | null {
         const z = (0.6745 * (Math.log(length) - median)) / spread
         if (Math.abs(z) < LENGTH_Z) continue
         if (z < 0) short++
-        list.add(row, Math.abs(z), plural(length, 'character'))
+        list.add(row, Math.abs(z), () => plural(length, 'character'))
       }
       if (list.count === 0) return []
       const usual = Math.round(Math.exp(median))
@@ -102,25 +103,29 @@ export function charactersCheck(input: HealthInput): Check | null {
     },
     finish() {
       const list = new RankedRows()
-      const noted = new Map<number, { rank: number; note: string }>()
-      for (const [kind, [name]] of KINDS.entries()) {
-        const all = shares[kind]!
-        const judged = Float32Array.from(
-          all.filter((_, row) => long[row] === 1),
-          (value) => value / 255,
-        )
-        if (judged.length < ROWS_LEAST) return []
-        const { median, mad } = centre(judged)
-        const spread = Math.max(mad, SHARE_MAD_LEAST)
-        for (let row = 0; row < all.length; row++) {
-          const share = all[row]! / 255
-          const z = (0.6745 * (share - median)) / spread
-          if (long[row] === 0 || z < CHARACTER_Z || share - median < SHARE_LEAST) continue
-          const known = noted.get(row)
-          if (!known || known.rank < z) noted.set(row, { rank: z, note: `${percent(share)} ${name}` })
-        }
+      const judged = long.reduce((rows, one) => rows + one, 0)
+      if (judged < ROWS_LEAST) return []
+      const rests = shares.map((all) => {
+        const values = new Float32Array(judged)
+        let size = 0
+        for (let row = 0; row < all.length; row++) if (long[row] === 1) values[size++] = all[row]! / 255
+        return centre(values)
+      })
+      /** How far a row is from the rest in a kind; 0 where that is not far. */
+      const rank = (kind: number, row: number): number => {
+        const above = shares[kind]![row]! / 255 - rests[kind]!.median
+        const z = (0.6745 * above) / Math.max(rests[kind]!.mad, SHARE_MAD_LEAST)
+        return z < CHARACTER_Z || above < SHARE_LEAST ? 0 : z
       }
-      for (const [row, { rank, note }] of noted) list.add(row, rank, note)
+      for (let kind = 0; kind < KINDS.length; kind++)
+        for (let row = 0; row < long.length; row++) {
+          if (long[row] === 0 || rank(kind, row) === 0) continue
+          // A row of several kinds is told once, with the one in which it is farthest.
+          const ranks = KINDS.map((_, of) => rank(of, row))
+          if (ranks.some((z, of) => of < kind && z > 0)) continue
+          const best = ranks.indexOf(Math.max(...ranks))
+          list.add(row, ranks[best]!, () => `${percent(shares[best]![row]! / 255)} ${KINDS[best]![0]}`)
+        }
       if (list.count === 0) return []
       return [
         finding(input, {

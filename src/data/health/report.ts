@@ -4,6 +4,8 @@ import type { ColumnType, TaskConfig } from '../../protocol/data.ts'
 import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
 import {
   FINDING_KINDS,
+  NEAR_SHINGLE,
+  NEAR_THRESHOLD,
   SEVERITIES,
   type Finding,
   type FindingKind,
@@ -14,6 +16,7 @@ import {
 import type { CallContext } from '../../protocol/progress.ts'
 import { optionalColumns, requiredColumns } from '../examples.ts'
 import type { Table } from '../table.ts'
+import { TEXTS_LIMIT } from './buckets.ts'
 import { Labels, NO_ROW, RowView, type Check, type HealthInput, type Pause } from './check.ts'
 import { imbalanceCheck, rareClassesCheck } from './classes.ts'
 import { coverageCheck } from './coverage.ts'
@@ -31,8 +34,8 @@ import { noiseChecks } from './noise.ts'
 import { charactersCheck, lengthCheck } from './outliers.ts'
 import { personalCheck } from './personal.ts'
 
-/** Rows that a report takes; near-duplicates put two of them into one number. */
-export const HEALTH_ROWS_LIMIT = 2 ** 21
+/** Rows that a report takes; near-duplicates put one of them and a key into one number. */
+export const HEALTH_ROWS_LIMIT = TEXTS_LIMIT
 /** Work between two looks at what else the worker has to do, in milliseconds. */
 const SLICE_MS = 40
 
@@ -120,7 +123,7 @@ export async function judge(
     slice = performance.now()
   }
 
-  const texts = new FirstRows(table.rows)
+  let texts: FirstRows | null = new FirstRows(table.rows)
   const view = new RowView(input.texts, conversations(known.config, table.columns))
   const pass = async (each: (row: RowView) => void): Promise<void> => {
     let done = 0
@@ -148,16 +151,19 @@ export async function judge(
   await pass((row) => {
     if (input.label !== null) row.label = input.labels.add(row.cells[input.label] ?? '')
     const text = row.key
-    row.first = text === '' ? NO_ROW : texts.firstOf(text, row.index)
+    row.first = text === '' ? NO_ROW : texts!.firstOf(text, row.index)
     for (const check of firstChecks) check.row!(row)
   })
+  texts = null
 
   const asked: { check: Check; passes: number }[] = []
   for (const check of checks) {
     if (!check.between) continue
-    label = check.working ?? label
-    working = performance.now()
-    progress({ label, done: 0, total: 100, unit: 'steps' })
+    if (check.working !== undefined) {
+      label = check.working
+      working = performance.now()
+      progress({ label, done: 0, total: 100, unit: 'steps' })
+    }
     const passes = await check.between(pause)
     if (passes > 0) asked.push({ check, passes })
   }
@@ -296,7 +302,14 @@ function conversations(config: TaskConfig | null, columns: readonly string[]): S
 }
 
 function checkOptions(options: HealthOptions): void {
-  const { threshold = 0.8, shingle = 3, rare = 10, labelRows = 1, seed = 42, maxLength = 256 } = options
+  const {
+    threshold = NEAR_THRESHOLD,
+    shingle = NEAR_SHINGLE,
+    rare = 10,
+    labelRows = 1,
+    seed = 42,
+    maxLength = 256,
+  } = options
   const fail = (name: string, range: string, value: unknown): never => {
     throw new GraftError('E_ARGUMENT', `health: ${name} must be ${range}, but is ${String(value)}.`, { name })
   }

@@ -1,27 +1,14 @@
-// Rows that say almost the same, as groups: candidates by MinHash, each pair verified by the true Jaccard similarity of its
-// word shingles, and pairs joined into groups. Used to keep one row of each, and to keep a group on one side of a split.
+// Rows that say almost the same, as groups: pairs that are alike (health/alikeTexts.ts: candidates by MinHash, each verified by
+// the true Jaccard similarity of its word shingles) joined into groups. Used to keep one row of each, and to keep a group
+// on one side of a split.
 import { GraftError } from '../../protocol/errors.ts'
-import {
-  bandingFor,
-  candidatePairs,
-  jaccard,
-  leftOf,
-  MinHasher,
-  pairBatches,
-  rightOf,
-  shingles,
-} from '../health/minhash.ts'
+import { NEAR_SHINGLE } from '../../protocol/health.ts'
+import { AlikeTexts } from '../health/alikeTexts.ts'
+import { TEXTS_LIMIT } from '../health/buckets.ts'
+import { hashesOf } from '../health/hash.ts'
 import { words } from '../health/words.ts'
 import { eachRow, type Flow, type StepContext } from './flow.ts'
 import { joined, RowKeys } from './rowKeys.ts'
-
-export const DEFAULT_THRESHOLD = 0.8
-/** Words in a shingle, where nothing else is asked for. */
-export const DEFAULT_SHINGLE = 3
-/** Rows that can be compared; candidatePairs puts two of them into one number. */
-const ROWS_LIMIT = 2 ** 21
-/** Shingles held at a time while pairs are verified: 64 MB. */
-const SHINGLES_HELD = 16_000_000
 
 /**
  * The group of each row, numbered from 0 in the order of their first rows; a row like no other is a group of its own.
@@ -32,15 +19,12 @@ export async function nearGroups(
   places: readonly number[],
   threshold: number,
   context: Pick<StepContext, 'checkpoint' | 'seed'>,
-  shingle = DEFAULT_SHINGLE,
+  shingle = NEAR_SHINGLE,
 ): Promise<Uint32Array> {
-  const hasher = new MinHasher(bandingFor(threshold), context.seed)
-  const { bands } = hasher.banding
+  const alike = new AlikeTexts({ threshold, shingle, seed: context.seed, texts: 0 })
   const texts = new RowKeys()
   /** The text of each row; rows with the same words have the same. */
   const textOfRow: number[] = []
-  const sizes: number[] = []
-  let keys = new Uint32Array(1024 * bands)
   const wordsIn = (cells: readonly string[]): string[] => words(joined(cells, places))
   await eachRow(input, context, ({ cells }) => {
     const found = wordsIn(cells)
@@ -48,39 +32,25 @@ export async function nearGroups(
     const text = texts.number(found.length > 0 ? found.join(' ') : joined(cells, places))
     textOfRow.push(text)
     if (text < before) return
-    if (text >= ROWS_LIMIT)
+    if (text >= TEXTS_LIMIT)
       throw new GraftError(
         'E_LIMIT',
-        `Near-duplicates can be looked for among ${ROWS_LIMIT} different texts at most.`,
+        `Near-duplicates can be looked for among ${TEXTS_LIMIT} different texts at most.`,
       )
-    const set = shingles(found, shingle)
-    sizes.push(set.length)
-    if (keys.length < (text + 1) * bands) {
-      const larger = new Uint32Array(keys.length * 2)
-      larger.set(keys)
-      keys = larger
-    }
-    keys.set(hasher.keys(set), text * bands)
+    alike.add(text, hashesOf(found))
   })
 
-  const { pairs } = await candidatePairs(
-    keys.subarray(0, texts.size * bands),
-    bands,
-    (text) => sizes[text]! > 0,
-    () => Promise.resolve(context.checkpoint()),
-  )
+  const looks = await alike.compare(() => Promise.resolve(context.checkpoint()))
   const sets = new Groups(texts.size)
-  for (const batch of pairBatches(pairs, sizes, threshold, SHINGLES_HELD)) {
-    const wanted = new Set<number>()
-    for (const pair of batch) wanted.add(leftOf(pair)).add(rightOf(pair))
-    const held = new Map<number, Uint32Array>()
+  const join = sets.join.bind(sets)
+  for (let look = 0; look < looks; look++) {
+    alike.begin(look)
+    // Texts are numbered in the order of their first rows.
+    let next = 0
     await eachRow(input, context, ({ cells }, index) => {
-      const text = textOfRow[index]!
-      if (wanted.has(text) && !held.has(text)) held.set(text, shingles(wordsIn(cells), shingle))
+      if (textOfRow[index] !== next) return
+      alike.again(next++, () => hashesOf(wordsIn(cells)), join)
     })
-    for (const pair of batch)
-      if (jaccard(held.get(leftOf(pair))!, held.get(rightOf(pair))!) >= threshold)
-        sets.join(leftOf(pair), rightOf(pair))
   }
   return sets.numbered(textOfRow)
 }
