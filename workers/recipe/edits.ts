@@ -27,6 +27,11 @@ export function editCells(
   changes: readonly CellChange[],
   context: CallContext,
 ): Promise<Dataset> {
+  if (!Array.isArray(changes) || !changes.every((change) => typeof change === 'object' && change !== null))
+    throw new GraftError(
+      'E_ARGUMENT',
+      'edit takes a list of changes, such as [{ row: 0, column: "text", value: "new" }].',
+    )
   return whileWriting(async () => {
     const dataset = await getDataset(store, id)
     const record = await readRecipe(store, id)

@@ -186,7 +186,7 @@ const sameMembers = (a: object, b: object): boolean =>
 /** The request with its defaults; sizes in rows are looked at later, when the rows are counted. */
 function configOf(request: SplitRequest, dataset: Dataset): SplitConfig {
   const given = Object.fromEntries(
-    Object.entries(request).filter(([, value]) => value !== undefined),
+    Object.entries(request).filter(([name, value]) => value !== undefined && name !== 'rows'),
   ) as SplitRequest
   const { by, near, unit, stratify, ...rest } = given
   if (unit !== undefined && unit !== 'share' && unit !== 'rows')
