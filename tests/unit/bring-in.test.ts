@@ -92,6 +92,21 @@ describe('what is guessed, and corrected before the import', () => {
     expect(await cellsOf(dataset)).toEqual(found.rows)
     expect(await left()).toEqual([1, 1, 1])
   })
+  test.each<[string, string, string, string[]]>([
+    [
+      'around cells that hold the delimiter',
+      "id,text\n1,'Hello, world'\n2,'It''s late, really'\n3,'Bye, all'\n",
+      "'",
+      ['1', 'Hello, world'],
+    ],
+    ['around every cell', "text,label\n'Hello','a'\n'Bye','b'\n", "'", ['Hello', 'a']],
+    ['apostrophes of the text', "text,label\n'Tis late,a\nthe boys',b\nit's,a\n", '"', ["'Tis late", 'a']],
+    ['guards of an export', "text,label\n'=1+1,a\n'@x',b\n", '"', ["'=1+1", 'a']],
+  ])('quote: %s', async (_name, text, quote, first) => {
+    const found = await preview(file(text), { guarded: false })
+    expect([found.quote, found.rows[0]]).toEqual([quote, first])
+    expect((await cellsOf(await load(file(text), found.options)))[0]).toEqual(first)
+  })
   test('a preview of a large file reads its beginning, and stores nothing', async () => {
     const large = file('a,b\n' + 'some text,more text\n'.repeat(100_000))
     const slice = vi.spyOn(large, 'slice')

@@ -1,6 +1,7 @@
 // The beginning of files as an import would read them: what Graft guesses, what the user corrected, and the first rows.
 import { ColumnCounter } from '../../src/data/columns.ts'
 import { guessHeader } from '../../src/data/headerGuess.ts'
+import { isSingle, mayBeSingle } from '../../src/data/quoteGuess.ts'
 import { recogniseShape } from '../../src/data/shapes.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
 import { GUARDED } from '../../src/formats/csvWrite.ts'
@@ -44,6 +45,13 @@ export async function previewFiles(
 
   let looked = await look({ ...given, header: given.header ?? true })
   const csv = looked.reading.format === 'csv'
+  if (csv && given.quote === undefined && mayBeSingle(looked)) {
+    const single = await look({ ...given, header: given.header ?? true, quote: "'" })
+    if (isSingle(looked, single)) {
+      looked = single
+      given = { ...given, quote: "'" }
+    }
+  }
   // Is the first row one of names, or of values? It is seen as a row like the others of its file.
   const asRows =
     csv && given.header === undefined ? await look({ ...given, header: false }, files.slice(0, 1)) : null
