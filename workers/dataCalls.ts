@@ -130,11 +130,11 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
 
 /** Whatever is asked about a dataset names it by a text. */
 function withIds(calls: Handlers<DataCalls>): Handlers<DataCalls> {
-  type Call = (args: object | undefined, context: CallContext) => unknown
+  type Call = (args: unknown, context: CallContext) => unknown
   const named =
     (call: Call): Call =>
     (args, context) => {
-      if (args && 'id' in args) checkId(args.id)
+      if (typeof args === 'object' && args !== null && 'id' in args) checkId(args.id)
       return call(args, context)
     }
   return Object.fromEntries(

@@ -19,7 +19,7 @@ function worker(): Worker {
   const page = {
     onmessage: null as ((event: { data: unknown }) => void) | null,
     postMessage(data: { args?: { files?: unknown } }) {
-      if (!data.args) return queueMicrotask(() => hear?.({ data } as MessageEvent))
+      if (typeof data.args !== 'object') return queueMicrotask(() => hear?.({ data } as MessageEvent))
       // Files of Node are not cloned as files.
       const { files, ...args } = data.args
       const cloned = structuredClone({ ...data, args })

@@ -213,12 +213,24 @@ function configOf(request: SplitRequest, dataset: Dataset): SplitConfig {
   const similarity = near === true ? DEFAULT_THRESHOLD : near
   return {
     ...DEFAULT_SPLIT,
+    ...restOf(rest),
     ...rest,
     ...sizes,
     ...(single ? { stratify: single } : {}),
     ...(strata && strata.length > 1 ? { by: strata } : {}),
     ...(similarity === undefined || similarity === false ? {} : { near: similarity }),
   }
+}
+
+/** Shares that are left out where others are given: training gets what is left, and folds share what does not test. */
+function restOf({ train, validation, test, folds }: Partial<SplitConfig>): Partial<SplitConfig> {
+  if (train !== undefined) return {}
+  const held = test ?? DEFAULT_SPLIT.test
+  const checks =
+    validation ?? (Number.isInteger(folds) && folds! > 1 ? (1 - held) / folds! : DEFAULT_SPLIT.validation)
+  const left = Number((1 - held - checks).toFixed(12))
+  // What cannot be is left to the check, which names it.
+  return left > 0 && left <= 1 ? { validation: checks, train: left } : {}
 }
 
 /** Sizes in rows as shares of the rows that there are. */

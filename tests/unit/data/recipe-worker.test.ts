@@ -586,6 +586,26 @@ describe('splits', () => {
     expect(new Set(alike.map(({ split: part }) => part)).size).toBe(1)
   })
 
+  test.each<[SplitRequest, Record<string, number>]>([
+    [
+      { validation: 0.2, test: 0.3 },
+      { train: 50, validation: 20, test: 30 },
+    ],
+    [{ test: 0 }, { train: 90, validation: 10, test: 0 }],
+    [{ folds: 5 }, { train: 72, validation: 18, test: 10 }],
+    [
+      { folds: 4, test: 0 },
+      { train: 75, validation: 25, test: 0 },
+    ],
+    [
+      { folds: 4, test: 0.2, fold: 3 },
+      { train: 60, validation: 20, test: 20 },
+    ],
+  ])('%j: training gets what is left', async (request, expected) => {
+    const { id } = await load(csv(0, 100))
+    expect((await split(id, { stratify: '', ...request })).split!.rows).toEqual(expected)
+  })
+
   test('sizes in rows', async () => {
     const { id } = await load(csv(0, 100))
     const made = await split(id, { unit: 'rows', validation: 7, test: 13, stratify: '' })
