@@ -19,7 +19,8 @@ async function reportOf(rows: readonly (readonly [text: string, label: string])[
     () => undefined,
     () => openStore({ name: `remedies-${stores++}` }),
   )
-  const csv = `text,label\n${rows.map(([text, label]) => `"${text}",${label}`).join('\n')}\n`
+  const more = rows[0]![1].includes(',') ? ',number' : ''
+  const csv = `text,label${more}\n${rows.map(([text, label]) => `"${text}",${label}`).join('\n')}\n`
   const { id } = await calls.importFiles({ files: [new File([csv], 'a.csv')], options: {} }, context)
   await calls.configure(
     { id, config: { task: 'classify', columns: { text: 'text', label: 'label' } } },
@@ -47,6 +48,17 @@ test('rows cut to the length that is offered are no longer too long', async () =
   expect([found!.count, found!.remedies[0]!.steps[0]!.kind]).toEqual([1, 'truncate'])
   expect(await mend(found!.remedies[0]!.steps)).toBe(0)
   expect(await find('lengthOutliers')).toBeUndefined()
+})
+
+test('texts that come again are found, whatever number their rows have', async () => {
+  const rows = Array.from({ length: 40 }, (_, i): [string, string] => [`${sentence(i)} ${i}`, 'ab'[i % 2]!])
+  const numbered = [...rows, rows[3]!, rows[8]!, [rows[5]![0], 'a'] as const]
+  const { find, mend } = await reportOf(numbered.map(([text, label], i) => [text, `${label},${i}`] as const))
+  const found = await find('exactDuplicates')
+  // The one with another label is a conflict, and told as such.
+  expect(found).toMatchObject({ id: 'exactDuplicates:texts', rows: [{ row: 40 }, { row: 41 }] })
+  expect(await mend(found!.remedies[0]!.steps)).toBe(2)
+  expect(await find('exactDuplicates')).toBeUndefined()
 })
 
 test('conflicts are resolved in the rows that were named; rows without a text are no conflict', async () => {
