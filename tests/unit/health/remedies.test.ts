@@ -2,6 +2,7 @@
 import 'fake-indexeddb/auto'
 import { expect, test } from 'vitest'
 import type { Finding } from '../../../src/protocol/health.ts'
+import type { RebalanceStep } from '../../../src/protocol/recipe.ts'
 import type { CallContext } from '../../../src/protocol/progress.ts'
 import { openStore } from '../../../src/store/database.ts'
 import { dataCalls } from '../../../workers/dataCalls.ts'
@@ -84,7 +85,7 @@ test('classes that were evened out in training are told no longer', async () => 
     ['b', 16],
   ])
   const [over, under, weigh] = found!.remedies
-  await mend([{ ...over!.steps[0]!, most: 20 } as (typeof over)['steps'][number]])
+  await mend([{ ...over!.steps[0]!, most: 20 } as RebalanceStep])
   expect(await find('imbalance')).toBeUndefined()
   await mend(under!.steps)
   expect(await find('imbalance')).toBeUndefined()
