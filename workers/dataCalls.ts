@@ -2,6 +2,7 @@
 import { SPLIT_NAMES, type Dataset, type Row } from '../src/protocol/data.ts'
 import type { DataCalls, DataEvent } from '../src/protocol/engine.ts'
 import { GraftError } from '../src/protocol/errors.ts'
+import type { CallContext } from '../src/protocol/progress.ts'
 import type { FoundRow } from '../src/protocol/table.ts'
 import { openStore, type Store } from '../src/store/database.ts'
 import {
@@ -24,6 +25,7 @@ import { applyRecipe, extendRecipe, recipeState, undoRecipe } from './recipe/cal
 import { editCells } from './recipe/edits.ts'
 import { splitDataset } from './recipe/splits.ts'
 import { takeOut } from './recipe/takeOut.ts'
+import { checkId, checkSettings } from './requests.ts'
 import type { Handlers } from './serve.ts'
 import { Views } from './view.ts'
 
@@ -55,24 +57,26 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     return dataset
   }
 
-  return {
+  return withIds({
     importFile: async ({ file, options }, context) =>
       changed(await importFiles(await opened(), [file], options, context)),
     importFiles: async ({ files, options }, context) =>
-      changed(await importFiles(await opened(), files, options, context)),
+      changed(await importFiles(await opened(), files, checkSettings('import', options), context)),
     appendFiles: ({ id, files, options }, context) =>
       changing(async () => {
+        checkSettings('append', options)
         const { added, ...dataset } = await appendFiles(await opened(), id, files, options, context)
         return { ...changed(dataset), added }
       }),
     previewFiles: async ({ files, options }, context) =>
-      previewFiles(await opened(), files, options, context),
-    pastedFile: (copied) => pastedFile(copied),
+      previewFiles(await opened(), files, checkSettings('preview', options), context),
+    pastedFile: (copied) => pastedFile(checkSettings('pasted', copied)),
     listDatasets: async () => listDatasets(await opened()),
     getDataset: async ({ id }) => getDataset(await opened(), id),
-    rows: async ({ id, query }, context) =>
-      (await views.search(await opened(), id, query, context)).rows.map(withoutHits),
-    health: async ({ id, options }, context) => healthReport(await opened(), id, options, context),
+    rows: async ({ id, query = {} }, context) =>
+      (await views.search(await opened(), id, checkSettings('rows', query), context)).rows.map(withoutHits),
+    health: async ({ id, options }, context) =>
+      healthReport(await opened(), id, checkSettings('health', options), context),
     rowsAt: async ({ id, indices }) => rowsAt(await opened(), id, indices),
     removeDataset: async ({ id }) => {
       await removeDataset(await opened(), id)
@@ -81,6 +85,7 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
     },
     configure: ({ id, config }, context) =>
       changing(async () => {
+        checkSettings('configure', config)
         const at = await opened()
         const before = await getDataset(at, id)
         const dataset = await configured(at, before, config, context.signal)
@@ -93,8 +98,9 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
         // Nobody chose the split: it follows the task, so that every label keeps its share in each part.
         return changed(await whileWriting(() => splitDataset(at, dataset, {}, false, context)))
       }),
-    split: ({ id, config }, context) =>
+    split: ({ id, config = {} }, context) =>
       changing(async () => {
+        checkSettings('split', config)
         const at = await opened()
         const dataset = await getDataset(at, id)
         return changed(await whileWriting(() => splitDataset(at, dataset, config, true, context)))
@@ -106,16 +112,34 @@ export function dataCalls(emit: (event: DataEvent) => void, open = openSwept): H
       changing(async () => changed(await extendRecipe(await opened(), id, steps, context))),
     undoRecipe: ({ id }, context) =>
       changing(async () => changed(await undoRecipe(await opened(), id, context))),
-    takeOut: async ({ id, request }, context) => takeOut(await opened(), id, request, context),
-    searchRows: async ({ id, query }, context) => views.search(await opened(), id, query, context),
-    placeOf: async ({ id, index, query }, context) => views.place(await opened(), id, index, query, context),
+    takeOut: async ({ id, request }, context) =>
+      takeOut(await opened(), id, checkSettings('export', request), context),
+    searchRows: async ({ id, query = {} }, context) =>
+      views.search(await opened(), id, checkSettings('search', query), context),
+    placeOf: async ({ id, index, query = {} }, context) =>
+      views.place(await opened(), id, index, checkSettings('place', query), context),
     editCells: ({ id, changes }, context) =>
       changing(async () => changed(await editCells(await opened(), id, changes, context))),
     profileDataset: async ({ id, options }, context) => {
+      checkSettings('profile', options)
       const at = await opened()
       return profileDataset(at, await getDataset(at, id), await views.of(at, id), options, context)
     },
-  }
+  })
+}
+
+/** Whatever is asked about a dataset names it by a text. */
+function withIds(calls: Handlers<DataCalls>): Handlers<DataCalls> {
+  type Call = (args: unknown, context: CallContext) => unknown
+  const named =
+    (call: Call): Call =>
+    (args, context) => {
+      if (typeof args === 'object' && args !== null && 'id' in args) checkId(args.id)
+      return call(args, context)
+    }
+  return Object.fromEntries(
+    Object.entries(calls).map(([method, call]) => [method, named(call as Call)]),
+  ) as unknown as Handlers<DataCalls>
 }
 
 async function openSwept(onClosed: (reason: 'upgrade' | 'cleared') => void): Promise<Store> {
@@ -132,8 +156,15 @@ function withoutHits({ index, split, cells }: FoundRow): Row {
 const ROWS_AT_LIMIT = 1000
 
 async function rowsAt(store: Store, id: string, indices: number[]): Promise<Row[]> {
-  if (!Array.isArray(indices) || indices.length > ROWS_AT_LIMIT)
-    throw new GraftError('E_ARGUMENT', `rowsAt takes a list of at most ${ROWS_AT_LIMIT} rows.`)
+  if (
+    !Array.isArray(indices) ||
+    indices.length > ROWS_AT_LIMIT ||
+    !indices.every((index) => Number.isSafeInteger(index) && index >= 0)
+  )
+    throw new GraftError(
+      'E_ARGUMENT',
+      `rowsAt takes a list of at most ${ROWS_AT_LIMIT} rows, whole numbers from 0.`,
+    )
   const { dataset, make } = await rowMaker(store, id)
   const rows = await readRowsAt(store, dataset, indices)
   return rows.map((cells, i) => make(cells, indices[i]!))

@@ -3,6 +3,7 @@ import { compileCondition } from '../src/data/expression.ts'
 import { DatasetView } from '../src/data/view/datasetView.ts'
 import type { RowTest, ViewColumn } from '../src/data/view/filters.ts'
 import type { Dataset } from '../src/protocol/data.ts'
+import { GraftError } from '../src/protocol/errors.ts'
 import type { CallContext } from '../src/protocol/progress.ts'
 import type { RowPlace, SearchQuery, SearchResult, ViewQuery } from '../src/protocol/table.ts'
 import type { Store } from '../src/store/database.ts'
@@ -10,6 +11,8 @@ import { BATCH_ROWS, getDataset, readParts, readRows } from '../src/store/datase
 
 /** Datasets whose rows, orders and index stay in memory at once. */
 const KEPT_DATASETS = 2
+/** Rows of a page unless told otherwise. */
+const PAGE_ROWS = 100
 
 interface Entry {
   view: DatasetView
@@ -63,7 +66,7 @@ export class Views {
   }
 
   async search(store: Store, id: string, query: SearchQuery, context: CallContext): Promise<SearchResult> {
-    const { offset, limit, ...view } = query
+    const { offset = 0, limit = PAGE_ROWS, ...view } = query
     return (await this.of(store, id)).page(view, offset, limit, context)
   }
 
@@ -75,6 +78,13 @@ export class Views {
     query: ViewQuery,
     context: CallContext,
   ): Promise<RowPlace> {
+    const { rows: count } = await getDataset(store, id)
+    if (!Number.isSafeInteger(index) || index < 0 || index >= count)
+      throw new GraftError(
+        'E_ARGUMENT',
+        `place: the row must be from 0 to ${count - 1}, but is ${String(index)}.`,
+        { index },
+      )
     const rows = await (await this.of(store, id)).view(query, context)
     if (!rows) return { index, position: index }
     const position = rows.indexOf(index)

@@ -8,10 +8,15 @@ import type { CallOptions } from '../protocol/progress.ts'
 import type { Target } from '../protocol/target.ts'
 import { WorkerHandle } from './workerHandle.ts'
 
+/** Whether there are names to look for; what else a script may give is refused by the worker. */
+const isRecord = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /** The call options of an object that holds other options too, and the rest. */
 function separate<T extends object>(
   options: T & CallOptions,
 ): { call: CallOptions; rest: Omit<T, keyof CallOptions> } {
+  if (!isRecord(options)) return { call: {}, rest: options }
   const { signal, onProgress, ...rest } = options
   return {
     call: { ...(signal !== undefined && { signal }), ...(onProgress !== undefined && { onProgress }) },
@@ -19,25 +24,25 @@ function separate<T extends object>(
   }
 }
 
-/** A method for each explanation, all of one form. Call options are taken from the request, too: most other methods have
- *  them there. */
+/** The same of a call that takes its options apart from what it asks; here or there, they are heard. */
+function apart<T extends object>(asked: T, options: CallOptions = {}): { call: CallOptions; rest: T } {
+  const { call, rest } = separate<T>(asked)
+  return { call: { ...call, ...options }, rest: rest as T }
+}
+
+/** A method for each explanation, all of one form. */
 function explainApi(engine: WorkerHandle<EngineCalls, EngineEvent>): ExplainApi {
   const method =
     (name: ExplainMethod) =>
-    async (target: Target, request: object & CallOptions = {}, options: CallOptions = {}) => {
-      const { call, rest } = isRecord(request) ? separate(request) : { call: {}, rest: request }
-      const asked = { ...call, ...options }
-      const answer = await engine.call(`explain.${name}`, { target, request: rest as never }, asked)
+    async (target: Target, request: object = {}, options?: CallOptions) => {
+      const { call, rest } = apart(request, options)
+      const answer = await engine.call(`explain.${name}`, { target, request: rest as never }, call)
       // Who has cancelled gets no answer, also where it was under way to the page. Nothing was changed by it.
-      if (asked.signal?.aborted) throw new GraftError('E_ABORTED', 'Cancelled.')
+      if (call.signal?.aborted) throw new GraftError('E_ABORTED', 'Cancelled.')
       return answer
     }
   return Object.fromEntries(EXPLAIN_METHODS.map((name) => [name, method(name)])) as unknown as ExplainApi
 }
-
-/** Whether there are names to look for; what else a script may give is refused by the engine. */
-const isRecord = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** A run by its id, or any other target. */
 const targetOf = (target: string | Target): Target => (typeof target === 'string' ? { run: target } : target)
@@ -75,8 +80,7 @@ export function createGraft(spawn: Spawn): GraftApi {
       subscribe: (listener) => engine.subscribe(listener),
     },
     datasets: {
-      pasted: ({ html, text }) =>
-        data.call('pastedFile', { ...(html !== undefined && { html }), ...(text !== undefined && { text }) }),
+      pasted: (copied) => data.call('pastedFile', copied),
       preview(files, options = {}) {
         const { call, rest } = separate(options)
         return withFiles('preview', files, (files) =>
@@ -95,20 +99,32 @@ export function createGraft(spawn: Spawn): GraftApi {
       },
       list: () => data.call('listDatasets', {}),
       get: (id) => data.call('getDataset', { id }),
-      rows: (id, query) => data.call('rows', { id, query }),
+      rows: (id, query = {}) => data.call('rows', { id, query }),
       rowsAt: (id, indices) => data.call('rowsAt', { id, indices }),
-      health: (id, options = {}, call) => data.call('health', { id, options }, call),
+      health(id, asked = {}, options) {
+        const { call, rest } = apart(asked, options)
+        return data.call('health', { id, options: rest }, call)
+      },
       remove: (id) => data.call('removeDataset', { id }),
       configure: (id, config) => data.call('configure', { id, config }),
       render: (id, query, options) => engine.call('renderRows', { dataset: id, ...query }, options),
-      split: (id, request, options) => data.call('split', { id, config: request }, options),
+      split(id, request = {}, options) {
+        const { call, rest } = apart(request, options)
+        return data.call('split', { id, config: rest }, call)
+      },
       recipe: (id) => data.call('recipe', { id }),
       apply: (id, recipe, options) => data.call('applyRecipe', { id, recipe }, options),
       async generate(id, request, options) {
-        const { apply = true, ...rest } = request
-        const written = await engine.call('writeRows', { dataset: id, request: rest }, options)
+        if (typeof request !== 'object' || request === null)
+          throw new GraftError(
+            'E_ARGUMENT',
+            'datasets.generate takes the target that writes, such as { target: { model } }.',
+          )
+        const { call, rest: asked } = apart(request, options)
+        const { apply = true, ...rest } = asked
+        const written = await engine.call('writeRows', { dataset: id, request: rest }, call)
         if (!apply || !written.step) return { ...written, dataset: null }
-        const dataset = await data.call('extendRecipe', { id, steps: [written.step] }, options)
+        const dataset = await data.call('extendRecipe', { id, steps: [written.step] }, call)
         return { ...written, dataset }
       },
       undo: (id, options) => data.call('undoRecipe', { id }, options),
@@ -116,8 +132,14 @@ export function createGraft(spawn: Spawn): GraftApi {
         const { call, rest } = separate(options)
         return data.call('takeOut', { id, request: rest }, call)
       },
-      search: (id, query, options) => data.call('searchRows', { id, query }, options),
-      place: (id, index, query, options) => data.call('placeOf', { id, index, query }, options),
+      search(id, query = {}, options) {
+        const { call, rest } = apart(query, options)
+        return data.call('searchRows', { id, query: rest }, call)
+      },
+      place(id, index, query = {}, options) {
+        const { call, rest } = apart(query, options)
+        return data.call('placeOf', { id, index, query: rest }, call)
+      },
       edit: (id, changes) => data.call('editCells', { id, changes }),
       profile(id, options = {}) {
         const { call, rest } = separate(options)

@@ -14,6 +14,8 @@ const COMPLETION_NAMES = names('completion answer response output reply assistan
 /** Alpaca's `input`, and what question-answering sets call the same. */
 const INPUT_NAMES = names('input context')
 const SYSTEM_NAMES = names('system systemprompt systemmessage')
+/** What says which row it is, not what is in it. */
+const IDENTIFIER_NAMES = names('id uuid file filename path url link timestamp')
 const MESSAGES_NAMES = names('messages conversations conversation chat dialog dialogue')
 
 /** Most values of a column of numbers that still look like labels (stars, yes/no as 0 and 1). */
@@ -33,7 +35,11 @@ export function suggestTask(columns: readonly ColumnProfile[]): TaskConfig | nul
   if (classify) return classify
 
   const texts = columns.filter(isText)
-  const [first, second] = texts
+  const told = texts.filter(
+    (column) =>
+      !IDENTIFIER_NAMES.has(key(column)) && !(LABEL_NAMES.has(key(column)) && column.meanLength < 40),
+  )
+  const [first, second] = told.length > 0 ? told : texts
   if (first && second) {
     const spaced = first.filled > 0 && first.endsInSpace > first.filled / 2
     return {

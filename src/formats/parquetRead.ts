@@ -8,6 +8,7 @@ import {
   type AsyncBuffer,
   type Compressors,
   type FileMetaData,
+  type SchemaElement,
 } from 'hyparquet'
 import type { Problem } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
@@ -46,7 +47,8 @@ export async function openParquet(
     slice: (begin, end) => file.slice(begin, end).arrayBuffer(),
   }
   const metadata = await readMetadata(source, file, name)
-  const columns = parquetSchema(metadata).children.map(({ element }) => element.name)
+  const elements = parquetSchema(metadata).children.map(({ element }) => element)
+  const columns = elements.map((element) => element.name)
   if (columns.length > COLUMNS_LIMIT)
     throw new GraftError(
       'E_LIMIT',
@@ -54,7 +56,7 @@ export async function openParquet(
       { columns: columns.length, limit: COLUMNS_LIMIT },
     )
   checkGroups(metadata, name)
-  const toCell = cellWriter(columns, onProblem)
+  const toCell = cellWriter(columns, elements.map(timeParts), onProblem)
   return {
     columns,
     rows: Number(metadata.num_rows),
@@ -149,11 +151,13 @@ const COMPRESSORS: Compressors = {
 /** Values as the text of cells; what has no text (bytes that are no characters) is left empty and told once a column. */
 function cellWriter(
   columns: readonly string[],
+  times: readonly (number | null)[],
   onProblem: (problem: Problem) => void,
 ): (value: unknown, column: number, row: number) => string {
   const told = new Set<number>()
   return (value, column, row) => {
-    const text = cellText(value)
+    const perSecond = times[column] ?? null
+    const text = perSecond === null ? cellText(value) : timeText(value, perSecond)
     if ((text.includes('\0') || text.includes('\uFFFD')) && !told.has(column)) {
       told.add(column)
       onProblem({
@@ -170,6 +174,23 @@ function cellWriter(
     })
     return text.slice(0, CELL_CHARACTERS_LIMIT)
   }
+}
+
+/** Parts of a second that a column of times of day counts, or null for what is none. */
+function timeParts({ logical_type, converted_type }: SchemaElement): number | null {
+  if (logical_type?.type === 'TIME') return { MILLIS: 1e3, MICROS: 1e6, NANOS: 1e9 }[logical_type.unit]
+  return converted_type === 'TIME_MILLIS' ? 1e3 : converted_type === 'TIME_MICROS' ? 1e6 : null
+}
+
+/** A time of day as 13:05:09, with what is left of the second where there is some. */
+function timeText(value: unknown, perSecond: number): string {
+  if (typeof value !== 'number' && typeof value !== 'bigint') return cellText(value)
+  const parts = Number(value)
+  const seconds = Math.floor(parts / perSecond)
+  const two = (number: number): string => String(number).padStart(2, '0')
+  const clock = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map(two).join(':')
+  const rest = String(parts % perSecond).padStart(String(perSecond).length - 1, '0')
+  return parts % perSecond === 0 ? clock : `${clock}.${rest.replace(/0+$/, '')}`
 }
 
 function cellText(value: unknown): string {

@@ -143,7 +143,8 @@ export function detectEncoding(sample: Uint8Array, name: string): { encoding: En
   const share = (count: number): number => count / Math.max(1, sample.length / 2)
   if (share(zeros[1]!) > ZERO_SHARE && zeros[0] === 0) return { encoding: 'utf-16le', confidence: 0.9 }
   if (share(zeros[0]!) > ZERO_SHARE && zeros[1] === 0) return { encoding: 'utf-16be', confidence: 0.9 }
-  if (zeros[0]! + zeros[1]! > 0 || controls > sample.length * CONTROL_SHARE)
+  // A stray zero in a text is a fault of the text, which the health report shows.
+  if (zeros[0]! + zeros[1]! + controls > Math.max(1, sample.length * CONTROL_SHARE))
     throw notATable(`${name} is a binary file, not a table in text form. Choose a CSV file.`)
   return isUtf8(sample) ? { encoding: 'utf-8', confidence: 1 } : { encoding: 'windows-1252', confidence: 0.5 }
 }

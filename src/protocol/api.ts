@@ -68,7 +68,7 @@ export interface GraftApi {
     append(id: string, files: File | File[], options?: ImportOptions & CallOptions): Promise<Appended>
     list(): Promise<Dataset[]>
     get(id: string): Promise<Dataset>
-    rows(id: string, query: RowQuery): Promise<Row[]>
+    rows(id: string, query?: RowQuery): Promise<Row[]>
     /** Rows by index, in the order asked: those that a finding lists. At most 1,000 a call. */
     rowsAt(id: string, indices: number[]): Promise<Row[]>
     /** What is wrong with a dataset, what to fix first, and the steps of a recipe that would mend it. */
@@ -76,7 +76,7 @@ export interface GraftApi {
     remove(id: string): Promise<void>
     configure(id: string, config: TaskConfig): Promise<Dataset>
     /** Divides the rows; what is left out is as by default. */
-    split(id: string, request: SplitRequest, options?: CallOptions): Promise<Dataset>
+    split(id: string, request?: SplitRequest, options?: CallOptions): Promise<Dataset>
     /** The steps between the raw rows and the dataset's rows, and what each does. */
     recipe(id: string): Promise<RecipeState>
     /** Makes these the steps of the recipe, or takes over a whole one; the raw rows stay as they are. */
@@ -110,9 +110,9 @@ export interface GraftApi {
       options?: CallOptions,
     ): Promise<RenderedRow[]>
     /** A page of a view: filtered, searched, sampled and sorted rows, with their number and where the words are. */
-    search(id: string, query: SearchQuery, options?: CallOptions): Promise<SearchResult>
+    search(id: string, query?: SearchQuery, options?: CallOptions): Promise<SearchResult>
     /** Where a row stands in a view. */
-    place(id: string, index: number, query: ViewQuery, options?: CallOptions): Promise<RowPlace>
+    place(id: string, index: number, query?: ViewQuery, options?: CallOptions): Promise<RowPlace>
     /** Changes cells by hand, or gives them back as they were imported (`value: null`). */
     edit(id: string, changes: CellChange[]): Promise<Dataset>
     /** What is in each column. */

@@ -208,6 +208,8 @@ export interface Row {
 
 /** A page of a view of the rows; `search` of table.ts gives the same with the number of rows and the hits. */
 export interface RowQuery extends ViewQuery {
-  offset: number
-  limit: number
+  /** Rows of the view before the page; default 0. */
+  offset?: number
+  /** Rows of the page at most; default 100. */
+  limit?: number
 }

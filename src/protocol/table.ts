@@ -41,8 +41,10 @@ export interface ViewQuery {
 }
 
 export interface SearchQuery extends ViewQuery {
-  offset: number
-  limit: number
+  /** Rows of the view before the page; default 0. */
+  offset?: number
+  /** Rows of the page at most; default 100. */
+  limit?: number
 }
 
 /** Stretches of a cell, as [from, to) in UTF-16 units. */

@@ -13,11 +13,12 @@ const PAUSE = 150
 const PLAIN = ['csv', 'json', 'jsonl', 'parquet']
 
 /** Whether nothing of the guesses needs a person. */
-export function isSure({ format, files, guarded, confidence }: Preview): boolean {
+export function isSure({ format, files, guarded, quote, confidence }: Preview): boolean {
   return (
     files === 1 &&
     PLAIN.includes(format) &&
     !guarded &&
+    quote !== "'" &&
     Object.values(confidence).every((each) => each >= SURE)
   )
 }

@@ -2,7 +2,7 @@
 // back.
 import { sayReport, sayStep, sayWeight, sayWeighed } from '../data/recipe/say.ts'
 import type { GraftApi } from '../protocol/api.ts'
-import { asGraftError, type GraftError } from '../protocol/errors.ts'
+import { asGraftError, GraftError } from '../protocol/errors.ts'
 import {
   TRAINING_STEPS,
   type Recipe,
@@ -18,10 +18,28 @@ export const weighedWords = sayWeighed
 export const countsOf = (report: StepReport | null): string => sayReport(report)
 export const isForTraining = (step: RecipeStep): boolean => TRAINING_STEPS.has(step.kind)
 
+export interface Foreign {
+  name: string
+  rows: number
+  /** Steps that name rows by their number, counted from 1: in another source those are other rows. */
+  byNumber: number[]
+}
+
+/** What a recipe was made for, where that is another source than the dataset's. */
+export function foreignTo({ source, steps }: Recipe, now: RecipeState | null): Foreign | null {
+  if (!source || source.sha256 === now?.recipe.source?.sha256) return null
+  const byNumber = steps.flatMap(({ kind, enabled = true }, index) =>
+    enabled && (kind === 'dropRows' || kind === 'edit') ? [index + 1] : [],
+  )
+  return { name: source.name, rows: source.rows, byNumber }
+}
+
 export class RecipeEditor {
   state = $state.raw<RecipeState | null>(null)
   /** Why the latest change was not made; `details.step` tells which step is at fault. */
   error = $state.raw<GraftError | null>(null)
+  /** What the recipe that was taken over was made for, where that is another source than this one. */
+  foreign = $state.raw<Foreign | null>(null)
   readonly #api: GraftApi
   readonly #work: Work
   readonly #dataset: string
@@ -89,11 +107,16 @@ export class RecipeEditor {
     let recipe: Recipe
     try {
       recipe = JSON.parse(await file.text()) as Recipe
-    } catch (thrown) {
-      this.error = asGraftError(thrown)
+    } catch {
+      this.error = new GraftError(
+        'E_FORMAT',
+        `${file.name} is no recipe: it is not JSON. Choose a recipe that was exported here, such as recipe.json.`,
+      )
       return false
     }
-    return this.apply(recipe)
+    const done = await this.apply(recipe)
+    if (done) this.foreign = foreignTo(recipe, this.state)
+    return done
   }
 
   async #change(
@@ -101,6 +124,7 @@ export class RecipeEditor {
     call: (options: Parameters<Parameters<Work['run']>[2]>[0]) => Promise<unknown>,
   ): Promise<boolean> {
     this.error = null
+    this.foreign = null
     const made = await this.#work.run('recipe', title, call, undefined, (error) => {
       if (error.code !== 'E_ABORTED') this.error = error
     })

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import AxeBuilder from '@axe-core/playwright'
 import { afterEach, expect, it } from 'vitest'
 import { openSite } from '../../tools/browser.mjs'
-import type { Site } from './support/site.ts'
+import { loadTiny, type Site } from './support/site.ts'
 
 const SUPPORT = readFileSync(new URL('../../public/samples/support.csv', import.meta.url), 'utf8').trim()
 const [HEADER, ...ROWS] = SUPPORT.split('\n')
@@ -102,5 +102,68 @@ it('a messy file: health, three remedies, parts, out and in again; axe finds not
   expect(texts).toContain('Why isn’t it here yet')
   expect(texts.some((text) => text?.includes('<b>'))).toBe(false)
   expect(context.pages()).toHaveLength(1)
+  expect(errors).toEqual([])
+})
+
+it('class weights that are chosen in the recipe reach a training run', async () => {
+  site = await openSite({ gpu: false })
+  const { page, errors } = site
+  const model = await loadTiny(page)
+  const moods = Array.from({ length: 24 }, (_, i) =>
+    i % 4 ? `a bad night, number ${i},bad` : `a good day, number ${i},good`,
+  ).map((line) => line.replace(/^(.*),(\w+)$/, '"$1",$2'))
+  const id = await page.evaluate(
+    async (csv) => {
+      const { datasets } = window.graft
+      const { id } = await datasets.import(new File([csv], 'moods.csv'))
+      await datasets.configure(id, { task: 'classify', columns: { text: 'text', label: 'label' } })
+      location.hash = `#/data/${id}`
+      return id
+    },
+    `text,label\n${moods.join('\n')}\n`,
+  )
+  /** The loss of the first step, before anything is learnt, over all training rows. */
+  const firstLoss = () =>
+    page.evaluate(
+      async ([dataset, model]) => {
+        const { runs } = window.graft
+        const run = await runs.wait(
+          await runs.start({
+            dataset: dataset!,
+            model: model!,
+            task: 'classify',
+            adapter: { method: 'lora', r: 2, alpha: 4 },
+            training: { steps: 1, batchSize: 24, maxLength: 16, seed: 3 },
+          }),
+        )
+        return { loss: run.history[0]!.loss, weights: run.weights ?? null }
+      },
+      [id, model],
+    )
+  const plain = await firstLoss()
+
+  await page.getByRole('tab', { name: /^Recipe/ }).click()
+  await page.getByRole('button', { name: 'Add the first step' }).click()
+  await page.getByRole('button', { name: /^Weigh labels/ }).click()
+  await page.getByLabel('Weight of a row').selectOption({ label: 'By label, as listed' })
+  await page.getByLabel('Weights').fill('good = 4\nbad = 0.5')
+  await page.getByRole('button', { name: 'Add step' }).click()
+  await page.getByRole('button', { name: 'Add a step' }).waitFor()
+  const weighed = await firstLoss()
+  expect([plain.weights, weighed.weights]).toEqual([null, { least: 0.5, most: 4 }])
+
+  // What the good rows alone say, and from it what the bad ones do: the weighted mean of both is what the run must report.
+  const { good, bad } = await page.evaluate(async (id) => {
+    const { datasets } = window.graft
+    await datasets.apply(id, [{ kind: 'weigh', column: 'label', by: 'value', weights: [['good', 1e6]] }])
+    const rows = await datasets.rows(id, { split: 'train' })
+    const good = rows.filter(({ cells }) => cells.label === 'good').length
+    return { good, bad: rows.length - good }
+  }, id)
+  const { loss: ofGood } = await firstLoss()
+  const ofBad = ((good + bad) * plain.loss - good * ofGood) / bad
+  expect(Math.abs(ofGood - ofBad)).toBeGreaterThan(0.01)
+  const expected = (4 * good * ofGood + 0.5 * bad * ofBad) / (4 * good + 0.5 * bad)
+  expect(weighed.loss).toBeCloseTo(expected, 4)
   expect(errors).toEqual([])
 })

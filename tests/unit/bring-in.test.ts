@@ -92,6 +92,44 @@ describe('what is guessed, and corrected before the import', () => {
     expect(await cellsOf(dataset)).toEqual(found.rows)
     expect(await left()).toEqual([1, 1, 1])
   })
+  test.each<[string, string, string, string[]]>([
+    [
+      'around cells that hold the delimiter',
+      "id,text\n1,'Hello, world'\n2,'It''s late, really'\n3,'Bye, all'\n",
+      "'",
+      ['1', 'Hello, world'],
+    ],
+    ['around every cell', "text,label\n'Hello','a'\n'Bye','b'\n", "'", ['Hello', 'a']],
+    ['apostrophes of the text', "text,label\n'Tis late,a\nthe boys',b\nit's,a\n", '"', ["'Tis late", 'a']],
+    ['guards of an export', "text,label\n'=1+1,a\n'@x',b\n", '"', ["'=1+1", 'a']],
+  ])('quote: %s', async (_name, text, quote, first) => {
+    const found = await preview(file(text), { guarded: false })
+    expect([found.quote, found.rows[0]]).toEqual([quote, first])
+    expect((await cellsOf(await load(file(text), found.options)))[0]).toEqual(first)
+  })
+  test('a first row that is longer than the beginning is looked for further on', async () => {
+    const long = 'a long text '.repeat(50_000)
+    const found = await preview(file(`text;label\n${long};x\nshort;y\n`))
+    expect(found).toMatchObject({
+      delimiter: ';',
+      complete: true,
+      columns: [{ name: 'text' }, { name: 'label' }],
+    })
+    expect(found.rows.map(([, label]) => label)).toEqual(['x', 'y'])
+  })
+  test('a header without rows says so', async () => {
+    await expect(preview(file('text,label\n'))).rejects.toMatchObject({
+      code: 'E_NOT_A_TABLE',
+      message: expect.stringMatching(/first row and nothing below it/) as string,
+    })
+  })
+  test('a stray zero byte is a fault of the text, not of the file', async () => {
+    const dataset = await load(file('text,label\nhel\0lo there,a\nworld,b\n'))
+    expect(await cellsOf(dataset)).toEqual([
+      ['hel\0lo there', 'a'],
+      ['world', 'b'],
+    ])
+  })
   test('a preview of a large file reads its beginning, and stores nothing', async () => {
     const large = file('a,b\n' + 'some text,more text\n'.repeat(100_000))
     const slice = vi.spyOn(large, 'slice')
@@ -191,6 +229,17 @@ describe('Parquet', () => {
     expect(await cellsOf(dataset)).toEqual([
       ['Nice', '5', 'true'],
       ['', '1', 'false'],
+    ])
+  })
+  test('times of day read as a clock shows them', async () => {
+    // By pyarrow: 01:02:03, null and 23:59:00.250 as time32[ms] and as time64[us].
+    const bytes = Buffer.from(
+      'UEFSMRUAFRwVHCwVBhUAFQYVBhwAAAACAAAAAwX4zjgAmnIlBRUAFSwVLCwVBhUAFQYVBhwAAAACAAAAAwXAeOjdAAAAAJCpRxoUAAAAFQQZPDUAGAZzY2hlbWEVBAAVAiUCGAJtc2x8EhwcAAAAAAAVBCUCGAJ1c2x8EhwsAAAAAAAWBhkcGSwmABwVAhklBgAZGAJtcxUAFgYWQhZCJghJHBUAFQAVAgA8KQYZJgIEAAAAJgAcFQQZJQYAGRgCdXMVABYGFlIWUiZKSRwVABUAFQIAPCkGGSYCBAAAABaUARYGJggWlAEAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRksHAAAHAAAAMcAAABQQVIx',
+      'base64',
+    )
+    expect(await cellsOf(await load(file(new Uint8Array(bytes), 'x.parquet')))).toEqual([
+      ['01:02:03', '01:02:03'],
+      ['23:59:00.25', '23:59:00.25'],
     ])
   })
   test('cut, overwritten or made up: E_FORMAT, and nothing stays', async () => {

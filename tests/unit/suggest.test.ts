@@ -89,6 +89,11 @@ describe('tasks', () => {
       separator: '\n',
     })
     expect(suggest({ mr: texts.map((text) => `${text} `), ref: others })).toMatchObject({ separator: '' })
+    // What only says which row it is, or what it is called, is no text.
+    expect(suggest({ text: texts, file: others })).toEqual({ task: 'complete', columns: { text: 'text' } })
+    expect(suggest({ url: others, mr: texts, ref: others })).toMatchObject({
+      columns: { prompt: 'mr', completion: 'ref' },
+    })
     expect(suggest({ mr: texts, ref: others, part: label })).toMatchObject({
       task: 'complete',
       columns: { prompt: 'mr' },

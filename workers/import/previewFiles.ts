@@ -1,8 +1,10 @@
 // The beginning of files as an import would read them: what Graft guesses, what the user corrected, and the first rows.
 import { ColumnCounter } from '../../src/data/columns.ts'
 import { guessHeader } from '../../src/data/headerGuess.ts'
+import { isSingle, mayBeSingle } from '../../src/data/quoteGuess.ts'
 import { recogniseShape } from '../../src/data/shapes.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
+import { ROW_BYTES_LIMIT } from '../../src/formats/csvLimits.ts'
 import { GUARDED } from '../../src/formats/csvWrite.ts'
 import { textRows } from '../../src/protocol/byteRows.ts'
 import type { ImportOptions, Preview, PreviewOptions } from '../../src/protocol/bringIn.ts'
@@ -13,7 +15,7 @@ import type { Store } from '../../src/store/database.ts'
 import { getDataset } from '../../src/store/datasets.ts'
 import { rawOf } from '../recipe/raw.ts'
 import { nameOf } from './importFiles.ts'
-import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
+import { checkOptions, fileRows, newReading, PREVIEW_BYTES, type Reading } from './source.ts'
 import { tokenWeigher } from './tokenWeigher.ts'
 import { UnionColumns } from './unionColumns.ts'
 
@@ -24,6 +26,8 @@ export const SHOWN_ROWS = 50
 const SHOWN_PROBLEMS = 20
 /** Files of which the beginning is looked at. */
 const LOOK_FILES = 20
+/** Bytes that are looked at where the usual beginning does not hold a whole row: more than a row may have. */
+const FAR_BYTES = 2 * ROW_BYTES_LIMIT
 /** Longest cell that is shown whole. */
 const SHOWN_CHARACTERS = 2000
 
@@ -44,6 +48,13 @@ export async function previewFiles(
 
   let looked = await look({ ...given, header: given.header ?? true })
   const csv = looked.reading.format === 'csv'
+  if (csv && given.quote === undefined && mayBeSingle(looked)) {
+    const single = await look({ ...given, header: given.header ?? true, quote: "'" })
+    if (isSingle(looked, single)) {
+      looked = single
+      given = { ...given, quote: "'" }
+    }
+  }
   // Is the first row one of names, or of values? It is seen as a row like the others of its file.
   const asRows =
     csv && given.header === undefined ? await look({ ...given, header: false }, files.slice(0, 1)) : null
@@ -107,6 +118,7 @@ async function lookAt(
   options: ImportOptions,
   known: readonly string[],
   signal: AbortSignal,
+  bytes = PREVIEW_BYTES,
 ): Promise<Looked> {
   const problems: Problem[] = []
   const union = new UnionColumns(options.union ?? false, known)
@@ -119,7 +131,7 @@ async function lookAt(
       if (problems.length < SHOWN_PROBLEMS)
         problems.push(files.length > 1 ? { file: file.name, ...problem } : problem)
     }
-    const source = { ...options, onProblem, signal, preview: { rows: LOOK_ROWS } }
+    const source = { ...options, onProblem, signal, preview: { rows: LOOK_ROWS, bytes } }
     for await (const found of fileRows(file, source, reading)) {
       for (const row of textRows(union.placed(found, reading.columns, file.name))) rows.push(row)
       if (rows.length >= LOOK_ROWS) break
@@ -128,11 +140,14 @@ async function lookAt(
     if (!reading.complete || rows.length >= LOOK_ROWS) complete = false
     if (rows.length >= LOOK_ROWS) break
   }
-  if (rows.length === 0)
+  if (rows.length === 0) {
+    if (!complete && bytes < FAR_BYTES) return lookAt(files, options, known, signal, FAR_BYTES)
+    const one = complete && options.header !== false && first?.format === 'csv'
     throw new GraftError(
       'E_NOT_A_TABLE',
-      `${files[0]!.name} shows no row with these settings. Choose other settings, or a file with a header and rows.`,
+      `${files[0]!.name} ${one ? 'has a first row and nothing below it' : 'shows no row with these settings'}. Choose other settings, or a file with a header and rows.`,
     )
+  }
   return { reading: first!, columns: union.names, rows: rows.slice(0, LOOK_ROWS), problems, complete }
 }
 

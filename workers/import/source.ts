@@ -29,8 +29,8 @@ export interface SourceOptions extends ImportOptions {
   /** Given the bytes of a file that is read from end to end, in their order, for good: they have become rows. */
   onRead?: (bytes: Uint8Array<ArrayBuffer>) => void
   signal?: AbortSignal
-  /** Only the beginning is read: PREVIEW_BYTES, or so many rows of what is not read byte by byte. */
-  preview?: { rows: number }
+  /** Only the beginning is read: PREVIEW_BYTES unless it says otherwise, or so many rows of what is not read byte by byte. */
+  preview?: { rows: number; bytes?: number }
   weigh?: Weigh
 }
 
@@ -97,7 +97,7 @@ async function* textRows(file: File, options: SourceOptions, reading: Reading): 
     describe(parser, reader, reading)
     return rows
   }
-  const length = options.preview ? Math.min(file.size, PREVIEW_BYTES) : file.size
+  const length = options.preview ? Math.min(file.size, options.preview.bytes ?? PREVIEW_BYTES) : file.size
   reading.complete = length === file.size
   let done = 0
   for await (const bytes of slices(file, length, options.onRead)) {

@@ -81,7 +81,11 @@ export function undoRecipe(store: Store, id: string, context: CallContext): Prom
     const past = (await readRecipe(store, id))?.past ?? []
     const recipe = past.at(-1)
     if (!recipe)
-      throw new GraftError('E_ARGUMENT', `Nothing was changed in the recipe of ${dataset.name}.`, { id })
+      throw new GraftError(
+        'E_ARGUMENT',
+        `There is nothing to take back: the recipe of ${dataset.name} has not been changed, or every change was taken back.`,
+        { id },
+      )
     return makeVersion(store, rawOf(dataset), await splitOf(store, id), recipe, past.slice(0, -1), context)
   })
 }

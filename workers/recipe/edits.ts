@@ -3,7 +3,7 @@
 import type { Dataset } from '../../src/protocol/data.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
-import type { EditStep, Recipe } from '../../src/protocol/recipe.ts'
+import type { EditStep, Recipe, RecipeStep } from '../../src/protocol/recipe.ts'
 import type { CellChange } from '../../src/protocol/table.ts'
 import type { Store } from '../../src/store/database.ts'
 import { getDataset } from '../../src/store/datasets.ts'
@@ -17,9 +17,12 @@ import { makeVersion } from './version.ts'
 /** Cells that can be changed by hand; more than this is work for another step. */
 export const EDITS_LIMIT = 10_000
 
+/** Edits that the earlier recipes hold together, each of which lists its own; beyond it a call joins the change before it. */
+const PAST_EDITS_LIMIT = 50_000
+
 /**
- * Changes cells of current rows; `value: null` gives a cell back as the steps before made it. Changes by hand in a row are one
- * change of the recipe. Throws E_ARGUMENT for a row or column that is not there or was made by a step, E_LIMIT, E_NOT_FOUND.
+ * Changes cells of current rows; `value: null` gives a cell back as the steps before made it. What one call changes is one
+ * change of the recipe, which `undo` takes back. Throws E_ARGUMENT for a row or column that is not there or was made by a step, E_LIMIT, E_NOT_FOUND.
  */
 export function editCells(
   store: Store,
@@ -27,6 +30,11 @@ export function editCells(
   changes: readonly CellChange[],
   context: CallContext,
 ): Promise<Dataset> {
+  if (!Array.isArray(changes) || !changes.every((change) => typeof change === 'object' && change !== null))
+    throw new GraftError(
+      'E_ARGUMENT',
+      'edit takes a list of changes, such as [{ row: 0, column: "text", value: "new" }].',
+    )
   return whileWriting(async () => {
     const dataset = await getDataset(store, id)
     const record = await readRecipe(store, id)
@@ -52,7 +60,9 @@ export function editCells(
     const step: EditStep[] = edits.size > 0 ? [{ ...open, kind: 'edit', edits: [...edits.values()] }] : []
     const recipe: Recipe = { ...before, steps: [...others, ...step] }
     const known = record?.past ?? []
-    const past = open ? known : [...known, before].slice(-UNDO_LIMIT)
+    const kept = known.reduce((sum, { steps }) => sum + editsOf(steps), 0)
+    const joins = open !== null && kept + open.edits.length > PAST_EDITS_LIMIT
+    const past = joins ? known : [...known, before].slice(-UNDO_LIMIT)
     const split = await splitOf(store, id)
     return (
       (await patched(store, dataset, record, { changes, recipe, past, split }, context)) ??
@@ -80,6 +90,10 @@ function rawRow(
       { row },
     )
   return ids?.[row] ?? row
+}
+
+function editsOf(steps: readonly RecipeStep[]): number {
+  return steps.reduce((sum, step) => sum + (step.kind === 'edit' ? step.edits.length : 0), 0)
 }
 
 function keyOf({ row, column }: { row: number; column: string }): string {

@@ -187,7 +187,7 @@ const sameMembers = (a: object, b: object): boolean =>
 /** The request with its defaults; sizes in rows are looked at later, when the rows are counted. */
 function configOf(request: SplitRequest, dataset: Dataset): SplitConfig {
   const given = Object.fromEntries(
-    Object.entries(request).filter(([, value]) => value !== undefined),
+    Object.entries(request).filter(([name, value]) => value !== undefined && name !== 'rows'),
   ) as SplitRequest
   const { by, near, unit, stratify, ...rest } = given
   if (unit !== undefined && unit !== 'share' && unit !== 'rows')
@@ -214,12 +214,24 @@ function configOf(request: SplitRequest, dataset: Dataset): SplitConfig {
   const similarity = near === true ? NEAR_THRESHOLD : near
   return {
     ...DEFAULT_SPLIT,
+    ...restOf(rest),
     ...rest,
     ...sizes,
     ...(single ? { stratify: single } : {}),
     ...(strata && strata.length > 1 ? { by: strata } : {}),
     ...(similarity === undefined || similarity === false ? {} : { near: similarity }),
   }
+}
+
+/** Shares that are left out where others are given: training gets what is left, and folds share what does not test. */
+function restOf({ train, validation, test, folds }: Partial<SplitConfig>): Partial<SplitConfig> {
+  if (train !== undefined) return {}
+  const held = test ?? DEFAULT_SPLIT.test
+  const checks =
+    validation ?? (Number.isInteger(folds) && folds! > 1 ? (1 - held) / folds! : DEFAULT_SPLIT.validation)
+  const left = Number((1 - held - checks).toFixed(12))
+  // What cannot be is left to the check, which names it.
+  return left > 0 && left <= 1 ? { validation: checks, train: left } : {}
 }
 
 /** Sizes in rows as shares of the rows that there are. */

@@ -1,7 +1,9 @@
 // The classes of a classification set: those with too few rows to learn from, and how unequal they are.
+import { SPLIT_NAMES } from '../../protocol/data.ts'
 import { finding, RowList, type Check, type HealthInput } from './check.ts'
 import { percent, plural, some } from './say.ts'
 
+const TRAIN = SPLIT_NAMES.indexOf('train')
 export const DEFAULT_RARE = 10
 /** Evenness below which a set counts as unbalanced: with two classes a share of 89%. */
 const EVENNESS_LOW = 0.5
@@ -89,20 +91,28 @@ export function rareClassesCheck(input: HealthInput): Check | null {
 
 export function imbalanceCheck(input: HealthInput): Check | null {
   if (input.label === null) return null
+  const { parts } = input
+  const counts: number[] = []
   return {
     kinds: ['imbalance'],
+    // Rows that are held out stay as they are found in the world; what is learnt from can be evened out.
+    row({ label, index }) {
+      if (label >= 0 && (!parts || parts[index] === TRAIN)) counts[label] = (counts[label] ?? 0) + 1
+    },
     finish() {
-      const { names, counts, tooMany } = input.labels
-      if (names.length < 2 || tooMany) return []
-      const even = evenness(counts)
+      const { names, tooMany } = input.labels
+      if (tooMany) return []
+      const even = evenness(Object.values(counts))
       const order = names
-        .map((name, i) => ({ name, rows: counts[i]! }))
+        .map((name, i) => ({ name, rows: counts[i] ?? 0 }))
+        .filter(({ rows }) => rows > 0)
         .sort((a, b) => b.rows - a.rows || (a.name < b.name ? -1 : 1))
+      if (order.length < 2) return []
       const largest = order[0]!
       const smallest = order.at(-1)!
       const ratio = largest.rows / smallest.rows
       if (even >= EVENNESS_MODERATE && ratio < RATIO_HIGH) return []
-      const total = counts.reduce((sum, rows) => sum + rows, 0)
+      const total = order.reduce((sum, { rows }) => sum + rows, 0)
       const column = input.columns[input.label!]!
       const weighed = input.weighed.includes(column)
       const severity = even < EVENNESS_LOW ? 'fix' : 'check'
@@ -111,7 +121,7 @@ export function imbalanceCheck(input: HealthInput): Check | null {
           kind: 'imbalance',
           column,
           severity: weighed ? 'know' : severity,
-          title: `“${largest.name}” has ${Number(ratio.toFixed(ratio < 10 ? 1 : 0))} times as many rows as “${smallest.name}”`,
+          title: `“${largest.name}” has ${Number(ratio.toFixed(ratio < 10 ? 1 : 0))} times as many ${parts ? 'training rows' : 'rows'} as “${smallest.name}”`,
           explanation: `The classes are ${percent(even)} even (entropy of their shares; 100% is all equal). Always answering “${largest.name}” would be right in ${percent(largest.rows / total)} of the rows, so look at macro F1 in place of accuracy.${weighed ? ' The recipe weighs the classes in training.' : ''}`,
           table: {
             columns: ['Class', 'Rows', 'Share'],

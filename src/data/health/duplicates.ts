@@ -1,4 +1,6 @@
-// Rows that are copies of an earlier one, cell by cell; white space at the ends of cells never counts.
+// Rows that are copies of an earlier one, cell by cell or in what is learnt from them: a number or a date of its own does not make
+// a text another one. White space at the ends of cells never counts.
+import type { Finding } from '../../protocol/health.ts'
 import { joined } from '../recipe/rowKeys.ts'
 import { bySize, finding, NO_ROW, RowList, textColumns, type Check, type HealthInput } from './check.ts'
 import { FirstRows } from './hash.ts'
@@ -8,20 +10,54 @@ export function duplicatesCheck(input: HealthInput): Check {
   let known: FirstRows | null = new FirstRows(input.rows)
   const places = input.columns.map((_, place) => place)
   const list = new RowList()
+  const texts = new RowList()
+  /** Label of each row that is the first with its texts. */
+  const labels = new Int32Array(input.label === null ? 0 : input.rows)
   return {
     kinds: ['exactDuplicates'],
-    row({ cells, index }) {
+    row({ cells, index, first: sameText, label }) {
       if (cells.every((cell) => cell.trim() === '')) return
+      if (input.label !== null) labels[index] = label
       const first = known!.firstOf(joined(cells, places), index)
       if (first !== index) list.add(index, `copy of ${rowName(first)}`)
+      else if (sameText >= 0 && sameText !== index && (input.label === null || labels[sameText] === label))
+        texts.add(index, `the text of ${rowName(sameText)}`)
     },
     between() {
       known = null
       return 0
     },
     finish() {
-      if (list.count === 0) return []
+      const found: Finding[] = []
+      if (texts.count > 0)
+        found.push(
+          finding(input, {
+            id: 'exactDuplicates:texts',
+            kind: 'exactDuplicates',
+            severity: bySize(texts.count, input.rows, 0.01),
+            title: `${plural(texts.count, 'row')} (${percent(texts.count / input.rows)}) ${texts.count === 1 ? 'repeats' : 'repeat'} the text of an earlier row`,
+            explanation: `What is learnt from them is the same${input.label === null ? '' : ', label included'}; only columns that are not learnt from differ, such as a number or a date. They count more than other rows, and if one is trained on and the other tested, the test is too easy.`,
+            count: texts.count,
+            rows: texts.rows,
+            remedies: [
+              {
+                label: 'Keep one of each',
+                steps: [
+                  {
+                    kind: 'dedupeExact',
+                    columns: [
+                      ...textColumns(input),
+                      ...(input.label === null ? [] : [input.columns[input.label]!]),
+                    ],
+                  },
+                ],
+              },
+            ],
+          }),
+        )
+      if (list.count === 0) return found
       return [
+        ...found,
         finding(input, {
           kind: 'exactDuplicates',
           severity: bySize(list.count, input.rows, 0.01),

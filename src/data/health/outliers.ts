@@ -45,7 +45,8 @@ export function lengthCheck(input: HealthInput): Check | null {
       }
       if (list.count === 0) return []
       const usual = Math.round(Math.exp(median))
-      const longest = Math.ceil(Math.exp(median + (LENGTH_Z * spread) / 0.6745))
+      // Below the bound, so that what is cut to it is no outlier any more.
+      const longest = Math.ceil(Math.exp(median + (LENGTH_Z * spread) / 0.6745)) - 1
       const long = list.count - short
       return [
         finding(input, {

@@ -8,36 +8,26 @@ import {
   type RecipeStep,
   type StepKind,
 } from '../../protocol/recipe.ts'
+import {
+  either,
+  faultOf,
+  flag,
+  isRecord,
+  listOf,
+  maybe,
+  name,
+  names,
+  oneOf,
+  text,
+  within,
+  type Check,
+} from '../checks.ts'
 import { LEAST_WEIGHT, MOST_WEIGHT } from './weigh.ts'
 
 /** Steps of a recipe; each walks the rows. */
 export const STEPS_LIMIT = 100
 export const DEFAULT_SEED = 42
 
-/** What is wrong with a value, or null: "must be ...". */
-type Check = (value: unknown) => string | null
-
-const oneOf =
-  (...values: readonly string[]): Check =>
-  (value) =>
-    values.includes(value as string) ? null : `must be one of ${values.join(', ')}`
-const flag: Check = (value) => (typeof value === 'boolean' ? null : 'must be true or false')
-const text: Check = (value) => (typeof value === 'string' ? null : 'must be a text')
-const name: Check = (value) =>
-  typeof value === 'string' && value !== '' ? null : 'must be the name of a column'
-const listOf =
-  (what: string, item: Check, least = 0): Check =>
-  (value) =>
-    Array.isArray(value) && value.length >= least && value.every((one) => item(one) === null)
-      ? null
-      : `must be a list of ${what}`
-const names = listOf('column names', name, 1)
-const within =
-  (least: number, most: number, whole = false): Check =>
-  (value) =>
-    typeof value === 'number' && value >= least && value <= most && (!whole || Number.isSafeInteger(value))
-      ? null
-      : `must be ${whole ? 'a whole number' : 'a number'} from ${least} to ${most}`
 const pairsOfWeights: Check = (value) => {
   if (!Array.isArray(value) || value.length === 0) return 'must be a list of pairs such as ["rare", 3]'
   const wrong = (value as unknown[]).find(
@@ -57,19 +47,10 @@ const rowId = within(0, 0xfffffffe, true)
 const replacement: Check = (value) =>
   isRecord(value) && typeof value.value === 'string' ? null : 'must be { value: "..." }'
 
-/** An optional member. */
-const maybe =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined ? null : check(value)
-const either =
-  (first: Check, second: Check): Check =>
-  (value) => {
-    const wrong = first(value)
-    return wrong === null || second(value) === null ? null : `${wrong}, or ${second(value)!}`
-  }
-
 const columns = maybe(names)
+const different: Check = (value) =>
+  names(value) ??
+  (new Set(value as string[]).size === (value as string[]).length ? null : 'must name each column once')
 const keep = maybe(oneOf('first', 'last', 'longest'))
 
 /** The members of each step. */
@@ -143,7 +124,7 @@ const MEMBERS: {
     limit: within(1, 10_000_000, true),
     keep: maybe(oneOf('start', 'end')),
   },
-  columns: { columns: names, how: oneOf('keep', 'drop') },
+  columns: { columns: different, how: oneOf('keep', 'drop') },
   dropRows: { rows: listOf('row ids', rowId), made: maybe(listOf('keys of added rows', text)) },
   edit: {
     edits: listOf('edits { row, column, value }', (edit) =>
@@ -214,24 +195,13 @@ function checkStep(given: unknown, index: number, all: readonly unknown[]): Reci
   if (typeof kind !== 'string' || !Object.hasOwn(MEMBERS, kind))
     throw wrong(`there is no kind "${String(given.kind)}". There are ${Object.keys(MEMBERS).join(', ')}`)
   const members: Record<string, Check> = { ...MEMBERS[kind], enabled: maybe(flag), note: maybe(text) }
-  for (const [member, value] of Object.entries(given)) {
-    if (member === 'kind') continue
-    if (!Object.hasOwn(members, member))
-      throw wrong(`${kind} has no "${member}". It has ${Object.keys(members).join(', ')}`)
-    const fault = members[member]!(value)
-    if (fault !== null) throw wrong(`${member} of ${kind} ${fault}`)
-  }
-  for (const [member, check] of Object.entries(members)) {
-    const fault = Object.hasOwn(given, member) ? null : check(undefined)
-    if (fault !== null) throw wrong(`${kind} needs "${member}", which ${fault}`)
-  }
+  const { kind: _, ...settings } = given
+  const fault = faultOf(kind, settings, members)
+  if (fault !== null) throw wrong(fault)
   // What is undefined says nothing, and would be lost in JSON.
   const stated = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return structuredClone(stated) as unknown as RecipeStep
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function isSource(value: unknown): value is NonNullable<Recipe['source']> {
   return (

@@ -17,9 +17,12 @@ export async function resolveConflicts(
   const label = placeOf(columns, step.label)
   const keys = new RowKeys()
   const counts: Map<string, number>[] = []
+  // Rows without any text have no text in common.
+  const blank = (cells: readonly string[]): boolean =>
+    places.every((place) => place === label || (cells[place] ?? '').trim() === '')
   await eachRow(input, context, ({ cells }) => {
     const value = (cells[label] ?? '').trim()
-    if (value === '') return
+    if (value === '' || blank(cells)) return
     const group = (counts[keys.number(joined(cells, places))] ??= new Map())
     group.set(value, (group.get(value) ?? 0) + 1)
   })
@@ -28,7 +31,7 @@ export async function resolveConflicts(
     if (labels.size > 1) verdicts.set(group, verdict(labels, step.how))
   return rowStage(columns, (row) => {
     const value = (row.cells[label] ?? '').trim()
-    if (value === '') return row
+    if (value === '' || blank(row.cells)) return row
     const found = verdicts.get(keys.number(joined(row.cells, places)))
     if (found === undefined || found === value) return row
     return found === null ? null : { ...row, cells: row.cells.with(label, found) }

@@ -10,14 +10,15 @@ export interface Term {
   not: boolean
 }
 
-const PART = /(-?)(?:"([^"]*)"?|(\S+))/gu
+const PART = /(-?)(?:"([^"]*)("?)|(\S+))/gu
 
 /** A text without any letter or digit is no condition. */
 export function parseQuery(query: string): Term[] {
   const terms: Term[] = []
-  for (const [, minus, quoted, plain] of query.matchAll(PART)) {
+  for (const [, minus, quoted, close, plain] of query.matchAll(PART)) {
     const words = Array.from(wordsOf(quoted ?? plain!), ({ text }) => text).filter((text) => text !== '')
-    if (words.length) terms.push({ words, prefix: quoted === undefined, not: minus === '-' })
+    // Words in quotation marks that are still open are being typed.
+    if (words.length) terms.push({ words, prefix: !close, not: minus === '-' })
   }
   return terms
 }

@@ -75,7 +75,7 @@ export function readAs(preview: Preview): string {
 }
 
 /** What a person should look at, most important first. */
-export function doubts({ confidence, encoding, guarded }: Preview): string[] {
+export function doubts({ confidence, encoding, guarded, quote }: Preview): string[] {
   const found: string[] = []
   if (confidence.encoding < SURE)
     found.push(
@@ -83,6 +83,10 @@ export function doubts({ confidence, encoding, guarded }: Preview): string[] {
     )
   if (confidence.header < SURE)
     found.push('It is not clear whether the first row names the columns. Look at the table, then say so.')
+  if (quote === "'")
+    found.push(
+      'Cells stand in single quotes, which were taken off. If they belong to the texts, choose another quote.',
+    )
   if (guarded)
     found.push(
       'Cells begin with an apostrophe before = + - or @, as a guarded export writes them. The apostrophes are taken off.',

@@ -317,7 +317,7 @@ describe('edits by hand', () => {
         { row: 2, column: 'label', value: 'new' },
       ],
     })
-    expect(undoable).toBe(2)
+    expect(undoable).toBe(3)
     // Other steps may change: the edit stays with its row.
     await apply(id, recipe.steps.slice(1))
     expect((await rows(id))[1]!.cells.text).toBe('better')
@@ -327,6 +327,23 @@ describe('edits by hand', () => {
     await edit(id, [{ row: 1, column: 'label', value: null }])
     expect((await state(id)).recipe.steps).toHaveLength(1)
     expect((await calls.getDataset({ id }, context())).edits).toBeUndefined()
+  })
+
+  test('are taken back call by call', async () => {
+    const { id } = await load(csv(0, 40))
+    const cells = async () => (await rows(id)).map(({ cells }) => cells)
+    const raw = await cells()
+    await edit(id, [{ row: 0, column: 'text', value: 'first' }])
+    const first = await cells()
+    await edit(id, [
+      { row: 1, column: 'text', value: 'second' },
+      { row: 2, column: 'label', value: 'third' },
+    ])
+    const { edits } = await undo(id)
+    expect(edits).toEqual([{ row: 0, column: 'text', value: 'first' }])
+    expect(await cells()).toEqual(first)
+    expect((await undo(id)).edits).toBeUndefined()
+    expect(await cells()).toEqual(raw)
   })
 
   test.each([
@@ -397,6 +414,9 @@ describe('edits by hand', () => {
         'a single one',
         'another',
       ])
+      await undo(id)
+      const texts = (await rows(id)).slice(1500, 1502).map(({ cells }) => cells.text)
+      expect([texts[0], texts[1] === 'another']).toEqual(['a single one', false])
       await undo(id)
       expect((await rows(id))[1500]!.cells.text).not.toBe('a single one')
     }
@@ -564,6 +584,26 @@ describe('splits', () => {
     await split(id, { near: 0.75, train: 0.5, validation: 0.25, test: 0.25, stratify: '' })
     const alike = (await rows(id)).slice(0, 60)
     expect(new Set(alike.map(({ split: part }) => part)).size).toBe(1)
+  })
+
+  test.each<[SplitRequest, Record<string, number>]>([
+    [
+      { validation: 0.2, test: 0.3 },
+      { train: 50, validation: 20, test: 30 },
+    ],
+    [{ test: 0 }, { train: 90, validation: 10, test: 0 }],
+    [{ folds: 5 }, { train: 72, validation: 18, test: 10 }],
+    [
+      { folds: 4, test: 0 },
+      { train: 75, validation: 25, test: 0 },
+    ],
+    [
+      { folds: 4, test: 0.2, fold: 3 },
+      { train: 60, validation: 20, test: 20 },
+    ],
+  ])('%j: training gets what is left', async (request, expected) => {
+    const { id } = await load(csv(0, 100))
+    expect((await split(id, { stratify: '', ...request })).split!.rows).toEqual(expected)
   })
 
   test('sizes in rows', async () => {

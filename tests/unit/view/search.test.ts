@@ -94,6 +94,8 @@ describe('the query', () => {
       { words: ['北', '京'], prefix: true, not: false },
     ])
     expect(parseQuery('?! -')).toEqual([])
+    // Marks that are still open: the last word is being typed.
+    expect(parseQuery('"my ca')).toEqual([{ words: ['my', 'ca'], prefix: true, not: false }])
   })
   it('marks what was found, in the letters of the cell', () => {
     const marked = (text: string, query: string) =>
