@@ -7,6 +7,8 @@ import { throwIfAborted } from '../../src/protocol/errors.ts'
 export const WHOLE_BYTES = 64 * 2 ** 20
 /** Larger sources: the SHA-256 of the SHA-256s, in binary, of pieces of this length. */
 export const PIECE_BYTES = 16 * 2 ** 20
+/** Pieces that wait for their hash at once: whoever reads faster than that would fill the memory with them. */
+export const PIECES_WAITING = 3
 
 export type Digest = (bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>
 
@@ -32,8 +34,11 @@ export class RunningHash {
     this.#pieceBytes = total <= wholeBytes ? Infinity : pieceBytes
   }
 
-  /** Nobody else may use the bytes, or their buffer, from then on. */
-  add(bytes: Uint8Array<ArrayBuffer>): void {
+  /**
+   * Nobody else may use the bytes, or their buffer, from then on. Resolves once at most PIECES_WAITING pieces wait for their
+   * hash; rejects where one could not be made.
+   */
+  async add(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       const taken = bytes.subarray(at, at + this.#pieceBytes - this.#heldBytes)
       at += taken.length
@@ -42,6 +47,7 @@ export class RunningHash {
       this.#heldBytes += taken.length
       if (this.#heldBytes === this.#pieceBytes || this.bytes === this.total) this.#endPiece()
     }
+    await this.#hashes.at(-1 - PIECES_WAITING)
   }
 
   /** Hex, once all bytes have been taken. */
@@ -78,7 +84,7 @@ export async function hashFiles(
   const hash = new RunningHash(all.size, digest, wholeBytes, pieceBytes)
   for (let at = 0; at < all.size; at += pieceBytes) {
     throwIfAborted(signal)
-    hash.add(new Uint8Array(await all.slice(at, at + pieceBytes).arrayBuffer()))
+    await hash.add(new Uint8Array(await all.slice(at, at + pieceBytes).arrayBuffer()))
   }
   return hash.hex()
 }

@@ -225,7 +225,7 @@ async function readAll(
     const onBytes = (bytes: number): void => report(`Reading ${file.name}`, before + bytes)
     const found = newReading()
     const rowsBefore = sink.rows
-    const onRead = (bytes: Uint8Array<ArrayBuffer>): void => hash.add(bytes)
+    const onRead = (bytes: Uint8Array<ArrayBuffer>): Promise<void> => hash.add(bytes)
     const source = { ...options, onProblem, onBytes, onRead, signal, ...(weigh && { weigh }) }
     for await (const rows of fileRows(file, source, found)) {
       await sink.take(columns.placed(rows, found.columns, file.name), columns.names)

@@ -26,8 +26,11 @@ export interface SourceOptions extends ImportOptions {
   onProblem: (problem: Problem) => void
   /** Told how many bytes of the file have been read. */
   onBytes?: (bytes: number) => void
-  /** Given the bytes of a file that is read from end to end, in their order, for good: they have become rows. */
-  onRead?: (bytes: Uint8Array<ArrayBuffer>) => void
+  /**
+   * Given the bytes of a file that is read from end to end, in their order, for good: they have become rows. Reading goes on
+   * when it resolves.
+   */
+  onRead?: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>
   signal?: AbortSignal
   /** Only the beginning is read: PREVIEW_BYTES unless it says otherwise, or so many rows of what is not read byte by byte. */
   preview?: { rows: number; bytes?: number }
@@ -132,7 +135,7 @@ async function* slices(
     next?.catch(() => undefined)
     for (let from = 0; from < bytes.byteLength; from += PIECE_BYTES)
       yield new Uint8Array(bytes, from, Math.min(PIECE_BYTES, bytes.byteLength - from))
-    onRead?.(new Uint8Array(bytes))
+    await onRead?.(new Uint8Array(bytes))
   }
 }
 
