@@ -306,6 +306,12 @@ describe('numbers beside them', () => {
     expect(found.pairs[0]!.margin).toBeCloseTo((0.3 + 0.85) / 2, 12)
     expect(found.suspects.map(({ row }) => row)).toEqual([12, 11, 14])
     expect(mistakesOf(judged, 3, 'normalisedMargin', 2).suspects.map(({ row }) => row)).toEqual([12, 11])
+    // One label taken for another is not the other taken for the one.
+    const swapped = { rows: [1, 2], gold: [0, 1], probabilities: Float64Array.of(0.2, 0.8, 0.9, 0.1) }
+    expect(mistakesOf(swapped, 2, 'selfConfidence', 5).pairs).toMatchObject([
+      { gold: 1, predicted: 0, count: 1, rows: [2] },
+      { gold: 0, predicted: 1, count: 1, rows: [1] },
+    ])
   })
 
   it('words: one number a text, means with intervals, the surest first', () => {
@@ -331,5 +337,13 @@ describe('numbers beside them', () => {
     expect(found[0]!.mean).toBeCloseTo(2, 12)
     expect(found[1]!.meanAbsolute).toBeCloseTo(1.1 / 3, 12)
     expect(wordImportance(texts, 2, 10).map(({ word }) => word)).toContain('never')
+    // Large on average, but not surely so: behind what is surely for or against.
+    const rows = [[1, 9, -2], [1.01, -3, -2.02], [0.99, 3, -1.98]] // prettier-ignore
+    const spread = rows.map(([steady, wide, against]) => new Map(Object.entries({ steady, wide, against })))
+    expect(wordImportance(spread as Map<string, number>[], 3, 10).map(({ word }) => word)).toEqual([
+      'against',
+      'steady',
+      'wide',
+    ])
   })
 })
