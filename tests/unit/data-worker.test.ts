@@ -23,6 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => {
   vi.restoreAllMocks()
+  vi.unstubAllGlobals()
   store.close()
 })
 
@@ -139,7 +140,6 @@ describe('import', () => {
         details: { reason: 'quota', neededBytes: text.length, freeBytes: quota },
       })
       expect(await left()).toEqual([0, 0, 0])
-      vi.unstubAllGlobals()
     },
   )
 
