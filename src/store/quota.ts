@@ -59,17 +59,8 @@ async function storageError(thrown: unknown, neededBytes?: number): Promise<Graf
   if (thrown instanceof GraftError) return thrown
   const causes = chain(thrown)
   if (causes.some((cause) => cause.name === 'QuotaExceededError')) {
-    const free = (await storageRoom().catch(() => null))?.free
-    const needed =
-      neededBytes === undefined ? '' : ` ${megabytes(neededBytes)} needed${free === undefined ? '' : ','}`
-    const left = free === undefined ? '' : ` ${megabytes(free)} free`
-    const numbers = needed || left ? `:${needed}${left}` : ''
-    return new GraftError(
-      'E_STORAGE',
-      `The browser has no room left for this site${numbers}. Remove a dataset, run or model, then try again.`,
-      { reason: 'quota', neededBytes, freeBytes: free },
-      { cause: thrown },
-    )
+    const freeBytes = (await storageRoom().catch(() => null))?.free
+    return noRoom({ neededBytes, freeBytes }, thrown)
   }
   if (causes.some((cause) => cause.name === 'DatabaseClosedError' || cause.name === 'InvalidStateError'))
     return new GraftError(
@@ -85,6 +76,42 @@ async function storageError(thrown: unknown, neededBytes?: number): Promise<Graf
     { reason: 'refused' },
     { cause: thrown },
   )
+}
+
+interface Room {
+  neededBytes: number | undefined
+  freeBytes: number | undefined
+}
+
+/** Some browsers tell a round number in place of the room that there is, so that nobody is known by it. */
+function noRoom({ neededBytes, freeBytes }: Room, cause: unknown, what?: string): GraftError {
+  const needed = neededBytes === undefined ? '' : megabytes(neededBytes)
+  const free = freeBytes === undefined ? '' : megabytes(freeBytes)
+  const doubtful = freeBytes !== undefined && freeBytes > (neededBytes ?? 0)
+  const said = what
+    ? `${what} needs ${needed}, and the browser refused to store all of it`
+    : 'The browser has no room left for this site'
+  const numbers = doubtful
+    ? `, although it speaks of ${free} free: the disk, or the browser's own limit, has less`
+    : what
+      ? free && `: ${free} free`
+      : needed || free
+        ? `: ${[needed && `${needed} needed`, free && `${free} free`].filter(Boolean).join(', ')}`
+        : ''
+  return new GraftError(
+    'E_STORAGE',
+    `${said}${numbers}. Remove a dataset, run or model, or free space on the disk, then try again.`,
+    { reason: 'quota', neededBytes, freeBytes },
+    { cause },
+  )
+}
+
+/** Room that ran out within a larger work names what the whole of it needs; other errors stay as they are. */
+export function asWhole(error: unknown, neededBytes: number, what: string): unknown {
+  if (!(error instanceof GraftError) || error.details.reason !== 'quota') return error
+  const { freeBytes, ...told } = error.details as { freeBytes?: number; neededBytes?: number }
+  if (told.neededBytes === neededBytes) return error
+  return noRoom({ neededBytes, freeBytes }, error, what)
 }
 
 /** An error and those inside it: Dexie's `inner`, the language's `cause`. */

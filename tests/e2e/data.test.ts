@@ -84,6 +84,13 @@ it('a messy file: health, three remedies, parts, out and in again; axe finds not
 
   await tab(/^Take out/)
   await page.getByLabel('Guard against formulas').waitFor()
+  await page.getByLabel('Guard against formulas').uncheck()
+  await page.getByText('Raw: cells are written as they are').waitFor()
+  await page.getByRole('button', { name: 'Add what the health report finds' }).click()
+  // The rows were divided since the report: it is made again.
+  await expect
+    .poll(() => page.getByLabel('Known problems').inputValue(), { timeout: 30_000 })
+    .toMatch(/without a value in “text”\n/)
   await accessible('Take out')
   const outcome = await page.evaluate(async (id) => {
     const { datasets } = window.graft

@@ -23,6 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => {
   vi.restoreAllMocks()
+  vi.unstubAllGlobals()
   store.close()
 })
 
@@ -118,6 +119,29 @@ describe('import', () => {
     })
     expect(await left()).toEqual([0, 0, 0])
   })
+
+  test.each([
+    ['a round number', 1e10, /^test\.csv needs 0\.9 MB, .* although it speaks of 10000 MB free: the disk/],
+    ['the room that there is', 2e5, /^test\.csv needs 0\.9 MB, .*: 0\.2 MB free\. Remove a dataset/],
+  ])(
+    'no room half-way, where the browser tells %s: the whole need is named',
+    async (_name, quota, message) => {
+      let asked = 0
+      // Enough before the import, so that it begins.
+      const estimate = () => Promise.resolve({ usage: 0, quota: asked++ === 0 ? 1e10 : quota })
+      vi.stubGlobal('navigator', { storage: { estimate } })
+      vi.spyOn(store.main.rows, 'bulkPut').mockImplementation(
+        () => Promise.reject(new DOMException('full', 'QuotaExceededError')) as never,
+      )
+      const text = labelled(20_000)
+      await expect(calls.importFile({ file: file(text), options: {} }, context())).rejects.toMatchObject({
+        code: 'E_STORAGE',
+        message: expect.stringMatching(message) as string,
+        details: { reason: 'quota', neededBytes: text.length, freeBytes: quota },
+      })
+      expect(await left()).toEqual([0, 0, 0])
+    },
+  )
 
   test('no room half-way: E_STORAGE, nothing stays', async () => {
     const put = store.main.rows.bulkPut.bind(store.main.rows)

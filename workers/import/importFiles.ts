@@ -20,7 +20,7 @@ import {
   removeRowsFrom,
   widenRows,
 } from '../../src/store/datasets.ts'
-import { requireRoom } from '../../src/store/quota.ts'
+import { asWhole, requireRoom } from '../../src/store/quota.ts'
 import { whileWriting } from '../../src/store/locks.ts'
 import { readRecipe } from '../../src/store/recipes.ts'
 import { emptyRecipe, splitOf } from '../recipe/calls.ts'
@@ -96,7 +96,7 @@ export function importFiles(
       await sink.settle()
       writer.end()
       await removeDataset(store, id).catch(() => undefined)
-      throw error
+      throw asWhole(error, sizeOf(files), nameOf(files))
     } finally {
       writer.end()
     }
@@ -168,7 +168,7 @@ export function appendFiles(
       await sink.settle()
       writer.end()
       await removeRowsFrom(store, id, before.rows).catch(() => undefined)
-      throw error
+      throw asWhole(error, sizeOf(files), nameOf(files))
     } finally {
       writer.end()
     }
