@@ -5,7 +5,7 @@ import { LabelledWords, WORDS_KEPT } from '../../../src/data/health/labelledWord
 
 it('are counted as a plain list counts them', () => {
   const row = fc.record({
-    words: fc.array(fc.constantFrom('a', 'b', 'c', 'the', 'refund', 'parcel'), { maxLength: 8 }),
+    words: fc.array(fc.constantFrom<string>('a', 'b', 'c', 'the', 'refund', 'parcel'), { maxLength: 8 }),
     label: fc.constantFrom(0, 1, 7, 4999),
   })
   fc.assert(
