@@ -1,24 +1,22 @@
 // Tables in Parquet (https://parquet.apache.org/docs/file-format) as rows of text, through hyparquet, one row group after
 // the other. What is nested becomes JSON; what is packed in a way that no library here unpacks is refused by its name.
-import { Gunzip } from 'fflate'
 import {
   parquetMetadataAsync,
   parquetRead,
   parquetSchema,
   type AsyncBuffer,
-  type Compressors,
   type FileMetaData,
   type SchemaElement,
 } from 'hyparquet'
 import type { Problem } from '../protocol/data.ts'
 import { GraftError } from '../protocol/errors.ts'
 import { CELL_CHARACTERS_LIMIT, COLUMNS_LIMIT } from './csvLimits.ts'
+import { PACKINGS, unpackers } from './parquetUnpack.ts'
 
 /** Unpacked bytes of a row group: all its columns are in memory at once. */
 export const GROUP_BYTES_LIMIT = 2 ** 30
 /** Bytes of the description at the file's end; those of large sets have some megabytes. */
 export const FOOTER_BYTES_LIMIT = 64 * 2 ** 20
-const PACKINGS = ['UNCOMPRESSED', 'SNAPPY', 'GZIP']
 const STRING = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export interface ParquetOptions {
@@ -97,7 +95,7 @@ function checkGroups(metadata: FileMetaData, name: string): void {
       if (meta_data && !PACKINGS.includes(meta_data.codec))
         throw new GraftError(
           'E_FORMAT',
-          `${name} is packed with ${meta_data.codec}, and only Snappy, gzip and no packing are read. Save it with Snappy: pandas writes it by default.`,
+          `${name} is packed with ${meta_data.codec}, which is not read. Save it with Snappy: pandas writes it by default.`,
           { codec: meta_data.codec, column: meta_data.path_in_schema.join('.') },
         )
   }
@@ -111,13 +109,14 @@ async function readGroup(
   name: string,
 ): Promise<unknown[][]> {
   let rows: unknown[][] = []
+  const compressors = await unpackers()
   await guarded(name, () =>
     parquetRead({
       file,
       metadata,
       rowStart,
       rowEnd,
-      compressors: COMPRESSORS,
+      compressors,
       parsers: {
         stringFromBytes: (bytes: Uint8Array) => STRING.decode(bytes),
         dateFromDays: (days: number) => new Date(days * 86_400_000).toISOString().slice(0, 10),
@@ -129,23 +128,6 @@ async function readGroup(
     }),
   )
   return rows
-}
-
-const COMPRESSORS: Compressors = {
-  GZIP(packed, bytes) {
-    const out = new Uint8Array(bytes)
-    let filled = 0
-    // In steps, so that a page that unpacks to more than it says is stopped at once.
-    const stream = new Gunzip((chunk) => {
-      if (filled + chunk.length > bytes)
-        throw new RangeError(`a page unpacks to more than its ${bytes} bytes`)
-      out.set(chunk, filled)
-      filled += chunk.length
-    })
-    for (let at = 0; at < packed.length; at += 8192)
-      stream.push(packed.slice(at, at + 8192), at + 8192 >= packed.length)
-    return out.subarray(0, filled)
-  },
 }
 
 /** Values as the text of cells; what has no text (bytes that are no characters) is left empty and told once a column. */
