@@ -58,6 +58,9 @@ export class App {
     this.form = new RunForm(this)
     this.explaining = new Explaining(this.router, this.selection)
     this.asked = this.explaining.target
+    this.router.onmove = (route) => {
+      if (this.explaining.open(route)) this.asked = this.explaining.target ?? this.asked
+    }
     // A worker that died has lost its bases and interrupted its run: what the page shows is read again.
     this.notices.afterFail = (error) => {
       if (error.code === 'E_WORKER') setTimeout(() => void this.#refresh().catch(() => undefined), RESTART_MS)

@@ -6,7 +6,8 @@ import { GRANULARITIES } from '../protocol/explain.ts'
 import type { ModelInfo } from '../protocol/model.ts'
 import type { Target } from '../protocol/target.ts'
 import type { RunState } from './runs.svelte.ts'
-import type { Router } from './router.svelte.ts'
+import { searchOf } from './query.ts'
+import type { Route, Router } from './router.svelte.ts'
 import type { Selection } from './selection.svelte.ts'
 import { targetFromQuery, targetToQuery } from './targetAddress.ts'
 
@@ -27,6 +28,8 @@ export interface QuestionTarget {
 export interface Question {
   /** Counts up. */
   id: number
+  /** The first one since the address was opened, which may say more of it. */
+  first: boolean
   target: Target
   /** What the target was then: its name, and what kind of answers it gives. */
   asked: QuestionTarget
@@ -48,8 +51,15 @@ export class Explaining {
   asChat = $state(true)
   /** The text was explained: who opens the address again sees that again. */
   asked = $state(false)
-  /** The target that the address named when the page was opened. */
-  readonly target: Target | null = null
+  /** The target that the address named when it was opened. */
+  target: Target | null = null
+  /** Counts addresses that were opened: what is shown begins afresh with each. */
+  opened = $state(0)
+  /** The address that was opened says that its text was explained: it is to be again. */
+  renew = $state(false)
+  /** What the address says after it was written here. */
+  #written = ''
+  #questions = 0
   /** Tokens [from, to) that are pointed at, and that were clicked. */
   hovered = $state.raw<{ from: number; to: number } | null>(null)
   pinned = $state.raw<{ from: number; to: number } | null>(null)
@@ -67,7 +77,18 @@ export class Explaining {
     this.#router = router
     this.#selection = selection
     const { view, query = {} } = router.route
-    if (view !== 'explain') return
+    if (view === 'explain') this.#read(query)
+  }
+
+  /** Whether the address says something else than what was written there: a link was opened, or the way back gone. */
+  open({ view, query }: Route): boolean {
+    if (view !== 'explain' || !query || searchOf(query) === this.#written) return false
+    this.#read(query)
+    this.opened++
+    return true
+  }
+
+  #read(query: Readonly<Record<string, string>>): void {
     const { target, rest } = targetFromQuery(query)
     const {
       text: _text,
@@ -83,14 +104,17 @@ export class Explaining {
     this.held = held
     this.target = target
     this.asChat = query.chat !== '0'
-    this.asked = query.asked === '1'
-    if (query.text !== undefined) selection.text = query.text
+    this.asked = this.renew = query.asked === '1'
+    this.question = null
+    this.#results = {}
+    if (query.text !== undefined) this.#selection.text = query.text
     this.output = query.output ?? ''
     this.contrast = query.contrast ?? ''
     this.granularity = GRANULARITIES.find((name) => name === query.by) ?? 'word'
     this.live = query.live === '1'
     const span = /^(\d{1,6})-(\d{1,6})$/.exec(query.at ?? '')
-    if (span) this.pinned = { from: Number(span[1]), to: Number(span[2]) }
+    this.pinned = span ? { from: Number(span[1]), to: Number(span[2]) } : null
+    this.hovered = null
   }
 
   get tab(): string | null {
@@ -116,7 +140,7 @@ export class Explaining {
   /** Writes the state to the address; call it in an effect of the view. `target`: whom the fields are for. */
   keep(tab: string, target: Target | null): void {
     const text = this.#selection.text
-    this.#router.keep(tab, {
+    const query = {
       ...(text && { text }),
       ...(this.output && { output: this.output }),
       ...(this.contrast && { contrast: this.contrast }),
@@ -127,7 +151,9 @@ export class Explaining {
       ...(this.asked && { asked: '1' }),
       ...(this.pinned && { at: `${this.pinned.from}-${this.pinned.to}` }),
       ...this.held,
-    })
+    }
+    this.#written = searchOf(query)
+    this.#router.keep(tab, query)
   }
 
   /** What a tab wants the address to say of it, by names of its own; empty texts are left out. */
@@ -138,11 +164,11 @@ export class Explaining {
   }
 
   /** A new question: what was found out for the one before is forgotten. */
-  ask(question: Omit<Question, 'id'>): void {
+  ask(question: Omit<Question, 'id' | 'first'>): void {
     if (this.question && this.question.text !== question.text) this.pinned = this.hovered = null
     this.#results = {}
     this.asked = true
-    this.question = { ...question, id: (this.question?.id ?? 0) + 1 }
+    this.question = { ...question, id: ++this.#questions, first: this.question === null }
   }
 
   /** A result of the question that is open, or undefined. */

@@ -46,13 +46,18 @@ function safeDecode(text: string): string {
 export class Router {
   route = $state.raw<Route>({ view: 'data', id: null })
   readonly #selection: Selection
+  /** Called when the person went somewhere, before anything is drawn. */
+  onmove: (route: Route) => void = () => undefined
 
   constructor(selection: Selection) {
     this.#selection = selection
     const hash = location.hash || selection.place
     this.route = parseHash(hash)
     if (!location.hash) history.replaceState(null, '', hashOf(this.route.view, this.route.id, this.route.row))
-    addEventListener('hashchange', () => this.#read())
+    addEventListener('hashchange', () => {
+      this.#read()
+      this.onmove(this.route)
+    })
     this.#read()
   }
 

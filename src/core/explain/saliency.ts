@@ -18,6 +18,13 @@ export const SALIENCY_DEFAULTS = {
   integratedGradients: { samples: 50, baseline: 'pad' },
 } as const
 
+/**
+ * Integrated gradients are complete where their sum is off by no more than this times max(1, |difference|). The error of
+ * Gauss-Legendre quadrature falls exponentially in its points on a smooth path: where 50 leave more, 100 leave next to
+ * nothing (on Graft-7M 4e-3 and 2e-5 of the difference).
+ */
+const COMPLETE = 1e-3
+
 export interface SaliencyOptions {
   method: SaliencyMethod
   samples?: number
@@ -38,6 +45,8 @@ export interface Saliency {
   /** integratedGradients: that of the baseline, and what the scores' sum is above the difference. */
   base?: number
   residual?: number
+  /** integratedGradients: points of the path. */
+  points?: number
 }
 
 export async function saliency(subject: Subject, options: SaliencyOptions): Promise<Saliency> {
@@ -47,7 +56,7 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
   const x = await turns.take(() => embeddings(model, ids, trainable.adaptation)) // [T, d]
   const noisy = { ...SALIENCY_DEFAULTS.smoothGrad, ...options }
   const integrated = { ...SALIENCY_DEFAULTS.integratedGradients, ...options }
-  const total =
+  let total =
     method === 'integratedGradients'
       ? integrated.samples + 2
       : method === 'smoothGrad'
@@ -97,14 +106,22 @@ export async function saliency(subject: Subject, options: SaliencyOptions): Prom
               ),
             )
       const { value: base } = await gradientAt(from)
-      const mean = new Float64Array(x.length)
-      for (const { node, weight } of gaussLegendre(integrated.samples)) {
-        const { gradient } = await gradientAt(x.map((element, i) => from[i]! + node * (element - from[i]!)))
-        gradient.forEach((g, i) => (mean[i]! += weight * g))
+      const along = async (points: number) => {
+        const mean = new Float64Array(x.length)
+        for (const { node, weight } of gaussLegendre(points)) {
+          const { gradient } = await gradientAt(x.map((element, i) => from[i]! + node * (element - from[i]!)))
+          gradient.forEach((g, i) => (mean[i]! += weight * g))
+        }
+        const scores = perToken(x, hidden, (i) => mean[i]! * (x[i]! - from[i]!))
+        const residual = scores.reduce((sum, score) => sum + score, 0) - (value - base)
+        return { scores, value, base, residual, points }
       }
-      const scores = perToken(x, hidden, (i) => mean[i]! * (x[i]! - from[i]!))
-      const residual = scores.reduce((sum, score) => sum + score, 0) - (value - base)
-      return { scores, value, base, residual }
+      const found = await along(integrated.samples)
+      const isOpen = Math.abs(found.residual) > COMPLETE * Math.max(1, Math.abs(value - base))
+      // At zero a norm jumps: no number of points would do.
+      if (options.samples !== undefined || filler === null || !isOpen) return found
+      total += 2 * integrated.samples
+      return along(2 * integrated.samples)
     }
     default:
       return method satisfies never

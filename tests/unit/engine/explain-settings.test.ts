@@ -49,6 +49,9 @@ it('saliency says with which settings it was made, the ends of the path and the 
   expect(path.base).toBeCloseTo(logits[path.output.index]!, 4)
   expect(call.reports.at(-1)).toMatchObject({ done: 22, total: 22, secondsLeft: 0 })
 
+  // Points that were asked for are taken, whatever they leave.
+  const rough = await saliency({ method: 'integratedGradients', samples: 1 })
+  expect(rough.samples).toBe(1)
   expect(await saliency({ method: 'integratedGradients', baseline: 'zero' })).toMatchObject({
     samples: 50,
     baseline: 'zero',

@@ -1,6 +1,6 @@
 // graft.explain.importance: the words that a classifier's answers hang on, over many rows.
 import { wordImportance, wordScores } from '../../../src/core/explain/dataset/importance.ts'
-import { saliency } from '../../../src/core/explain/saliency.ts'
+import { SALIENCY_DEFAULTS, saliency } from '../../../src/core/explain/saliency.ts'
 import { sumsByUnit, unitsOf } from '../../../src/core/explain/units.ts'
 import { textGame } from '../../../src/core/explain/game.ts'
 import { masking } from '../../../src/core/explain/masking.ts'
@@ -93,7 +93,9 @@ async function scoresOf(
   signal: AbortSignal,
 ): Promise<Float64Array> {
   if (method !== 'partition') {
-    const { scores } = await saliency(subject, { method, ...(samples !== undefined && { samples }), signal })
+    // Never more than that: there are many rows.
+    const points = samples ?? SALIENCY_DEFAULTS.integratedGradients.samples
+    const { scores } = await saliency(subject, { method, samples: points, signal })
     return sumsByUnit(scores, units)
   }
   const game = textGame(subject, masking(subject, units), 'logit', { signal })

@@ -26,7 +26,7 @@ export const saliency: Explainer<'saliency'> = async (desk, target, request, con
   return withTarget(desk, target, async (resolved) => {
     const { subject, tokens, output } = await openSubject(desk, resolved, request, request)
     const started = performance.now()
-    const { scores, base, residual } = await saliencyOf(subject, {
+    const { scores, base, residual, points } = await saliencyOf(subject, {
       method,
       ...(samples !== undefined && { samples }),
       ...(seed !== undefined && { seed }),
@@ -53,7 +53,7 @@ export const saliency: Explainer<'saliency'> = async (desk, target, request, con
       output,
       ...(base !== undefined && { base }),
       ...(residual !== undefined && { residual }),
-      ...madeWith({ ...request, method }),
+      ...madeWith({ ...request, method, ...(points !== undefined && { samples: points }) }),
     }
   })
 }
