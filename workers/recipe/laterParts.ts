@@ -1,12 +1,12 @@
 // Rows that have no part of the split yet: those that were added later, and those that an earlier recipe had left out. A row of
 // a known group goes where its group is, one of a known time where its time is, and any other by its number. None ever moves.
+import { pausing } from '../../src/data/pause.ts'
 import { flowOf } from '../../src/data/recipe/flow.ts'
 import { nearGroups } from '../../src/data/recipe/nearGroups.ts'
 import { hash53, RowKeys } from '../../src/data/recipe/rowKeys.ts'
 import { DEFAULT_SPLIT, laterPart, NO_PART, partsOfFolds } from '../../src/data/split.ts'
 import { timesOf } from '../../src/data/times.ts'
 import { SPLIT_NAMES, type Dataset } from '../../src/protocol/data.ts'
-import { throwIfAborted } from '../../src/protocol/errors.ts'
 import type { Store } from '../../src/store/database.ts'
 import { columnValues } from '../configure.ts'
 import { joinedGroups, textPlaces } from './alike.ts'
@@ -64,7 +64,8 @@ async function namedGroups(
   const table = rawTable(store, raw)
   const alike = await nearGroups(flowOf(table), textPlaces(raw, table.columns), near, {
     seed,
-    checkpoint: () => throwIfAborted(signal),
+    rows: raw.rows,
+    pause: pausing(signal, () => undefined),
   })
   const keys = new RowKeys()
   const ofValue = values?.map((value, row) => keys.number(value === '' ? `\u001f${row}` : value))

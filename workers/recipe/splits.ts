@@ -3,6 +3,7 @@
 import { DEFAULT_SPLIT, NO_PART, partsOfFolds, splitBy, withCounts } from '../../src/data/split.ts'
 import { cook } from '../../src/data/recipe/cook.ts'
 import { flowOf, type Flow } from '../../src/data/recipe/flow.ts'
+import { hundredths, pausing } from '../../src/data/pause.ts'
 import { nearGroups } from '../../src/data/recipe/nearGroups.ts'
 import { RowKeys } from '../../src/data/recipe/rowKeys.ts'
 import { timesOf } from '../../src/data/times.ts'
@@ -136,10 +137,10 @@ async function drawn(
     progress({ label: 'Reading the rows', done: ids.length, total: dataset.rows, unit: 'rows' })
   }
   if (wanted.near !== undefined) {
-    progress({ label: 'Looking for near-duplicates', done: 0, unit: 'rows' })
     const alike = await nearGroups(flow, textPlaces(dataset, flow.columns), wanted.near, {
       seed: wanted.seed,
-      checkpoint: () => throwIfAborted(signal),
+      rows: dataset.rows,
+      pause: pausing(signal, hundredths('Looking for near-duplicates', progress)),
     })
     groups = groupPlace < 0 ? alike : joinedGroups(groups, alike)
   }

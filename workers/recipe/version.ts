@@ -1,6 +1,7 @@
 // A recipe over the raw rows becomes rows in the store: what everything after the Data view reads.
 import { columnOf } from '../../src/data/columns.ts'
 import { cook } from '../../src/data/recipe/cook.ts'
+import { hundredths } from '../../src/data/pause.ts'
 import type { FlowRow } from '../../src/data/recipe/flow.ts'
 import { DEFAULT_SPLIT, withCounts } from '../../src/data/split.ts'
 import { suggestTask } from '../../src/data/suggest.ts'
@@ -59,16 +60,16 @@ export async function makeVersion(
   try {
     const ofRaw = await laterParts(store, raw, split, signal)
     const folds = split.folds && { folds: split.folds }
+    let tell: (share: number) => void = () => undefined
     const cooked = await cook(rawTable(store, raw), recipe, {
       isTraining: (id) => ofRaw[id] === TRAIN,
       signal,
-      onStep: (done) =>
-        progress({
-          label: `Step ${done + 1} of the recipe`,
-          done,
-          total: recipe.steps.length + 1,
-          unit: 'steps',
-        }),
+      onStep(done) {
+        const label = `Step ${done + 1} of the recipe`
+        progress({ label, done, total: recipe.steps.length + 1, unit: 'steps' })
+        tell = hundredths(label, progress)
+      },
+      onShare: (_, share) => tell(share),
     })
     const made = new Numbers(recipe.steps.some(({ kind, enabled }) => kind === 'weigh' && enabled !== false))
     const hand = new HandEdits(recipe, cooked.columns)

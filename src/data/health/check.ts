@@ -11,6 +11,7 @@ import {
   type Severity,
 } from '../../protocol/health.ts'
 import { parseMessages } from '../messages.ts'
+import type { Pause } from '../pause.ts'
 import { joined } from '../recipe/rowKeys.ts'
 import { hashesOf } from './hash.ts'
 import { words } from './words.ts'
@@ -103,12 +104,6 @@ export class RowView {
     }
   }
 }
-
-/**
- * Gives way to other work, and throws E_ABORTED once the caller has cancelled. `share`: how much of this work is done, from 0
- * to 1, where that is known.
- */
-export type Pause = (share?: number) => Promise<void>
 
 export interface Check {
   kinds: readonly FindingKind[]

@@ -1,6 +1,7 @@
 // Rows whose label is likely wrong: a linear model learns from four fifths of the rows at a time and judges the last
 // fifth, and confident learning (confident.ts) decides how many of each class to doubt. Where there are more rows than
 // the model learns from, it judges the rest in a second pass, with the average of its five versions.
+import type { Pause } from '../pause.ts'
 import { permutation } from '../rng.ts'
 import {
   dropAll,
@@ -9,7 +10,6 @@ import {
   RankedRows,
   type Check,
   type HealthInput,
-  type Pause,
   type RowView,
 } from './check.ts'
 import { labelIssues } from './confident.ts'

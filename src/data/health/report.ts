@@ -1,7 +1,7 @@
 // The health report: all checks side by side over as few passes as they need, in memory that does not grow with the
 // length of the texts. What can be fixed, and spoils most, comes first.
 import type { ColumnType, TaskConfig } from '../../protocol/data.ts'
-import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
+import { GraftError } from '../../protocol/errors.ts'
 import {
   FINDING_KINDS,
   NEAR_SHINGLE,
@@ -17,7 +17,8 @@ import type { CallContext } from '../../protocol/progress.ts'
 import { optionalColumns, requiredColumns } from '../examples.ts'
 import type { Table } from '../table.ts'
 import { TEXTS_LIMIT } from './buckets.ts'
-import { Labels, NO_ROW, RowView, type Check, type HealthInput, type Pause } from './check.ts'
+import { hundredths, pausing } from '../pause.ts'
+import { Labels, NO_ROW, RowView, type Check, type HealthInput } from './check.ts'
 import { imbalanceCheck, rareClassesCheck } from './classes.ts'
 import { coverageCheck } from './coverage.ts'
 import { conflictsCheck, duplicatesCheck } from './duplicates.ts'
@@ -36,8 +37,6 @@ import { personalCheck } from './personal.ts'
 
 /** Rows that a report takes; near-duplicates put one of them and a key into one number. */
 export const HEALTH_ROWS_LIMIT = TEXTS_LIMIT
-/** Work between two looks at what else the worker has to do, in milliseconds. */
-const SLICE_MS = 40
 
 /** What to deal with first among findings of one severity: what makes every later figure wrong comes before the rest. */
 const ORDER: readonly FindingKind[] = [
@@ -101,27 +100,9 @@ export async function judge(
     )
   const input = inputOf(table, known, options)
   const checks = checksOf(input, known.measure)
-  const started = performance.now()
-  let slice = started
   let label = 'Looking at the rows'
-  let working = started
-  const pause: Pause = async (share) => {
-    throwIfAborted(signal)
-    if (share !== undefined) {
-      const passed = (performance.now() - working) / 1000
-      progress({
-        label,
-        done: Math.round(100 * share),
-        total: 100,
-        unit: 'steps',
-        ...(passed > 1 && share > 0 ? { secondsLeft: (passed / share) * (1 - share) } : {}),
-      })
-    }
-    if (performance.now() - slice < SLICE_MS) return
-    await new Promise((resolve) => setTimeout(resolve))
-    throwIfAborted(signal)
-    slice = performance.now()
-  }
+  let tell = hundredths(label, progress)
+  const pause = pausing(signal, (share) => tell(share))
 
   let texts: FirstRows | null = new FirstRows(table.rows)
   const view = new RowView(input.texts, conversations(known.config, table.columns))
@@ -160,9 +141,8 @@ export async function judge(
   for (const check of checks) {
     if (!check.between) continue
     if (check.working !== undefined) {
-      label = check.working
-      working = performance.now()
-      progress({ label, done: 0, total: 100, unit: 'steps' })
+      tell = hundredths(check.working, progress)
+      tell(0)
     }
     const passes = await check.between(pause)
     if (passes > 0) asked.push({ check, passes })

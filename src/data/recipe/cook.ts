@@ -2,6 +2,7 @@
 // they are set up, so the memory needed is that of their plans and never that of the rows.
 import { GraftError, throwIfAborted } from '../../protocol/errors.ts'
 import { TRAINING_STEPS, type Recipe, type RecipeStep, type StepReport } from '../../protocol/recipe.ts'
+import { pausing } from '../pause.ts'
 import type { Table } from '../table.ts'
 import { addRows } from './addRows.ts'
 import { augment } from './augment.ts'
@@ -27,6 +28,8 @@ export interface CookOptions {
   signal?: AbortSignal
   /** Called before each step is set up, with its index. */
   onStep?: (index: number) => void
+  /** How far setting up a step is, where that takes long. */
+  onShare?: (index: number, share: number) => void
 }
 
 export interface Cooked {
@@ -40,12 +43,11 @@ export interface Cooked {
 /** Throws E_ARGUMENT with the step's number where a step does not fit the table, and E_ABORTED. */
 export async function cook(source: Table, recipe: Recipe, options: CookOptions = {}): Promise<Cooked> {
   const { signal, isTraining = () => true } = options
-  const checkpoint = (): void => throwIfAborted(signal)
   const salts = new Map<string, number>()
   const reports = recipe.steps.map((): StepReport | null => null)
   let flow = flowOf(source)
   for (const [index, step] of inOrder(recipe.steps)) {
-    checkpoint()
+    throwIfAborted(signal)
     // Counted before it is known whether the step runs, so that switching one off changes nothing of the others.
     const family = 'method' in step ? `${step.kind} ${step.method}` : step.kind
     const salt = salts.get(family) ?? 0
@@ -53,7 +55,13 @@ export async function cook(source: Table, recipe: Recipe, options: CookOptions =
     if (step.enabled === false || (options.withoutTraining && TRAINING_STEPS.has(step.kind))) continue
     options.onStep?.(index)
     const report: StepReport = { before: 0, after: 0, changed: 0, removed: 0, added: 0 }
-    const context = { seed: recipe.seed, salt: saltOf(family, salt), isTraining, checkpoint }
+    const context = {
+      seed: recipe.seed,
+      salt: saltOf(family, salt),
+      isTraining,
+      rows: source.rows,
+      pause: pausing(signal, (share) => options.onShare?.(index, share)),
+    }
     try {
       flow = through(flow, await stageOf(step, flow, context), report)
     } catch (error) {

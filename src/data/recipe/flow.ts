@@ -1,6 +1,7 @@
 // Rows on their way through a recipe. A flow can be walked more than once and gives the same rows each time, so a step that
 // must know all rows before it decides (duplicates, majorities) walks its input first and keeps a plan, not the rows.
 import type { StepReport, Weighed } from '../../protocol/recipe.ts'
+import type { Pause } from '../pause.ts'
 import type { Table } from '../table.ts'
 
 export interface FlowRow {
@@ -46,8 +47,10 @@ export interface StepContext {
   salt: number
   /** Whether a raw row is for training; steps on the training part leave all others alone. */
   isTraining(id: number): boolean
-  /** Throws E_ABORTED once the caller has cancelled. */
-  checkpoint(): void
+  /** Of the raw dataset: about as many as a step sees. */
+  rows: number
+  /** Called after each batch of rows at least. */
+  pause: Pause
 }
 
 /** A stage whose walks keep nothing from row to row. */
@@ -100,15 +103,16 @@ export function through(input: Flow, stage: Stage, report: StepReport): Flow {
   }
 }
 
-/** Walks all rows of a flow. */
+/** Walks all rows of a flow; `share` is what is done of the step when so many rows were seen. */
 export async function eachRow(
   flow: Flow,
-  context: Pick<StepContext, 'checkpoint'>,
+  { pause }: Pick<StepContext, 'pause'>,
   visit: (row: FlowRow, index: number) => void,
+  share?: (rows: number) => number,
 ): Promise<number> {
   let index = 0
   for await (const rows of flow.batches()) {
-    context.checkpoint()
+    await pause(share?.(index))
     for (const row of rows) visit(row, index++)
   }
   return index

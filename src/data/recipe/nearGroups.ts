@@ -7,7 +7,7 @@ import { AlikeTexts } from '../health/alikeTexts.ts'
 import { TEXTS_LIMIT } from '../health/buckets.ts'
 import { hashesOf } from '../health/hash.ts'
 import { words } from '../health/words.ts'
-import { eachRow, type Flow, type StepContext } from './flow.ts'
+import { eachRow, type Flow, type FlowRow, type StepContext } from './flow.ts'
 import { joined, RowKeys } from './rowKeys.ts'
 
 /**
@@ -18,7 +18,7 @@ export async function nearGroups(
   input: Flow,
   places: readonly number[],
   threshold: number,
-  context: Pick<StepContext, 'checkpoint' | 'seed'>,
+  context: Pick<StepContext, 'pause' | 'seed' | 'rows'>,
   shingle = NEAR_SHINGLE,
 ): Promise<Uint32Array> {
   const alike = new AlikeTexts({ threshold, shingle, seed: context.seed, texts: 0 })
@@ -26,7 +26,9 @@ export async function nearGroups(
   /** The text of each row; rows with the same words have the same. */
   const textOfRow: number[] = []
   const wordsIn = (cells: readonly string[]): string[] => words(joined(cells, places))
-  await eachRow(input, context, ({ cells }) => {
+  const { pause, rows } = context
+  const seen = (from: number, to: number) => (row: number) => from + (to - from) * Math.min(1, row / rows)
+  const addText = ({ cells }: FlowRow): void => {
     const found = wordsIn(cells)
     const before = texts.size
     const text = texts.number(found.length > 0 ? found.join(' ') : joined(cells, places))
@@ -38,19 +40,22 @@ export async function nearGroups(
         `Near-duplicates can be looked for among ${TEXTS_LIMIT} different texts at most.`,
       )
     alike.add(text, hashesOf(found))
-  })
+  }
+  await eachRow(input, context, addText, seen(0, 0.5))
 
-  const looks = await alike.compare(() => Promise.resolve(context.checkpoint()))
+  const looks = await alike.compare((share) => pause(share === undefined ? share : 0.5 + 0.1 * share))
   const sets = new Groups(texts.size)
   const join = sets.join.bind(sets)
   for (let look = 0; look < looks; look++) {
     alike.begin(look)
     // Texts are numbered in the order of their first rows.
     let next = 0
-    await eachRow(input, context, ({ cells }, index) => {
+    const compare = ({ cells }: FlowRow, index: number): void => {
       if (textOfRow[index] !== next) return
       alike.again(next++, () => hashesOf(wordsIn(cells)), join)
-    })
+    }
+    const part = 0.4 / looks
+    await eachRow(input, context, compare, seen(0.6 + part * look, 0.6 + part * (look + 1)))
   }
   return sets.numbered(textOfRow)
 }

@@ -203,6 +203,24 @@ describe('rows', () => {
     expect(single.rows.map(({ id }) => id)).toEqual([0, 1, 5])
   })
 
+  test('looking for what is near hears who cancels meanwhile, and tells how far it is', async () => {
+    const many = tableOf(
+      ['t'],
+      Array.from({ length: 6000 }, (_, i) => [`row ${i} of many has words ${i % 97} and ${i % 89} and more`]),
+      500,
+    )
+    const shares: number[] = []
+    const onShare = (_: number, share: number) => shares.push(share)
+    await run(many, [{ kind: 'dedupeNear' }], { onShare })
+    expect(shares.length).toBeGreaterThan(20)
+    expect([...shares].sort((a, b) => a - b)).toEqual(shares)
+    expect(shares.at(-1)).toBeLessThanOrEqual(1)
+    const abort = new AbortController()
+    setTimeout(() => abort.abort())
+    const { signal } = abort
+    expect((await failure(run(many, [{ kind: 'dedupeNear' }], { signal }))).code).toBe('E_ABORTED')
+  })
+
   test('label conflicts', async () => {
     const rows = [
       ['a', '1'],
