@@ -115,7 +115,7 @@ export function createGraft(spawn: Spawn): GraftApi {
       recipe: (id) => data.call('recipe', { id }),
       apply: (id, recipe, options) => data.call('applyRecipe', { id, recipe }, options),
       async generate(id, request, options) {
-        if (typeof request !== 'object' || request === null)
+        if (!isRecord(request))
           throw new GraftError(
             'E_ARGUMENT',
             'datasets.generate takes the target that writes, such as { target: { model } }.',

@@ -5,6 +5,7 @@
 //
 // Memory: 92 bytes a text (bands of 4, the size, the last partner, the place of its shingles), in the worst case 20 more for
 // buckets of more than eight, and while buckets are sorted 8; the shingles held are at most HELD and a quarter.
+import type { Pause } from '../pause.ts'
 import { Buckets } from './buckets.ts'
 import { bandingFor, MinHasher, shinglesOf, similarity } from './minhash.ts'
 
@@ -70,7 +71,7 @@ export class AlikeTexts {
   }
 
   /** Between the looks: finds the candidates. How many further looks are needed; no text can be added any more. */
-  async compare(pause: (share?: number) => Promise<void>): Promise<number> {
+  async compare(pause: Pause): Promise<number> {
     const { bands } = this.#hasher.banding
     const sizes = this.#sizes
     this.#buckets = await Buckets.link(

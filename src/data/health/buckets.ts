@@ -2,6 +2,7 @@
 // candidates, and where thousands of texts are alike that is what there would be. Each text has a link a band to the one
 // before it in its bucket, written over the keys, and candidates are read off the links when a text's turn comes. For the
 // first text of a long bucket, which is compared with all others, every eighth link says both.
+import type { Pause } from '../pause.ts'
 
 /** Earlier texts of a bucket that a text is compared with: the first, and these many before it. */
 export const NEIGHBOURS = 4
@@ -45,7 +46,7 @@ export class Buckets {
     keys: Uint32Array,
     bands: number,
     takes: (text: number) => boolean,
-    pause: (share?: number) => Promise<void>,
+    pause: Pause,
   ): Promise<Buckets> {
     const buckets = new Buckets(keys, bands)
     let members = 0
