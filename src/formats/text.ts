@@ -62,10 +62,13 @@ export class TextReader {
     return this.#confidence
   }
 
-  /** Whole characters of the next piece, perhaps none yet. Throws E_NOT_A_TABLE for what is no text. */
+  /**
+   * Whole characters of the next piece, perhaps none yet. They may lie in the piece, of which nothing is kept. Throws
+   * E_NOT_A_TABLE for what is no text.
+   */
   push(piece: Uint8Array): Uint8Array {
     if (this.#decoder) return this.#utf8(piece, false)
-    this.#held.push(piece)
+    this.#held.push(piece.slice())
     this.#heldBytes += piece.length
     return this.#heldBytes < SAMPLE_BYTES ? piece.subarray(0, 0) : this.#open(false)
   }

@@ -153,7 +153,7 @@ export interface Dataset {
   bytes: number
   /**
    * SHA-256 of the source, hex; of several files, of their bytes one after the other; above 64 MB, of the SHA-256s of its
-   * pieces of 16 MB. A dataset to which rows were added: of the hex of what it was and of what came.
+   * pieces of 512 KiB. A dataset to which rows were added: of the hex of what it was and of what came.
    */
   sha256: string
   rows: number

@@ -1,4 +1,7 @@
 // Files on their way in as a person brings them: what leaves no doubt is one drop, the rest is asked; nothing hostile runs.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Page } from 'playwright'
 import { openSite } from '../../tools/browser.mjs'
@@ -159,6 +162,28 @@ it('several files become one dataset or one each; more rows are added', async ()
     ['Another thing', 'y', 'web'],
     ['Third', 'z', 'mail'],
   ])
+})
+
+it('a file that was saved anew while the page asked about it is chosen again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'graft-'))
+  const path = join(folder, 'notes.csv')
+  try {
+    await writeFile(path, Buffer.from('name;city\nJ\xfcrgen;K\xf6ln\n', 'latin1'))
+    await page.getByLabel('Choose file').setInputFiles(path)
+    await heading('Import')
+    await page.getByRole('cell', { name: 'Jürgen' }).waitFor()
+    await writeFile(path, 'name;city\nAnna;Bonn\nJürgen;Köln\n')
+    await press('Import')
+    await page
+      .getByRole('alert')
+      .getByText('notes.csv can no longer be read: it was changed, moved or removed')
+      .waitFor()
+    expect(await datasets()).toEqual([])
+    // What went wrong is in the console, too.
+    expect(site.errors.splice(0)).toEqual([expect.stringContaining('notes.csv can no longer be read')])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 it('markup in cells, headers and file names stays text', async () => {

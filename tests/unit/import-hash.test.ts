@@ -18,10 +18,11 @@ test('a large source piece by piece, across the borders of files', async () => {
 test('whoever reads waits while too many pieces wait for their hash', async () => {
   const release: ((hash: ArrayBuffer) => void)[] = []
   const digest = (): Promise<ArrayBuffer> => new Promise((resolve) => release.push(resolve))
-  const hash = new RunningHash(1000, digest, 0, 100)
+  const pieces = PIECES_WAITING + 7
+  const hash = new RunningHash(100 * pieces, digest, 0, 100)
   let taken = 0
   const reading = (async () => {
-    for (; taken < 10; taken++) await hash.add(new Uint8Array(100))
+    for (; taken < pieces; taken++) await hash.add(new Uint8Array(100))
   })()
   const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
   await turn()
@@ -29,10 +30,10 @@ test('whoever reads waits while too many pieces wait for their hash', async () =
   release[0]!(new ArrayBuffer(32))
   await turn()
   expect([taken, release.length]).toEqual([PIECES_WAITING + 1, PIECES_WAITING + 2])
-  for (let i = 1; i < 10; i++) {
+  for (let i = 1; i < pieces; i++) {
     release[i]!(new ArrayBuffer(32))
     await turn()
   }
   await reading
-  expect(await hash.hex()).toBe(sha256(new Uint8Array(320)).toString('hex'))
+  expect(await hash.hex()).toBe(sha256(new Uint8Array(32 * pieces)).toString('hex'))
 })

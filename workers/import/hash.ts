@@ -1,14 +1,14 @@
 // SHA-256 of the files of an import, by the browser's own code and from the bytes that the import reads. That code wants all its
 // bytes at once: a large source is hashed piece by piece, and then the hashes of the pieces, so that memory stays
 // flat.
+import { concat } from '../../src/formats/text.ts'
 import { throwIfAborted } from '../../src/protocol/errors.ts'
+import { PIECE_BYTES, pieces } from './pieces.ts'
 
-/** Up to here the hash is that of the bytes themselves. */
+/** Up to here the hash is that of the bytes themselves; of larger sources that of the hashes, in binary, of their pieces. */
 export const WHOLE_BYTES = 64 * 2 ** 20
-/** Larger sources: the SHA-256 of the SHA-256s, in binary, of pieces of this length. */
-export const PIECE_BYTES = 16 * 2 ** 20
 /** Pieces that wait for their hash at once: whoever reads faster than that would fill the memory with them. */
-export const PIECES_WAITING = 3
+export const PIECES_WAITING = 16
 
 export type Digest = (bytes: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>
 
@@ -24,6 +24,7 @@ export class RunningHash {
   /**
    * @param total bytes that will be taken
    * @param digestOf makes the SHA-256 of a piece, whose buffer it may keep
+   * @param pieceBytes at least as many as are taken at once
    */
   constructor(
     private readonly total: number,
@@ -60,11 +61,8 @@ export class RunningHash {
   }
 
   #endPiece(): void {
-    const [first, ...more] = this.#held
-    const whole =
-      more.length === 0
-        ? this.digestOf(first ?? new Uint8Array(0))
-        : new Blob(this.#held).arrayBuffer().then((bytes) => this.digestOf(new Uint8Array(bytes)))
+    const held = this.#held
+    const whole = this.digestOf(held.length === 1 ? held[0]! : concat(held, this.#heldBytes))
     // Where the import fails first, nobody asks for the hash.
     whole.catch(() => undefined)
     this.#hashes.push(whole)
@@ -82,9 +80,9 @@ export async function hashFiles(
 ): Promise<string> {
   const all = new Blob([...files])
   const hash = new RunningHash(all.size, digest, wholeBytes, pieceBytes)
-  for (let at = 0; at < all.size; at += pieceBytes) {
+  for await (const piece of pieces(all)) {
     throwIfAborted(signal)
-    await hash.add(new Uint8Array(await all.slice(at, at + pieceBytes).arrayBuffer()))
+    await hash.add(piece)
   }
   return hash.hex()
 }

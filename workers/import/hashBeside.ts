@@ -3,13 +3,18 @@ import { trustedScript } from '../../src/core/backend/trustedScript.ts'
 import { GraftError } from '../../src/protocol/errors.ts'
 import hasherUrl from '../hasher.ts?worker&url'
 import { digest, WHOLE_BYTES, type Digest } from './hash.ts'
+import { PIECE_BYTES, type Spare } from './pieces.ts'
 
-/** The SHA-256 of the piece that came first of those without an answer. */
-export type HashAnswer = ArrayBuffer
+/** Of the piece that came first of those without an answer: its SHA-256, and its buffer to be filled anew. */
+export interface HashAnswer {
+  hash: ArrayBuffer
+  buffer: ArrayBuffer
+}
 
 export interface Hasher {
   /** The buffer of the bytes is gone afterwards. */
   digest: Digest
+  spare: Spare
   /** Nothing is hashed any more. */
   end(): void
 }
@@ -17,11 +22,16 @@ export interface Hasher {
 /** @param sourceBytes bytes of the files; what is hashed in one piece at the end needs no worker */
 export function hasher(sourceBytes: number): Hasher {
   // Node, where imports are tested, has no such workers.
-  if (typeof Worker === 'undefined' || sourceBytes <= WHOLE_BYTES) return { digest, end: () => undefined }
+  if (typeof Worker === 'undefined' || sourceBytes <= WHOLE_BYTES)
+    return { digest, spare: () => undefined, end: () => undefined }
   const worker = new Worker(trustedScript(hasherUrl), { type: 'module', name: 'graft-hash' })
   const waiting: { resolve: (hash: ArrayBuffer) => void; reject: (error: GraftError) => void }[] = []
+  const spare: ArrayBuffer[] = []
   let dead: GraftError | null = null
-  worker.onmessage = ({ data }: MessageEvent<HashAnswer>) => waiting.shift()?.resolve(data)
+  worker.onmessage = ({ data: { hash, buffer } }: MessageEvent<HashAnswer>) => {
+    if (buffer.byteLength === PIECE_BYTES) spare.push(buffer)
+    waiting.shift()?.resolve(hash)
+  }
   worker.onerror = ({ message }) => {
     dead = new GraftError(
       'E_WORKER',
@@ -39,6 +49,7 @@ export function hasher(sourceBytes: number): Hasher {
         waiting.push({ resolve, reject })
         worker.postMessage(bytes, [bytes.buffer])
       }),
+    spare: () => spare.pop(),
     end: () => worker.terminate(),
   }
 }

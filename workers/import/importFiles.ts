@@ -6,7 +6,7 @@ import { suggestTask } from '../../src/data/suggest.ts'
 import { ROWS_LIMIT } from '../../src/formats/csv.ts'
 import { notATable } from '../../src/formats/text.ts'
 import type { ImportOptions } from '../../src/protocol/bringIn.ts'
-import type { Appended, Column, Dataset, Problem } from '../../src/protocol/data.ts'
+import type { Appended, Column, Dataset, Problem, TaskConfig } from '../../src/protocol/data.ts'
 import { throwIfAborted } from '../../src/protocol/errors.ts'
 import type { CallContext } from '../../src/protocol/progress.ts'
 import { DEFAULT_SPLIT, NO_PART, splitRows, type SplitResult } from '../../src/data/split.ts'
@@ -26,8 +26,8 @@ import { readRecipe } from '../../src/store/recipes.ts'
 import { emptyRecipe, splitOf } from '../recipe/calls.ts'
 import { rawOf } from '../recipe/raw.ts'
 import { makeVersion } from '../recipe/version.ts'
-import { hashFiles, RunningHash, type Digest } from './hash.ts'
-import { hasher } from './hashBeside.ts'
+import { hashFiles, RunningHash } from './hash.ts'
+import { hasher, type Hasher } from './hashBeside.ts'
 import { RowSink } from './rowSink.ts'
 import { checkOptions, fileRows, newReading, type Reading } from './source.ts'
 import { tokenWeigher } from './tokenWeigher.ts'
@@ -57,18 +57,9 @@ export function importFiles(
     const writer = rowWriter(store, id, 0, sizeOf(files))
     const sink = new RowSink(store, id, 0, writer)
     try {
-      const read = await readInto(
-        sink,
-        new UnionColumns(options.union ?? false),
-        store,
-        files,
-        options,
-        context,
-      )
-      const profiles = sink.counters.map((counter) => counter.profile())
-      const suggestion = suggestTask(profiles)
-      const stratify = suggestion?.task === 'classify' ? suggestion.columns.label : undefined
-      const { split, parts } = firstSplit(sink, profiles, stratify)
+      const columns = new UnionColumns(options.union ?? false)
+      const read = await readInto(sink, columns, store, files, options, context, () => firstLook(sink))
+      const { profiles, suggestion, split, parts } = read.seen
       throwIfAborted(context.signal)
       const dataset: Dataset = {
         id,
@@ -125,7 +116,7 @@ export function appendFiles(
     try {
       const names = before.columns.map(({ name }) => name)
       const columns = new UnionColumns(options.union ?? false, names)
-      const read = await readInto(sink, columns, store, files, options, context)
+      const read = await readInto(sink, columns, store, files, options, context, () => undefined)
       const profiles = await profilesOfAll(store, id, columns.names, context)
       const config = before.split ?? DEFAULT_SPLIT
       const { seed, train, validation, test } = config
@@ -175,41 +166,47 @@ export function appendFiles(
   })
 }
 
-interface Read {
+interface Read<S> {
   reading: Reading
   problems: Problem[]
   problemCount: number
   sha256: string
+  seen: S
 }
 
-/** All rows of all files into the sink. */
-async function readInto(
+/**
+ * All rows of all files into the sink.
+ * @param look when all rows have come, while other threads still store and hash the last of them
+ */
+async function readInto<S>(
   sink: RowSink,
   columns: UnionColumns,
   store: Store,
   files: readonly File[],
   options: ImportOptions,
   context: CallContext,
-): Promise<Read> {
+  look: () => S,
+): Promise<Read<S>> {
   // About as much is stored as is read; what is packed needs more, and is told when room runs out.
   await requireRoom(sizeOf(files), nameOf(files))
   const hashing = hasher(sizeOf(files))
   try {
-    return await readAll(sink, columns, store, files, options, hashing.digest, context)
+    return await readAll(sink, columns, store, files, options, hashing, context, look)
   } finally {
     hashing.end()
   }
 }
 
-async function readAll(
+async function readAll<S>(
   sink: RowSink,
   columns: UnionColumns,
   store: Store,
   files: readonly File[],
   options: ImportOptions,
-  digest: Digest,
+  { digest, spare }: Hasher,
   { signal, progress }: CallContext,
-): Promise<Read> {
+  look: () => S,
+): Promise<Read<S>> {
   const problems: Problem[] = []
   let problemCount = 0
   let reading = newReading()
@@ -226,7 +223,7 @@ async function readAll(
     const found = newReading()
     const rowsBefore = sink.rows
     const onRead = (bytes: Uint8Array<ArrayBuffer>): Promise<void> => hash.add(bytes)
-    const source = { ...options, onProblem, onBytes, onRead, signal, ...(weigh && { weigh }) }
+    const source = { ...options, onProblem, onBytes, onRead, spare, signal, ...(weigh && { weigh }) }
     for await (const rows of fileRows(file, source, found)) {
       await sink.take(columns.placed(rows, found.columns, file.name), columns.names)
       throwIfAborted(signal)
@@ -255,24 +252,27 @@ async function readAll(
     before += file.size
     report(`Reading ${file.name}`, before)
   }
-  await sink.finish(columns.names)
+  const seen = await sink.finish(columns.names, look)
   throwIfAborted(signal)
   // Some files are not read from end to end.
   const sha256 = hash.bytes === sizeOf(files) ? await hash.hex() : await hashFiles(files, signal)
-  return { reading, problems, problemCount, sha256 }
+  return { reading, problems, problemCount, sha256, seen }
 }
 
-/** The split of new rows, from the values that were kept while they came. */
-function firstSplit(
-  sink: RowSink,
-  profiles: readonly ColumnProfile[],
-  stratify: string | undefined,
-): SplitResult {
+interface FirstLook extends SplitResult {
+  profiles: ColumnProfile[]
+  suggestion: TaskConfig | null
+}
+
+/** What new rows are and how they are split, from what was counted and kept while they came. */
+function firstLook(sink: RowSink): FirstLook {
+  const profiles = sink.counters.map((counter) => counter.profile())
+  const suggestion = suggestTask(profiles)
+  const stratify = suggestion?.task === 'classify' ? suggestion.columns.label : undefined
   const place = profiles.findIndex(({ name }) => name === stratify)
   const strata = place < 0 ? null : sink.counters[place]!.categories(sink.rows)
-  return strata
-    ? splitRows(sink.rows, { ...DEFAULT_SPLIT, stratify: stratify! }, strata)
-    : splitRows(sink.rows, DEFAULT_SPLIT, null)
+  const config = strata ? { ...DEFAULT_SPLIT, stratify: stratify! } : DEFAULT_SPLIT
+  return { profiles, suggestion, ...splitRows(sink.rows, config, strata) }
 }
 
 async function profilesOfAll(

@@ -20,7 +20,7 @@ export interface RowTarget {
   write(rows: readonly NewRows[] | RowChunk, bytes?: number): Promise<void>
   /** A buffer that is free to be filled. */
   spare(): ArrayBuffer | undefined
-  /** All that was written can be read from now on. */
+  /** What was given to `write` before can be read once this resolves. */
   finish(): Promise<void>
 }
 
@@ -107,14 +107,21 @@ export class RowSink {
     }
   }
 
-  /** Writes what is left, and gives rows that were written before a column was known their empty cells. */
-  async finish({ length }: readonly string[]): Promise<void> {
+  /**
+   * Writes what is left, and gives rows that were written before a column was known their empty cells. What `meanwhile` does,
+   * and gives, takes no time of its own where another thread writes.
+   */
+  async finish<T = void>({ length }: readonly string[], meanwhile?: () => T): Promise<T> {
     if (this.#batch.length + this.#chunk.rows > 0) await this.#flush(length)
     await this.#writeTexts()
     await this.#writeChunk()
+    const finishing = this.target.finish()
+    // Where a write fails, that is told.
+    finishing.catch(() => undefined)
+    const value = meanwhile?.() as T
     await this.settle()
     if (this.#failure) throw this.#failure.error
-    await this.target.finish()
+    await finishing
     const end = this.first + this.rows
     for (const [i, { start, width }] of this.#written.entries()) {
       if (width === length) continue
@@ -122,6 +129,7 @@ export class RowSink {
       const rows = await readRows(this.store, { id: this.id }, start, next - start)
       await writeRows(this.store, this.id, [{ start, ...packRows(rows, length) }])
     }
+    return value
   }
 
   /** Resolves when nothing is being written; never throws. */

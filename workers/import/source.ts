@@ -9,12 +9,9 @@ import { JsonParser, looksLikeJson } from '../../src/formats/json.ts'
 import { isParquet, openParquet } from '../../src/formats/parquetRead.ts'
 import { PlainTextParser, type Weigh } from '../../src/formats/plainText.ts'
 import { TextReader } from '../../src/formats/text.ts'
+import { pieces, type Spare } from './pieces.ts'
 import { isZip, zippedRows } from './zipped.ts'
 
-/** Bytes read at a time: enough that reading costs little, little enough that an import stops at once when cancelled. */
-const SLICE_BYTES = 16 << 20
-/** Bytes worked on at a time: what a processor's cache holds goes through all of an import without leaving it. */
-const PIECE_BYTES = 512 * 1024
 /** Bytes of each file that a preview reads. */
 export const PREVIEW_BYTES = 256 * 1024
 /** Files of one import. */
@@ -31,6 +28,8 @@ export interface SourceOptions extends ImportOptions {
    * when it resolves.
    */
   onRead?: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>
+  /** Buffers of such bytes, once they are done with. */
+  spare?: Spare
   signal?: AbortSignal
   /** Only the beginning is read: PREVIEW_BYTES unless it says otherwise, or so many rows of what is not read byte by byte. */
   preview?: { rows: number; bytes?: number }
@@ -51,9 +50,26 @@ export interface Reading {
 
 /**
  * The rows of a file in batches, each to be read before the next is asked for; `reading` is filled while they come. Throws as
- * the parsers do.
+ * the parsers do, and E_NOT_FOUND for a file that was removed.
  */
 export async function* fileRows(file: File, options: SourceOptions, reading: Reading): AsyncGenerator<Rows> {
+  try {
+    yield* rowsOf(file, options, reading)
+  } catch (error) {
+    if (!UNREADABLE.has((error as Error).name)) throw error
+    throw new GraftError(
+      'E_NOT_FOUND',
+      `${file.name} can no longer be read: it was changed, moved or removed after it was chosen. Choose it again.`,
+      { file: file.name },
+      { cause: error },
+    )
+  }
+}
+
+/** What browsers call it when a file is not as it was when it was chosen. */
+const UNREADABLE = new Set(['NotReadableError', 'NotFoundError'])
+
+async function* rowsOf(file: File, options: SourceOptions, reading: Reading): AsyncGenerator<Rows> {
   const beginning = new Uint8Array(await file.slice(0, 4).arrayBuffer())
   if (options.format === 'parquet' || (options.format === undefined && isParquet(beginning)))
     yield* parquetRows(file, options, reading)
@@ -103,13 +119,14 @@ async function* textRows(file: File, options: SourceOptions, reading: Reading): 
   const length = options.preview ? Math.min(file.size, options.preview.bytes ?? PREVIEW_BYTES) : file.size
   reading.complete = length === file.size
   let done = 0
-  for await (const bytes of slices(file, length, options.onRead)) {
+  for await (const bytes of pieces(file.slice(0, length), options.spare)) {
     throwIfAborted(options.signal)
     const utf8 = reader.push(bytes)
     const rows = utf8.length > 0 ? parse(utf8) : []
     done += bytes.length
     options.onBytes?.(done)
     if (rowCount(rows) > 0) yield rows
+    await options.onRead?.(bytes)
   }
   // Of a file that goes on, the last row is cut, unless nothing else is there to be shown.
   const last = reading.complete || parser === null
@@ -118,25 +135,6 @@ async function* textRows(file: File, options: SourceOptions, reading: Reading): 
   const rows = last ? parser!.end() : []
   describe(parser!, reader, reading)
   if (rowCount(rows) > 0) yield rows
-}
-
-/** Pieces of a file, the next one on its way while one is worked on. */
-async function* slices(
-  file: File,
-  length: number,
-  onRead: SourceOptions['onRead'],
-): AsyncGenerator<Uint8Array> {
-  const read = (at: number): Promise<ArrayBuffer> | null =>
-    at < length ? file.slice(at, Math.min(length, at + SLICE_BYTES)).arrayBuffer() : null
-  let next = read(0)
-  for (let at = 0; next !== null; at += SLICE_BYTES) {
-    const bytes = await next
-    next = read(at + SLICE_BYTES)
-    next?.catch(() => undefined)
-    for (let from = 0; from < bytes.byteLength; from += PIECE_BYTES)
-      yield new Uint8Array(bytes, from, Math.min(PIECE_BYTES, bytes.byteLength - from))
-    await onRead?.(new Uint8Array(bytes))
-  }
 }
 
 /** The first text is long enough to tell (SAMPLE_BYTES of text.ts), or the whole file. */

@@ -136,7 +136,7 @@ async function* each(
 }
 
 function withFile(options: SourceOptions, file: string): SourceOptions {
-  const { onBytes: _, onRead: __, ...rest } = options
+  const { onBytes: _, onRead: __, spare: ___, ...rest } = options
   return { ...rest, onProblem: (problem) => options.onProblem({ ...problem, file }) }
 }
 
