@@ -107,22 +107,23 @@ export class ColumnCounter {
 
   /** Adds the cells of one column of rows `from` to `to` that are bytes. */
   addBytes({ width, bytes, ends, ascii }: ByteRows, place: number, from: number, to: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let cell = from * width + place; cell < to * width; cell += width) {
       const start = cell === 0 ? 0 : ends[cell - 1]!
       const end = ends[cell]!
       if (start === end) this.#missing++
-      else if (!this.#addPlain(bytes, start, end, ascii)) this.add(textOf(bytes.subarray(start, end)))
+      else if (!this.#addPlain(bytes, view, start, end, ascii)) this.add(textOf(bytes.subarray(start, end)))
     }
   }
 
   /** Adds a cell like those before it without making a string of it; false where it must be looked at closely. */
-  #addPlain(bytes: Uint8Array, start: number, end: number, ascii: boolean): boolean {
+  #addPlain(bytes: Uint8Array, view: DataView, start: number, end: number, ascii: boolean): boolean {
     const first = bytes[start]!
     if (isSpaceOrRare(first) || isSpaceOrRare(bytes[end - 1]!) || first === LIST || first === OBJECT)
       return false
     let code = 0
     if (this.#values.size < DISTINCT_LIMIT) {
-      code = this.#seen.find(bytes, start, end)
+      code = this.#seen.find(view, start, end)
       if (code === 0) {
         this.add(textOf(bytes.subarray(start, end)))
         this.#seen.add(this.#lastCode)

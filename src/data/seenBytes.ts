@@ -10,22 +10,22 @@ export class SeenBytes {
   #high = 0
   #length = 0
 
-  /** The number of the text that `bytes[start..end]` is, or 0. */
-  find(bytes: Uint8Array, start: number, end: number): number {
+  /** The number of the text that bytes `start` to `end` are, or 0. */
+  find(bytes: DataView, start: number, end: number): number {
     let low = 0x811c9dc5 | 0
     let high = 0x9e3779b9 | 0
     let at = start
     for (; at + 4 <= end; at += 4) {
-      const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
-      const first = Math.imul(word, 0xcc9e2d51)
+      const first = Math.imul(bytes.getInt32(at, true), 0xcc9e2d51)
       const mixed = Math.imul((first << 15) | (first >>> 17), 0x1b873593)
       low ^= mixed
       low = (Math.imul((low << 13) | (low >>> 19), 5) + 0xe6546b64) | 0
       high = Math.imul(high ^ mixed, 0x85ebca6b)
     }
     for (; at < end; at++) {
-      low = Math.imul(low ^ bytes[at]!, 0x01000193)
-      high = Math.imul(high ^ bytes[at]!, 0x85ebca6b)
+      const byte = bytes.getUint8(at)
+      low = Math.imul(low ^ byte, 0x01000193)
+      high = Math.imul(high ^ byte, 0x85ebca6b)
     }
     this.#low = low
     // Its low bits depend on few of the letters.
