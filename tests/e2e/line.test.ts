@@ -23,7 +23,7 @@ const SAMPLES = [
 
 /** How much is trained: enough for the loss to fall, little enough for a machine without a GPU. */
 const EFFORT = {
-  webgpu: { 'Batch size': 2, 'Longest example': 160, Steps: 8, 'Learning rate': 0.02 },
+  webgpu: { 'Batch size': 2, 'Longest example': 96, Steps: 6, 'Learning rate': 0.02 },
   wasm: { 'Batch size': 8, 'Longest example': 64, Steps: 12 },
 }
 
