@@ -112,6 +112,14 @@ export interface RedactStep extends StepCommon, OnColumns {
   kinds?: PersonalKind[]
 }
 
+/** Words or phrases become another text, as whole words and without regard to case. */
+export interface ReplaceWordsStep extends StepCommon, OnColumns {
+  kind: 'replaceWords'
+  words: string[]
+  /** Default '': they go, with a space beside them. */
+  with?: string
+}
+
 /** Repeats (over) or leaves out (under) training rows until the values of a column are as frequent as wanted. */
 export interface RebalanceStep extends StepCommon {
   kind: 'rebalance'
@@ -229,6 +237,7 @@ export type RecipeStep =
   | MapLabelsStep
   | FilterStep
   | RedactStep
+  | ReplaceWordsStep
   | RebalanceStep
   | WeighStep
   | DeriveStep

@@ -219,6 +219,11 @@ export function dropAll({ count, rows, numbers }: RowList | RankedRows, label = 
   return { label: said, steps: [{ kind: 'dropRows', rows: [...numbers] }] }
 }
 
+/** Takes words and phrases out of the texts. */
+export function takeOut(input: HealthInput, label: string, words: readonly string[]): Remedy {
+  return { label, steps: [{ kind: 'replaceWords', columns: textColumns(input), words: [...new Set(words)] }] }
+}
+
 type Given = Pick<Finding, 'kind' | 'severity' | 'title' | 'explanation'> & Partial<Finding>
 
 /** A finding with what is absent filled in. */

@@ -1,6 +1,6 @@
 // A column that gives the label away: one that says the same as the label, so that a model learns to copy in place of
 // to read; and texts that hold the name of their label.
-import { finding, NO_LABEL, owned, RowList, type Check, type HealthInput } from './check.ts'
+import { finding, NO_LABEL, owned, RowList, takeOut, type Check, type HealthInput } from './check.ts'
 import { normalised } from './words.ts'
 import { percent, plural } from './say.ts'
 
@@ -92,6 +92,7 @@ export function labelLeakageCheck(input: HealthInput): Check | null {
               'The answer stands in the question. If that is not so in use, the model learns to look for the word and nothing else.',
             count: named.count,
             rows: named.rows,
+            remedies: [takeOut(input, 'Take the names of the labels out', input.labels.names)],
           }),
         )
       return found

@@ -112,6 +112,7 @@ const MEMBERS: {
       ),
     ),
   },
+  replaceWords: { columns, words: listOf('words or phrases', name, 1), with: maybe(text) },
   weigh: {
     column: name,
     by: oneOf('balanced', 'value', 'number'),

@@ -15,6 +15,7 @@ import { mendEncoding } from './mojibake.ts'
 import { normalise } from './normalise.ts'
 import { rebalance } from './rebalance.ts'
 import { redact } from './redact.ts'
+import { replaceWords } from './replaceWords.ts'
 import { chooseColumns, dropRows, edit, filter } from './select.ts'
 import { stripHtml } from './stripHtml.ts'
 import { derive, truncate } from './text.ts'
@@ -120,6 +121,8 @@ function stageOf(step: RecipeStep, input: Flow, context: StepContext): Stage | P
       return filter(step, input)
     case 'redact':
       return redact(step, input)
+    case 'replaceWords':
+      return replaceWords(step, input)
     case 'rebalance':
       return rebalance(step, input, context)
     case 'weigh':

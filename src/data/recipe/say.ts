@@ -47,6 +47,12 @@ export function sayStep(step: RecipeStep): string {
       return `Keep rows where ${step.where}`
     case 'redact':
       return `Redact ${step.kinds?.join(', ') ?? 'all kinds of personal data'} in ${places(step.columns)}`
+    case 'replaceWords': {
+      const words = `${step.words.slice(0, 5).join(', ')}${step.words.length > 5 ? ` and ${number(step.words.length - 5)} more` : ''}`
+      return step.with
+        ? `Write ${step.with} for the words ${words} in ${places(step.columns)}`
+        : `Take the words ${words} out of ${places(step.columns)}`
+    }
     case 'rebalance':
       return step.method === 'over'
         ? `Repeat rare values of ${step.column} in training${shares(step.shares)}`

@@ -154,6 +154,22 @@ export const STEPS: readonly StepWords[] = [
     start: () => ({ kind: 'redact' }),
   },
   {
+    kind: 'replaceWords',
+    name: 'Replace words',
+    about: 'Words and phrases become another text, or go: as whole words, whatever their case.',
+    group: 'Clean',
+    fields: [
+      columns,
+      { key: 'words', type: 'lines', label: 'Words', help: 'One word or phrase a line.' },
+      { key: 'with', type: 'text', label: 'Write instead', help: 'Empty: the words go.' },
+    ],
+    start: (_columns, _label, text) => ({
+      kind: 'replaceWords',
+      words: [],
+      ...(text && { columns: [text] }),
+    }),
+  },
+  {
     kind: 'truncate',
     name: 'Cut long cells',
     about: 'Keeps the start or the end of a cell, up to a length.',

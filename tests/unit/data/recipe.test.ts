@@ -89,6 +89,22 @@ describe('cells', () => {
     expect(await one('cafÃ© donâ€™t', { kind: 'fixMojibake' })).toBe('café don’t')
   })
 
+  test('replaceWords', async () => {
+    const out = (cell: string) =>
+      one(cell, { kind: 'replaceWords', words: ['refund', 'Money back', 'Größe'] })
+    expect(await out('Please refund me, refunds')).toBe('Please me, refunds')
+    expect(await out('REFUND me. A refund.')).toBe('me. A.')
+    expect(await out("refund's and un-refund (refund)")).toBe("refund's and un- ()")
+    expect(await out('My money,  back please\n refund  now')).toBe('My please\nnow')
+    expect(await out('Die größe, die GRÖSSE')).toBe('Die, die GRÖSSE')
+    expect(await out('refund')).toBe('')
+    const instead = (cell: string) =>
+      one(cell, { kind: 'replaceWords', words: ['she', 'trans woman', 'trans'], with: '[$1]' })
+    expect(await instead('She said: trans-woman, trans.')).toBe('[$1] said: [$1], [$1].')
+    expect(await instead("she's here")).toBe("she's here")
+    // Nobody's space is touched where nothing is found.
+    expect(await out(' as  it is ')).toBe(' as  it is ')
+  })
   test('truncate', async () => {
     expect(await one('a😀bc', { kind: 'truncate', unit: 'characters', limit: 2 })).toBe('a😀')
     expect(await one('a😀bc', { kind: 'truncate', unit: 'characters', limit: 3, keep: 'end' })).toBe('😀bc')
@@ -506,6 +522,8 @@ describe('recipes', () => {
     [[{ kind: 'filter' }], 'needs "where"'],
     [[{ kind: 'filter', where: 'a', wheer: 1 }], 'no "wheer"'],
     [[{ kind: 'truncate', unit: 'characters', limit: 0 }], 'limit of truncate'],
+    [[{ kind: 'replaceWords', words: [] }], 'words of replaceWords'],
+    [[{ kind: 'replaceWords', words: ['a', 2] }], 'words of replaceWords'],
     [[{ kind: 'augment', method: 'magic', column: 'a' }], 'must be one of delete'],
     [[{ kind: 'mapLabels', column: 'a', map: { a: 'b' } }], 'pairs'],
     [[{ kind: 'fillMissing', columns: ['a'], with: 3 }], 'mode'],

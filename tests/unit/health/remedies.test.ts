@@ -27,9 +27,11 @@ async function reportOf(rows: readonly (readonly [text: string, label: string])[
     { id, config: { task: 'classify', columns: { text: 'text', label: 'label' } } },
     context,
   )
+  const report = () => calls.health({ id, options: {} }, context)
   const find = async (kind: Finding['kind']) =>
-    (await calls.health({ id, options: {} }, context)).findings.find((finding) => finding.kind === kind)
+    (await report()).findings.find((finding) => finding.kind === kind)
   return {
+    report,
     find,
     /** Applies a remedy to the raw rows; how many rows it took away. */
     async mend(steps: Finding['remedies'][number]['steps']) {
@@ -91,4 +93,56 @@ test('classes that were evened out in training are told no longer', async () => 
   expect(await find('imbalance')).toBeUndefined()
   await mend(weigh!.steps)
   expect(await find('imbalance')).toMatchObject({ severity: 'know' })
+})
+
+test('words that give a label away are shown with their rows, and taken out', async () => {
+  const rows = Array.from({ length: 120 }, (_, i): [string, string] =>
+    i % 3 === 0 ? [`Zebra, ${sentence(i)} ${i}`, 'a'] : [`${sentence(i)} ${i}`, 'b'],
+  )
+  const { find, mend } = await reportOf(rows)
+  const found = await find('labelWords')
+  expect(found).toMatchObject({ severity: 'check', count: 40 })
+  expect(found!.rows.slice(0, 2)).toEqual([
+    { row: 0, note: '“zebra”' },
+    { row: 3, note: '“zebra”' },
+  ])
+  expect(found!.remedies[0]!.label).toBe('Take the word out')
+  expect(await mend(found!.remedies[0]!.steps)).toBe(0)
+  expect((await find('labelWords'))?.severity ?? 'know').toBe('know')
+})
+
+test('texts that hold the name of their label lose it', async () => {
+  const rows = Array.from({ length: 90 }, (_, i): [string, string] => {
+    const label = ['card_lost', 'cash', 'pin'][i % 3]!
+    return [`${sentence(i)}: ${label.replace('_', ' ')} ${i}`, label]
+  })
+  const { find, mend } = await reportOf(rows)
+  const found = await find('labelLeakage')
+  expect(found).toMatchObject({ id: 'labelLeakage:text', count: 90 })
+  expect(await mend(found!.remedies[0]!.steps)).toBe(0)
+  expect(await find('labelLeakage')).toBeUndefined()
+})
+
+test('who is meant reads alike beside every label', async () => {
+  const rows = Array.from({ length: 400 }, (_, i): [string, string] => [
+    `${sentence(i)} ${i}${i % 4 === 1 ? ' said the woman' : i % 8 === 0 || i % 8 === 3 ? ' said the man' : ''}`,
+    'ab'[i % 2]!,
+  ])
+  const { find, mend } = await reportOf(rows)
+  const found = await find('groups')
+  expect(found).toMatchObject({ severity: 'check', title: 'Mentions of women differ from label to label' })
+  expect(found!.remedies[0]!.label).toBe('Write [GENDER] in place of who is meant')
+  expect(await mend(found!.remedies[0]!.steps)).toBe(0)
+  expect(await find('groups')).toBeUndefined()
+})
+
+test('every finding that asks for something offers something', async () => {
+  const rows = Array.from({ length: 300 }, (_, i): [string, string] => [
+    `${sentence(i)} ${i % 7 ? i : ''}${i % 4 === 1 ? ' said the woman, b' : ''}${i % 50 ? '' : ' <b>Ã©</b> http://x.yz a@b.example'}`,
+    i % 60 ? 'ab'[i % 2]! : 'rare',
+  ])
+  const { report } = await reportOf([...rows, ['', 'a'], rows[3]!, [rows[5]![0], 'a']])
+  const asking = (await report()).findings.filter(({ severity }) => severity !== 'know')
+  expect(asking.length).toBeGreaterThan(5)
+  expect(asking.filter(({ remedies }) => remedies.length === 0).map(({ id }) => id)).toEqual([])
 })
