@@ -37,12 +37,13 @@ export function wordReplacer(phrases: readonly string[], replacement: string): (
       const { start } = found[i]!
       const { end } = found[i + phrase.length - 1]!
       i += phrase.length - 1
-      // Of the spaces around what goes, those before it go along; at the beginning of a line, those behind it.
+      // Of the spaces around what goes, those before it go along; at the beginning of a line, those behind it and a comma.
       let to = start
       if (replacement === '') while (to > at && isSpace(text[to - 1])) to--
       out += text.slice(at, to) + replacement
       at = end
-      if (replacement === '' && (out === '' || out.endsWith('\n'))) while (isSpace(text[at])) at++
+      if (replacement === '' && (out === '' || out.endsWith('\n')))
+        while (/[ \t,;:]/.test(text.charAt(at))) at++
     }
     return at === 0 ? text : out + text.slice(at)
   }

@@ -98,6 +98,7 @@ describe('cells', () => {
     expect(await out('My money,  back please\n refund  now')).toBe('My please\nnow')
     expect(await out('Die größe, die GRÖSSE')).toBe('Die, die GRÖSSE')
     expect(await out('refund')).toBe('')
+    expect(await out('Refund: where is it, refund, thanks')).toBe('where is it,, thanks')
     const instead = (cell: string) =>
       one(cell, { kind: 'replaceWords', words: ['she', 'trans woman', 'trans'], with: '[$1]' })
     expect(await instead('She said: trans-woman, trans.')).toBe('[$1] said: [$1], [$1].')
