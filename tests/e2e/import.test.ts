@@ -1,4 +1,5 @@
 // Files on their way in as a person brings them: what leaves no doubt is one drop, the rest is asked; nothing hostile runs.
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -184,6 +185,25 @@ it('a file that was saved anew while the page asked about it is chosen again', a
   } finally {
     await rm(folder, { recursive: true })
   }
+})
+
+it('the hash of a large source, made by a worker beside, is that of the hashes of its pieces', async () => {
+  const row = `${'x'.repeat(1000)},label\n`
+  const rows = [52_345, 23_456]
+  const tables = rows.map((count) => Buffer.from(`text,label\n${row.repeat(count)}`))
+  const found = await page.evaluate(
+    async ([row, ...rows]) => {
+      const files = rows.map((count) => new File([`text,label\n${row.repeat(count)}`], `${count}.csv`))
+      const { bytes, sha256 } = await window.graft.datasets.import(files)
+      return { bytes, sha256 }
+    },
+    [row, ...rows] as [string, ...number[]],
+  )
+  const source = Buffer.concat(tables)
+  const sha = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
+  const hashes: Buffer[] = []
+  for (let at = 0; at < source.length; at += 2 ** 19) hashes.push(sha(source.subarray(at, at + 2 ** 19)))
+  expect(found).toEqual({ bytes: source.length, sha256: sha(Buffer.concat(hashes)).toString('hex') })
 })
 
 it('markup in cells, headers and file names stays text', async () => {

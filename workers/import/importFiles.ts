@@ -43,7 +43,7 @@ const REPORT_EVERY = 100
 
 /**
  * Imports files as one dataset. Throws E_NOT_A_TABLE, E_FORMAT, E_LIMIT, E_DATASET (columns that differ), E_ARGUMENT,
- * E_STORAGE, E_ABORTED; then nothing of the files stays.
+ * E_NOT_FOUND (a file changed since it was chosen), E_STORAGE, E_ABORTED; then nothing of the files stays.
  */
 export function importFiles(
   store: Store,

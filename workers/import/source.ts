@@ -50,7 +50,7 @@ export interface Reading {
 
 /**
  * The rows of a file in batches, each to be read before the next is asked for; `reading` is filled while they come. Throws as
- * the parsers do, and E_NOT_FOUND for a file that was removed.
+ * the parsers do, and E_NOT_FOUND for a file that is no longer as it was chosen.
  */
 export async function* fileRows(file: File, options: SourceOptions, reading: Reading): AsyncGenerator<Rows> {
   try {

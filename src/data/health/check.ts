@@ -11,6 +11,7 @@ import {
   type Severity,
 } from '../../protocol/health.ts'
 import { parseMessages } from '../messages.ts'
+import type { ReplaceWordsStep } from '../../protocol/recipe.ts'
 import type { Pause } from '../pause.ts'
 import { joined } from '../recipe/rowKeys.ts'
 import { hashesOf } from './hash.ts'
@@ -219,9 +220,16 @@ export function dropAll({ count, rows, numbers }: RowList | RankedRows, label = 
   return { label: said, steps: [{ kind: 'dropRows', rows: [...numbers] }] }
 }
 
-/** Takes words and phrases out of the texts. */
-export function takeOut(input: HealthInput, label: string, words: readonly string[]): Remedy {
-  return { label, steps: [{ kind: 'replaceWords', columns: textColumns(input), words: [...new Set(words)] }] }
+/** Writes something in place of words and phrases of the texts; nothing: they go. */
+export function replacing(input: HealthInput, phrases: readonly string[], instead = ''): ReplaceWordsStep {
+  // What has no letter is no word, in a lexicon that somebody edits as in the name of a label.
+  const known = new Set(phrases.filter((phrase) => words(phrase).length > 0))
+  return {
+    kind: 'replaceWords',
+    columns: textColumns(input),
+    words: [...known],
+    ...(instead && { with: instead }),
+  }
 }
 
 type Given = Pick<Finding, 'kind' | 'severity' | 'title' | 'explanation'> & Partial<Finding>

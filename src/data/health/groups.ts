@@ -1,7 +1,7 @@
 // Who is spoken of, and beside which labels: mentions of groups by a lexicon, with confidence intervals, so that "twice
 // as often" over six rows is not taken for a finding.
 import type { DemographicGroup, Finding, IntervalChart, Remedy } from '../../protocol/health.ts'
-import { finding, NO_LABEL, RowList, textColumns, type Check, type HealthInput } from './check.ts'
+import { finding, NO_LABEL, replacing, RowList, type Check, type HealthInput } from './check.ts'
 import { normalQuantile, wilson } from './intervals.ts'
 import { GROUPS } from './lexicon.ts'
 import { percent, plural, some } from './say.ts'
@@ -108,21 +108,15 @@ export function groupsCheck(input: HealthInput): Check | null {
   }
 }
 
-/** All mentions of a theme read alike, also of those of its groups that stand beside no label: who is left would be told by that. */
+/** All mentions of a theme read alike, also of its groups that stand beside no label: else who is left would tell. */
 function unnamed(input: HealthInput, groups: readonly DemographicGroup[], uneven: readonly number[]): Remedy {
   const themes = [...new Set(uneven.map((group) => groups[group]!.theme))]
-  const steps = themes.map((theme) => ({
-    kind: 'replaceWords' as const,
-    columns: textColumns(input),
-    words: groups.filter((group) => group.theme === theme).flatMap(({ words }) => words),
-    with: `[${theme.trim().toUpperCase() || 'GROUP'}]`,
-  }))
+  const instead = themes.map((theme) => `[${theme.trim().toUpperCase() || 'GROUP'}]`)
+  const wordsOf = (theme: string): string[] =>
+    groups.filter((group) => group.theme === theme).flatMap(({ words }) => words)
   return {
-    label: `Write ${some(
-      steps.map((step) => step.with),
-      3,
-    )} in place of who is meant`,
-    steps,
+    label: `Write ${some(instead, 3)} in place of who is meant`,
+    steps: themes.map((theme, i) => replacing(input, wordsOf(theme), instead[i])),
   }
 }
 

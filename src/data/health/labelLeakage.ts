@@ -1,7 +1,7 @@
 // A column that gives the label away: one that says the same as the label, so that a model learns to copy in place of
 // to read; and texts that hold the name of their label.
-import { finding, NO_LABEL, owned, RowList, takeOut, type Check, type HealthInput } from './check.ts'
-import { normalised } from './words.ts'
+import { finding, NO_LABEL, owned, replacing, RowList, type Check, type HealthInput } from './check.ts'
+import { words } from './words.ts'
 import { percent, plural } from './say.ts'
 
 /** Different values of a column that are counted; with more it is text or an identifier. */
@@ -14,6 +14,8 @@ const ROWS_LEAST = 30
 /** Share of the texts that hold their own label, and most that hold another row's. */
 const NAMED_LEAST = 0.8
 const OTHERS_MOST = 0.3
+/** Characters of a name. */
+const NAME_LEAST = 3
 
 type Counts = Map<string, Map<number, number>>
 
@@ -27,6 +29,8 @@ export function labelLeakageCheck(input: HealthInput): Check | null {
   let others = 0
   let labelled = 0
   let before = NO_LABEL
+  const namesOf: string[][] = []
+  const nameOf = (label: number): string[] => (namesOf[label] ??= wordsOfName(input.labels.names[label]!))
 
   return {
     kinds: ['labelLeakage'],
@@ -43,10 +47,9 @@ export function labelLeakageCheck(input: HealthInput): Check | null {
       }
       if (input.texts.length === 0) return
       const { names } = input.labels
-      const text = plainly(row.text)
-      if (holds(text, names[row.label]!)) named.add(row.index, `holds “${names[row.label]!}”`)
+      if (holds(row.words, nameOf(row.label))) named.add(row.index, `holds “${names[row.label]!}”`)
       // Against chance: the label of the last row that had another one.
-      if (before !== NO_LABEL && before !== row.label && holds(text, names[before]!)) others++
+      if (before !== NO_LABEL && before !== row.label && holds(row.words, nameOf(before))) others++
       before = row.label
     },
     finish() {
@@ -92,7 +95,17 @@ export function labelLeakageCheck(input: HealthInput): Check | null {
               'The answer stands in the question. If that is not so in use, the model learns to look for the word and nothing else.',
             count: named.count,
             rows: named.rows,
-            remedies: [takeOut(input, 'Take the names of the labels out', input.labels.names)],
+            remedies: [
+              {
+                label: 'Take the names of the labels out',
+                steps: [
+                  replacing(
+                    input,
+                    input.labels.names.filter((_, label) => nameOf(label).length > 0),
+                  ),
+                ],
+              },
+            ],
           }),
         )
       return found
@@ -116,12 +129,13 @@ function leaveOneOut(counts: Counts): { right: number; shared: number } {
   return { right, shared }
 }
 
-function plainly(text: string): string {
-  return normalised(text).replace(/[_-]+/g, ' ')
+/** The words of a label's name; none where it is too short for a text to mean it. */
+function wordsOfName(name: string): string[] {
+  const found = words(name)
+  return found.join(' ').length >= NAME_LEAST ? found : []
 }
 
-/** @param text as `plainly` has it */
-function holds(text: string, label: string): boolean {
-  const name = plainly(label)
-  return name.length >= 3 && text.includes(name)
+/** Whether the words of a name stand in a text one after the other. */
+function holds(text: readonly string[], name: readonly string[]): boolean {
+  return name.length > 0 && text.some((_, at) => name.every((word, i) => text[at + i] === word))
 }

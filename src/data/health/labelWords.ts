@@ -1,6 +1,6 @@
 // The words most tied to each label, counted in one pass with bounded memory (labelledWords.ts).
 import type { Finding } from '../../protocol/health.ts'
-import { finding, NO_LABEL, RowList, takeOut, type Check, type HealthInput } from './check.ts'
+import { finding, NO_LABEL, replacing, RowList, type Check, type HealthInput } from './check.ts'
 import { Z95 } from './intervals.ts'
 import { LabelledWords } from './labelledWords.ts'
 import { logOdds } from './logOdds.ts'
@@ -47,15 +47,10 @@ export function labelWordsCheck(input: HealthInput): Check | null {
       return shortcuts.length > 0 ? 1 : 0
     },
     again(row) {
-      const found = shortcuts.filter(({ word, label }) => label === row.label && row.words.includes(word))
-      if (found.length > 0)
-        list.add(
-          row.index,
-          some(
-            found.map(({ word }) => `“${word}”`),
-            3,
-          ),
-        )
+      const found = shortcuts
+        .filter(({ word, label }) => label === row.label && row.words.includes(word))
+        .map(({ word }) => `“${word}”`)
+      if (found.length > 0) list.add(row.index, some(found, 3))
     },
     finish: () => (lines.length === 0 ? [] : [describe()]),
   }
@@ -97,6 +92,7 @@ export function labelWordsCheck(input: HealthInput): Check | null {
 
   function describe(): Finding {
     const { names } = input.labels
+    const given = shortcuts.map(({ word }) => word)
     const said = shortcuts.map(
       ({ word, label, share }) => `“${word}” in ${percent(share)} of “${names[label]!}”`,
     )
@@ -112,11 +108,10 @@ export function labelWordsCheck(input: HealthInput): Check | null {
       table: { columns: ['Label', 'Words, the most telling first'], rows: lines },
       remedies: said.length
         ? [
-            takeOut(
-              input,
-              said.length === 1 ? 'Take the word out' : 'Take the words out',
-              shortcuts.map(({ word }) => word),
-            ),
+            {
+              label: said.length === 1 ? 'Take the word out' : 'Take the words out',
+              steps: [replacing(input, given)],
+            },
           ]
         : [],
     })

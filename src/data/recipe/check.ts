@@ -22,6 +22,7 @@ import {
   within,
   type Check,
 } from '../checks.ts'
+import { words } from '../health/words.ts'
 import { LEAST_WEIGHT, MOST_WEIGHT } from './weigh.ts'
 
 /** Steps of a recipe; each walks the rows. */
@@ -46,6 +47,8 @@ const pairsOfWeights: Check = (value) => {
 const rowId = within(0, 0xfffffffe, true)
 const replacement: Check = (value) =>
   isRecord(value) && typeof value.value === 'string' ? null : 'must be { value: "..." }'
+
+const phrase: Check = (value) => (typeof value === 'string' && words(value).length > 0 ? null : '')
 
 const columns = maybe(names)
 const different: Check = (value) =>
@@ -112,7 +115,11 @@ const MEMBERS: {
       ),
     ),
   },
-  replaceWords: { columns, words: listOf('words or phrases', name, 1), with: maybe(text) },
+  replaceWords: {
+    columns,
+    words: listOf('words or phrases, each with a letter or a digit in it', phrase, 1),
+    with: maybe(text),
+  },
   weigh: {
     column: name,
     by: oneOf('balanced', 'value', 'number'),

@@ -525,6 +525,7 @@ describe('recipes', () => {
     [[{ kind: 'truncate', unit: 'characters', limit: 0 }], 'limit of truncate'],
     [[{ kind: 'replaceWords', words: [] }], 'words of replaceWords'],
     [[{ kind: 'replaceWords', words: ['a', 2] }], 'words of replaceWords'],
+    [[{ kind: 'replaceWords', words: ['a', '!!'] }], 'words of replaceWords'],
     [[{ kind: 'augment', method: 'magic', column: 'a' }], 'must be one of delete'],
     [[{ kind: 'mapLabels', column: 'a', map: { a: 'b' } }], 'pairs'],
     [[{ kind: 'fillMissing', columns: ['a'], with: 3 }], 'mode'],

@@ -112,13 +112,15 @@ test('words that give a label away are shown with their rows, and taken out', as
 })
 
 test('texts that hold the name of their label lose it', async () => {
+  // "no" is too short to be meant, and many texts have it; "--" is no word.
   const rows = Array.from({ length: 90 }, (_, i): [string, string] => {
-    const label = ['card_lost', 'cash', 'pin'][i % 3]!
-    return [`${sentence(i)}: ${label.replace('_', ' ')} ${i}`, label]
+    const label = i % 10 === 0 ? 'no' : i % 10 === 1 ? '--' : ['card_lost', 'cash', 'pin'][i % 3]!
+    return [`no ${sentence(i)}: ${label.replace('_', ' ')} ${i}`, label]
   })
   const { find, mend } = await reportOf(rows)
   const found = await find('labelLeakage')
-  expect(found).toMatchObject({ id: 'labelLeakage:text', count: 90 })
+  expect(found).toMatchObject({ id: 'labelLeakage:text', count: 72 })
+  expect(found!.remedies[0]!.steps).toMatchObject([{ words: ['pin', 'card_lost', 'cash'] }])
   expect(await mend(found!.remedies[0]!.steps)).toBe(0)
   expect(await find('labelLeakage')).toBeUndefined()
 })

@@ -295,6 +295,9 @@ describe('leakage', () => {
   it('finds texts that hold their label', async () => {
     const rows = clean().map(([text, label]) => [`${text!} ${label!}`, label!])
     expect((await found('labelLeakage', rows))[0]).toMatchObject({ id: 'labelLeakage:text', count: 120 })
+    // A part of another word is not the name.
+    const parts = clean().map(([text, label]) => [`${text!} un${label!}ed`, label!])
+    expect(await found('labelLeakage', parts)).toEqual([])
   })
 })
 
